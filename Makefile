@@ -1,0 +1,53 @@
+# On a fresh machine with Python 3.11 or newer, each target makes .venv and installs what constraints.txt pins; once.
+# Another interpreter: `make test PYTHON=python3.12`. Start again from nothing: `make clean`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow test-all check format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+install: $(INSTALLED)  ## make .venv and install db3kd with all that the other targets need
+
+demo: $(INSTALLED)  ## the main job on 5,000 real digits: teacher, students, one table, runs/demo/report.html
+	$(BIN)/db3kd demo
+
+test: $(INSTALLED)  ## the tests, without those marked slow
+	$(BIN)/python -m pytest
+
+# pytest exits with 5 where it finds no test.
+test-slow: $(INSTALLED)  ## only the tests marked slow
+	$(BIN)/python -m pytest -m slow --timeout=900 || [ $$? -eq 5 ]
+
+test-all: $(INSTALLED)  ## all tests, the slow ones too
+	$(BIN)/python -m pytest -m "slow or not slow" --timeout=900
+
+check: $(INSTALLED)  ## style, types, the direction of imports, docstrings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pydoclint --quiet src
+
+format: $(INSTALLED)  ## put the code into its form and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove .venv, caches and builds; runs/ holds what was bought and stays
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build tools are installed first and pinned like the rest, so that the build cannot fetch others.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "db3kd needs Python 3.11 or newer, and $(PYTHON) is older or missing: make $(MAKECMDGOALS) PYTHON=..." >&2; exit 1; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-build-isolation \
+		-e '.[report,demo,dev]'
+	@touch $@

@@ -1,0 +1,116 @@
+"""Boundary distance (BD): how far the teacher's boundary is on the way to images of the wanted class.
+
+Along the line from the image to each exemplar, the boundary is bisected; the nearest crossing stays. An exemplar
+that cannot win costs one query. Sign-OPT and other searches start from what is found here.
+"""
+
+import torch
+
+from db3kd.boundary.crossing import BestCrossings, Outcome
+from db3kd.boundary.exemplars import ExemplarPool
+from db3kd.boundary.goal import Pairs
+from db3kd.boundary.search import Probes, Turn, none_left
+from db3kd.teachers import TeacherSpec
+from db3kd.tensors import Bool, Float, Int, Tensor
+
+_LEAST_RADIUS = 1e-6
+
+
+class Bisection:
+    """Bisects towards one exemplar after the other.
+
+    A further exemplar is first tried at the best distance so far and dropped if it is not across there.
+    One that lies nearer than the best distance is known to be across: nothing is asked for that.
+
+    Args:
+        pairs: the rows.
+        pool: where the exemplars come from.
+        exemplars: for each row, pool rows to bisect towards, in this order; the first -1 ends the row's list.
+        spec: the teacher's bounds and levels.
+        tolerance: the bisection stops when its bracket is this part of the radius.
+
+    Cost: about log2(1 / tolerance) + 3 for the first exemplar, 1 for a loser, log2(1 / tolerance) for a winner.
+
+    Source: Wang (2021), section 3.2, "boundary distance". Deviations: the tolerance is relative; exemplars are across
+        for the teacher; see docs/methods/boundary-distance.md.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        pool: ExemplarPool,
+        exemplars: Int[Tensor, "k m"],
+        spec: TeacherSpec,
+        *,
+        tolerance: float = 1e-3,
+    ) -> None:
+        self.pairs = pairs
+        self.best = BestCrossings(pairs)
+        self._origins = pairs.images.flatten(1)
+        self._pool, self._exemplars, self._spec = pool, exemplars, spec
+        self._tolerance = tolerance
+        k = len(pairs)
+        self._slot = torch.zeros_like(pairs.image_of)
+        self._length = self._origins.new_zeros(k)
+        self._low, self._high = self._origins.new_zeros(k), self._origins.new_zeros(k)
+        self._bisecting = torch.zeros_like(pairs.image_of, dtype=torch.bool)
+        self.done: Bool[Tensor, " k"] = torch.zeros_like(self._bisecting)
+        self._turn = Turn()
+        self._asked = none_left(pairs)
+        self._radii = self._origins.new_zeros(0)
+        self._open(torch.arange(k, device=self.done.device))
+
+    def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
+        """One probe for each row that is not done; see `Search`."""
+        rows, _ = self._turn.take((~self.done).to(remaining.dtype), remaining, limit)
+        middle = (self._low[rows] + self._high[rows]) / 2
+        self._radii = torch.where(self._bisecting[rows], middle, self._high[rows])
+        images = self._origins[self.pairs.image_of[rows]]
+        exemplars = self._pool.images(self._exemplars[rows, self._slot[rows]])
+        share = self._radii / self._length[rows].clamp(min=torch.finfo(torch.float32).tiny)
+        points = torch.lerp(images, exemplars, share[:, None]).unflatten(1, self.pairs.images.shape[1:])
+        self._asked = Probes(rows, self._spec.admit(points))
+        return self._asked
+
+    def observe(self, decisions: Int[Tensor, " b"]) -> None:
+        """Halve the brackets, and go on to the next exemplar where one is finished; see `Search`."""
+        rows, radii = self._asked.rows, self._radii
+        across = self.pairs.goals.across(rows, decisions)
+        bisected = self._bisecting[rows]
+        self.best.offer(rows[across], self._asked.points.flatten(1)[across])
+        self._high[rows] = torch.where(across, radii, self._high[rows])
+        self._low[rows] = torch.where(~across & bisected, radii, self._low[rows])
+        self._bisecting[rows] = bisected | across
+        finished = rows[self._is_settled(rows) | ~self._bisecting[rows]]
+        self._slot[finished] += 1
+        self._open(finished)
+
+    def outcomes(self) -> Int[Tensor, " k"]:
+        """`FOUND`, `NO_START` where there was no exemplar, else `BUDGET`; see `Search`."""
+        found = torch.where(self.done, int(Outcome.FOUND), int(Outcome.BUDGET))
+        return torch.where(self._exemplars[:, 0] < 0, int(Outcome.NO_START), found)
+
+    def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
+        low, high, length = self._low[rows], self._high[rows], self._length[rows]
+        # Where everything down to the image is across, no relative tolerance is ever met.
+        fine = self._tolerance * high + self._spec.level_step / 4
+        return (high - low <= fine) | (high <= _LEAST_RADIUS * length)
+
+    def _open(self, rows: Int[Tensor, " r"]) -> None:
+        """Turn to the exemplar at each row's slot, or be done where there is none."""
+        slots = self._slot[rows]
+        last = self._exemplars.shape[1] - 1
+        chosen = torch.where(slots <= last, self._exemplars[rows, slots.clamp(max=last)], -1)
+        self.done[rows[chosen < 0]] = True
+        rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
+        ends = self._pool.images(chosen)
+        lengths = self._measure(rows, ends)
+        nearer = lengths < self.best.distances[rows]
+        self.best.offer(rows[nearer], ends[nearer])
+        self._length[rows] = lengths
+        self._low[rows] = 0.0
+        self._high[rows] = self.best.distances[rows]
+        self._bisecting[rows] = nearer
+
+    def _measure(self, rows: Int[Tensor, " r"], points: Float[Tensor, "r d"]) -> Float[Tensor, " r"]:
+        return torch.linalg.vector_norm(points - self._origins[self.pairs.image_of[rows]], dim=1)

@@ -1,0 +1,83 @@
+"""The driver: lets a search ask an oracle until no row can or may go on.
+
+It owns what all searches have in common: the budget of each row, full calls out of rows in whatever phase, and
+the snapshots. Budgets over all rows are the ledger's; batches and retries are the oracle's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from db3kd.boundary.crossing import Crossings
+from db3kd.boundary.search import Search
+from db3kd.teachers import Teacher
+from db3kd.tensors import Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class Interrogation:
+    """What the rows of a search have bought.
+
+    Args:
+        crossings: the best crossing of each row at the end.
+        snapshots: per query count, the distance that each row had when its own count passed it.
+    """
+
+    crossings: Crossings
+    snapshots: Mapping[int, Float[Tensor, " k"]]
+
+
+def interrogate(
+    oracle: Teacher,
+    search: Search,
+    *,
+    queries_per_pair: int,
+    snapshots: Sequence[int] = (),
+    probes_per_turn: int = 1024,
+) -> Interrogation:
+    """Run a search to its end.
+
+    Args:
+        oracle: is asked; an `Oracle`, or something that remembers its answers.
+        search: proposes; it is used up.
+        queries_per_pair: most queries of one row.
+        snapshots: query counts at which the distances are kept, without a query more.
+        probes_per_turn: about how many points to take from the search at once; the oracle splits them into calls.
+            No result depends on it.
+
+    Returns:
+        The crossings and the snapshots.
+
+    Raises:
+        BudgetExhausted: the ledger allows no more; what the oracle was told can be replayed.
+        TeacherError: the teacher failed for good.
+
+    Cost: at most `queries_per_pair` for each row.
+    """
+    shape = search.pairs.images.shape[1:]
+    spent = torch.zeros_like(search.pairs.image_of)
+    kept: dict[int, Tensor] = {count: torch.full_like(search.best.distances, torch.nan) for count in snapshots}
+    # Each turn spends at least one query of a finite budget, so this loop ends.
+    while len((probes := search.propose(queries_per_pair - spent, probes_per_turn)).rows):
+        asked = torch.bincount(probes.rows, minlength=len(spent))
+        _keep_passed(kept, spent + asked, search.best.distances)
+        search.observe(oracle(probes.points))
+        spent = spent + asked
+    _keep_passed(kept, torch.full_like(spent, torch.iinfo(spent.dtype).max), search.best.distances)
+    crossings = Crossings(
+        points=search.best.points.unflatten(1, shape).clone(),
+        distances=search.best.distances.clone(),
+        queries=spent,
+        outcomes=search.outcomes(),
+    )
+    return Interrogation(crossings, kept)
+
+
+def _keep_passed(
+    kept: dict[int, Float[Tensor, " k"]], counts: Int[Tensor, " k"], distances: Float[Tensor, " k"]
+) -> None:
+    """Freeze the distance of each row whose count is about to pass a snapshot's."""
+    for count, snapshot in kept.items():
+        passing = (counts > count) & snapshot.isnan()
+        snapshot[passing] = distances[passing]

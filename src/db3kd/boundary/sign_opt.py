@@ -1,0 +1,238 @@
+"""Minimal boundary distance (MBD): Sign-OPT, which turns a direction until the boundary is near.
+
+At a point of the boundary, random directions are added to the row's own, one query each: whether the point is still
+across is the sign of the change in distance, and the signed directions add up to the way down. A line search follows.
+It goes on from crossings that another search has found (`Chain`).
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+
+from db3kd.boundary.crossing import BestCrossings, Outcome
+from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.goal import Pairs
+from db3kd.boundary.search import Probes, Turn, none_left
+from db3kd.teachers import TeacherSpec
+from db3kd.tensors import Bool, Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class SignOptOptions:
+    """How Sign-OPT steps; the defaults are the paper's.
+
+    Args:
+        directions: random directions per estimate of the way down.
+        smoothing: length of a random direction beside the row's unit direction (the paper's beta).
+        step: first step of a row's line search, along the mean signed direction.
+        tolerance: a radius is bisected to this part of itself.
+        line_search_steps: most trials of one line search.
+        least_smoothing: a row whose line searches fail divides its smoothing by 10, and is stalled below this value.
+    """
+
+    directions: int = 200
+    smoothing: float = 1e-3
+    step: float = 0.2
+    tolerance: float = 1e-5
+    line_search_steps: int = 15
+    least_smoothing: float = 1e-5
+
+
+class _Phase(IntEnum):
+    """What a row does next."""
+
+    WAITING = 0
+    ESTIMATE = 1
+    TRY = 2
+    SHRINK = 3
+    BISECT = 4
+    STALLED = 5
+
+
+_FIRST_SHRINK = 0.01
+_LEAST_STEP = 1e-4
+
+
+class SignOpt:
+    """Sign-OPT over all rows at once, each in a phase of its own.
+
+    Args:
+        pairs: the rows.
+        best: crossings to go on from, kept better as the search goes on.
+        bank: random directions, in blocks of `options.directions`.
+        spec: the teacher's bounds and levels.
+        options: how to step.
+
+    Cost: `options.directions` queries an estimate, and 1 to about 20 for each trial of a line search.
+
+    Source: Cheng et al. (2020), "Sign-OPT", algorithm 1, as Wang (2021) uses it. Deviations: a trial that is
+        not across at the radius to beat costs one query instead of a walk; steps are a row's own; the direction is read
+        off the point after clipping; see docs/methods/minimal-boundary-distance.md.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        best: BestCrossings,
+        bank: DirectionBank,
+        spec: TeacherSpec,
+        *,
+        options: SignOptOptions | None = None,
+    ) -> None:
+        self.pairs, self.best = pairs, best
+        self._options = options or SignOptOptions()
+        self._bank, self._spec = bank, spec
+        self._origins = pairs.images.flatten(1)
+        k, dtype = len(pairs), self._origins.dtype
+        self._phase = torch.full_like(pairs.image_of, _Phase.WAITING)
+        # The ray of each row: the best direction while estimating, the trial's during a line search.
+        self._aim = torch.zeros_like(best.points)
+        self._descent = torch.zeros_like(best.points)
+        self._low, self._high, self._shrink, self._step, self._smoothing = (
+            torch.zeros(k, dtype=dtype, device=pairs.images.device) for _ in range(5)
+        )
+        self._signs = torch.zeros(k, self._options.directions, dtype=dtype, device=pairs.images.device)
+        self._place, self._estimates, self._trials, self._gains = (torch.zeros_like(pairs.image_of) for _ in range(4))
+        self._turn = Turn()
+        self._asked = none_left(pairs)
+        self._estimating = 0
+
+    def begin(self, rows: Int[Tensor, " r"]) -> None:
+        """Let rows go on from their best crossings; rows without one stay out."""
+        rows = rows[self.best.distances[rows].isfinite()]
+        self._step[rows] = self._options.step
+        self._smoothing[rows] = self._options.smoothing
+        self._estimate(rows)
+
+    def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
+        """The next random directions of rows that estimate, and one point of each row in a line search."""
+        estimating = self._phase == _Phase.ESTIMATE
+        searching = (self._phase > _Phase.ESTIMATE) & (self._phase < _Phase.STALLED)
+        wants = torch.where(estimating, self._options.directions - self._place, searching.to(remaining.dtype))
+        rows, counts = self._turn.take(wants, remaining, limit)
+        single, many = rows[searching[rows]], rows[estimating[rows]]
+        repeats = counts[estimating[rows]]
+        spread = torch.repeat_interleave(many, repeats)
+        within = torch.arange(len(spread), device=spread.device) - torch.repeat_interleave(
+            repeats.cumsum(0) - repeats, repeats
+        )
+        self._places = self._place[spread] + within
+        points = torch.cat([self._around(spread, self._places), self._on_ray(single)])
+        self._estimating = len(spread)
+        points = self._spec.admit(points.unflatten(1, self.pairs.images.shape[1:]))
+        self._asked = Probes(torch.cat([spread, single]), points)
+        return self._asked
+
+    def observe(self, decisions: Int[Tensor, " b"]) -> None:
+        """Note the signs, and move each line search on; see `Search`."""
+        across = self.pairs.goals.across(self._asked.rows, decisions)
+        split = self._estimating
+        self._observe_signs(self._asked.rows[:split], across[:split])
+        rows, points = self._asked.rows[split:], self._asked.points.flatten(1)[split:]
+        hit = across[split:]
+        self.best.offer(rows[hit], points[hit])
+        self._observe_rays(rows, hit)
+
+    def outcomes(self) -> Int[Tensor, " k"]:
+        """`STALLED`, `NO_START` for rows that never began, else `BUDGET`; see `Search`."""
+        stalled = torch.where(self._phase == _Phase.STALLED, int(Outcome.STALLED), int(Outcome.BUDGET))
+        return torch.where(self._phase == _Phase.WAITING, int(Outcome.NO_START), stalled)
+
+    def _around(self, rows: Int[Tensor, " b"], places: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """Points at the row's radius in directions a little off its own."""
+        directions = self._bank.take(self.pairs.keys[rows], self._estimates[rows], places)
+        aims = self._aim[rows].addcmul_(directions, self._smoothing[rows][:, None])
+        scales = self._high[rows] / torch.linalg.vector_norm(aims, dim=1)
+        return self._origins[self.pairs.image_of[rows]].addcmul_(aims, scales[:, None])
+
+    def _on_ray(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
+        """The point at which each line search wants to look."""
+        phase, low, high = self._phase[rows], self._low[rows], self._high[rows]
+        radii = torch.where(phase == _Phase.SHRINK, high * (1 - self._shrink[rows]), high)
+        self._radii = torch.where(phase == _Phase.BISECT, (low + high) / 2, radii)
+        return self._origins[self.pairs.image_of[rows]].addcmul_(self._aim[rows], self._radii[:, None])
+
+    def _observe_signs(self, rows: Int[Tensor, " b"], across: Bool[Tensor, " b"]) -> None:
+        self._signs[rows, self._places] = across.to(self._signs.dtype) * 2 - 1
+        self._place += torch.bincount(rows, minlength=len(self._place))
+        complete = ((self._phase == _Phase.ESTIMATE) & (self._place >= self._options.directions)).nonzero()[:, 0]
+        if len(complete) == 0:
+            return
+        way = self._bank.weigh(self.pairs.keys[complete], self._estimates[complete], self._signs[complete])
+        aim = self._aim[complete]
+        # Along the ray itself nothing turns.
+        self._descent[complete] = way - (way * aim).sum(dim=1, keepdim=True) * aim
+        self._estimates[complete] += 1
+        self._trials[complete] = 0
+        self._gains[complete] = 0
+        self._try(complete)
+
+    def _observe_rays(self, rows: Int[Tensor, " r"], across: Bool[Tensor, " r"]) -> None:
+        phase, radii = self._phase[rows], self._radii
+        self._high[rows] = torch.where(across, radii, self._high[rows])
+        self._low[rows] = torch.where(across, self._low[rows], radii)
+        # Down the ray in growing steps until the near side is met, then between the two.
+        shrinking = phase == _Phase.SHRINK
+        self._shrink[rows[shrinking]] = (self._shrink[rows[shrinking]] * 2).clamp(max=0.5)
+        self._phase[rows[shrinking & ~across]] = _Phase.BISECT
+        tried = phase == _Phase.TRY
+        self._phase[rows[tried & across]] = _Phase.SHRINK
+        self._fail(rows[tried & ~across])
+        self._succeed(rows[(self._phase[rows] == _Phase.BISECT) & self._is_settled(rows)])
+
+    def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
+        fine = self._options.tolerance * self._high[rows] + self._spec.level_step / 4
+        return self._high[rows] - self._low[rows] <= fine
+
+    def _try(self, rows: Int[Tensor, " r"]) -> None:
+        """Turn by the row's step and ask whether that is across at the radius to beat."""
+        aim = self._best_directions(rows) + self._step[rows][:, None] * self._descent[rows]
+        self._aim[rows] = aim / torch.linalg.vector_norm(aim, dim=1, keepdim=True)
+        self._high[rows] = self.best.distances[rows]
+        self._low[rows] = 0.0
+        self._shrink[rows] = _FIRST_SHRINK
+        self._trials[rows] += 1
+        self._phase[rows] = _Phase.TRY
+
+    def _succeed(self, rows: Int[Tensor, " r"]) -> None:
+        """Grow the step while that goes well; a step that had to shrink first is left alone."""
+        self._gains[rows] += 1
+        grown = (self._gains[rows] == self._trials[rows]) & (self._trials[rows] < self._options.line_search_steps)
+        self._estimate(rows[~grown])
+        growing = rows[grown]
+        self._step[growing] *= 2
+        self._try(growing)
+
+    def _fail(self, rows: Int[Tensor, " r"]) -> None:
+        """Shrink the step until it helps; where none does, look more closely, and stall in the end."""
+        gained = self._gains[rows] > 0
+        after_gain, shrinking = rows[gained], rows[~gained]
+        self._step[after_gain] /= 2
+        self._estimate(after_gain)
+        self._step[shrinking] /= 4
+        hopeless = (self._step[shrinking] < _LEAST_STEP) | (
+            self._trials[shrinking] >= self._options.line_search_steps
+        )
+        self._try(shrinking[~hopeless])
+        given_up = shrinking[hopeless]
+        self._step[given_up] = self._options.step
+        self._smoothing[given_up] /= 10
+        stalled = self._smoothing[given_up] < self._options.least_smoothing
+        self._estimate(given_up[~stalled])
+        self._phase[given_up[stalled]] = _Phase.STALLED
+
+    def _estimate(self, rows: Int[Tensor, " r"]) -> None:
+        """Go back to the best direction and ask around it."""
+        self._aim[rows] = self._best_directions(rows)
+        self._high[rows] = self.best.distances[rows]
+        self._place[rows] = 0
+        self._phase[rows] = _Phase.ESTIMATE
+        if self._spec.levels is not None:
+            # A turn that moves no pixel by half a level asks the same question again.
+            least = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._high[rows]
+            self._smoothing[rows] = self._smoothing[rows].maximum(least)
+
+    def _best_directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
+        offsets = self.best.points[rows] - self._origins[self.pairs.image_of[rows]]
+        return offsets / self.best.distances[rows][:, None]

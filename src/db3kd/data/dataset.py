@@ -1,0 +1,226 @@
+"""What a data set is: images, ids that stay the same, and labels where they are known.
+
+Reading files lives in the modules beside this one; all of them end here, so what a `Dataset` promises is checked
+once. Everything that handles images of a set takes a `Dataset`, and `draw` chooses the rows of a smaller one.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+
+from db3kd.errors import DataError
+from db3kd.tensors import Float, Int, Tensor, UInt8
+
+Split = Literal["train", "test"]
+
+LEVELS = 255.0
+
+
+# Two data sets are compared by their digests: comparing tensors field by field has no single answer.
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with their ids, and labels where they are known.
+
+    Args:
+        name: the source and the split, as in "fashion-mnist/train".
+        ids: one per image, unique, and the same in every subset and in every session.
+        pixels: uint8 from 0 to 255 where the source has 8 bits (a quarter of the memory), else float32 in [0, 1].
+        labels: int64, the class that the source says, or None.
+        class_names: what the classes are called, or empty where nobody says.
+
+    Raises:
+        DataError: the parts do not fit together.
+    """
+
+    name: str
+    ids: tuple[str, ...] = field(repr=False)
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"] = field(repr=False)
+    labels: Int[Tensor, " n"] | None = field(repr=False)
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        faults = [*_pixel_faults(self.pixels), *_label_faults(self.labels, len(self.pixels), len(self.class_names))]
+        if len(self.ids) != len(self.pixels):
+            faults.append(f"{len(self.pixels):,} images need as many ids, got {len(self.ids):,}")
+        if len(set(self.ids)) != len(self.ids):
+            faults.append("ids must be unique, got some of them twice")
+        if faults:
+            raise DataError(f"{self.name} is no data set: " + "; ".join(faults))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one image."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 over shape, ids, pixels and labels, in hexadecimal: the same content has the same digest."""
+        labels = None if self.labels is None else self.labels.tolist()
+        head = {"shape": list(self.pixels.shape), "type": str(self.pixels.dtype), "ids": self.ids, "labels": labels}
+        digest = hashlib.sha256(json.dumps(head).encode())
+        pixels = self.pixels.contiguous().numpy()
+        digest.update(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).data)
+        return digest.hexdigest()
+
+    def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
+        """Give images as a network takes them.
+
+        Args:
+            rows: which ones; None for all.
+
+        Returns:
+            float32 in [0, 1], a copy: what the caller does to it does not reach the data set.
+        """
+        pixels = self.pixels if rows is None else self.pixels[rows]
+        if pixels.dtype == torch.uint8:
+            return pixels.to(torch.float32).div_(LEVELS)
+        return pixels.clone()
+
+    def subset(self, rows: Int[Tensor, " b"]) -> "Dataset":
+        """Keep some of the images, with the ids that they have.
+
+        Args:
+            rows: positions, each at most once; the subset has their order.
+
+        Returns:
+            A data set that shares no memory with this one.
+        """
+        labels = None if self.labels is None else self.labels[rows]
+        ids = tuple(self.ids[row] for row in rows.tolist())
+        return Dataset(self.name, ids, self.pixels[rows], labels, self.class_names)
+
+
+def from_arrays(
+    images: Shaped[Tensor, "n ..."] | Shaped[np.ndarray, "n ..."],
+    labels: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | None = None,
+    name: str = "array",
+    *,
+    class_names: Sequence[str] = (),
+) -> Dataset:
+    """Make a data set of images that are in memory already.
+
+    Args:
+        images: uint8 from 0 to 255, or floating point in [0, 1]; [n h w], [n c h w] or [n h w c].
+            Four axes are read as [n c h w], unless the last one alone has 1, 3 or 4 entries.
+        labels: whole numbers from 0, one per image, or None.
+        name: what the data set is called; the ids are NAME/00000, NAME/00001 and so on.
+        class_names: what the classes are called.
+
+    Returns:
+        A data set that shares no memory with the arrays.
+
+    Raises:
+        DataError: a shape, type or value that images or labels cannot have.
+    """
+    pixels = _own(name, images)
+    if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
+        raise DataError(
+            f"{name}: images must be uint8 from 0 to 255 or floating point in [0, 1], got {pixels.dtype}: "
+            "convert them first"
+        )
+    if pixels.ndim not in (3, 4):
+        raise DataError(
+            f"{name}: images must be [n h w], [n c h w] or [n h w c], got the shape {tuple(pixels.shape)}: "
+            "reshape them first"
+        )
+    pixels = pixels[:, None] if pixels.ndim == 3 else pixels
+    if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] not in (1, 3, 4):
+        pixels = pixels.permute(0, 3, 1, 2)
+    pixels = (pixels.to(torch.float32) if pixels.is_floating_point() else pixels).contiguous()
+    return Dataset(name, numbered(name, len(pixels)), pixels, _classes(name, labels, len(pixels)), tuple(class_names))
+
+
+def numbered(name: str, count: int) -> tuple[str, ...]:
+    """Name images by their position: NAME/00017.
+
+    Args:
+        name: what stands before the number.
+        count: how many.
+
+    Returns:
+        The ids; a position keeps its id whatever the count is.
+    """
+    return tuple(f"{name}/{position:05d}" for position in range(count))
+
+
+def draw(ids: Sequence[str], count: int, *, seed: int) -> Int[Tensor, " b"]:
+    """Draw rows at random, by a hash of seed and id.
+
+    A hash and not a generator: no release of torch or numpy can change the draw, and a larger draw holds the smaller.
+
+    Args:
+        ids: of the images to draw from.
+        count: how many at most.
+        seed: another seed draws other rows.
+
+    Returns:
+        Positions in `ids`, in ascending order.
+    """
+    lots = [hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest() for identity in ids]
+    return torch.tensor(sorted(sorted(range(len(ids)), key=lots.__getitem__)[:count]), dtype=torch.int64)
+
+
+def _own(name: str, array: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]) -> Shaped[Tensor, "..."]:
+    if isinstance(array, Tensor):
+        return array.detach().cpu().clone()
+    try:
+        # In the byte order of this machine, the only one that torch knows; np.array makes the copy.
+        return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+    except TypeError as error:
+        raise DataError(f"{name}: expected an array of numbers, got {array.dtype}: convert it first") from error
+
+
+def _classes(
+    name: str, labels: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | None, count: int
+) -> Int[Tensor, " n"] | None:
+    if labels is None:
+        return None
+    classes = _own(name, labels)
+    if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool or classes.shape != (count,):
+        raise DataError(
+            f"{name}: labels must be whole numbers of the shape ({count},), got {classes.dtype} of the shape "
+            f"{tuple(classes.shape)}: convert them first (one-hot rows with argmax)"
+        )
+    return classes.to(torch.int64)
+
+
+def _pixel_faults(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> list[str]:
+    if pixels.dtype not in (torch.uint8, torch.float32):
+        return [f"pixels must be uint8 or floating point in [0, 1], got {pixels.dtype}: convert them first"]
+    if 0 in pixels.shape[1:]:
+        return [f"images must have at least one pixel, got the shape {tuple(pixels.shape)}"]
+    if pixels.dtype == torch.uint8 or not len(pixels):
+        return []
+    low, high = (bound.item() for bound in torch.aminmax(pixels))
+    # NaN fails every comparison, so it is asked whether all is well and not whether something is wrong.
+    if low >= 0.0 and high <= 1.0:
+        return []
+    return [f"floating point pixels must lie in [0, 1], got {low:g} to {high:g}: divide 8-bit values by 255 first"]
+
+
+def _label_faults(labels: Int[Tensor, "..."] | None, count: int, classes: int) -> list[str]:
+    if labels is None:
+        return []
+    if labels.shape != (count,):
+        return [f"{count:,} images need as many labels, got the shape {tuple(labels.shape)}"]
+    if labels.dtype != torch.int64:
+        return [f"labels must be int64, got {labels.dtype}"]
+    if not count:
+        return []
+    low, high = (int(bound) for bound in torch.aminmax(labels))
+    if low < 0:
+        return [f"labels must start at 0, got {low}"]
+    if classes and high >= classes:
+        return [f"{classes} class names allow labels up to {classes - 1}, got {high}"]
+    return []

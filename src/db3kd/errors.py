@@ -1,0 +1,89 @@
+"""Everything that can go wrong, drawn as a tree.
+
+    Db3kdError
+    ├── InputError              what was asked for cannot be done as asked
+    │   ├── PlanError           a plan or an option says something impossible
+    │   ├── DataError           a data file is missing, truncated, swapped or of another format
+    │   ├── ImageError          images of a wrong shape, out of bounds or not a number
+    │   └── RunError            the run directory does not fit what was asked for
+    │       ├── RunMismatch     another plan or another teacher made this run
+    │       └── ArtifactError   a file of the run was edited, truncated or is of another format
+    ├── StorageError            the disk is full or the folder cannot be written
+    ├── BudgetExhausted         the next query would cost more than was allowed
+    └── TeacherError            the teacher failed for good
+        ├── MaybeServed         no answer came, and the teacher may have served the rows
+        ├── NotServed           no answer came, and the teacher surely did not serve the rows
+        └── InvalidDecision     the answer is no class, or not one per row
+
+Each message says what was expected, what came, what was done about it and how to go on.
+"""
+
+
+class Db3kdError(Exception):
+    """Any error that this library raises on purpose."""
+
+
+class InputError(Db3kdError):
+    """What was asked for cannot be done as asked; nothing was spent on it."""
+
+
+class PlanError(InputError):
+    """A plan or an option says something impossible; all faults are in one message."""
+
+
+class DataError(InputError):
+    """A data file is missing, truncated, swapped or of another format; the file is named."""
+
+
+class ImageError(InputError):
+    """Images of a wrong shape or type, out of the teacher's bounds, or not a number."""
+
+
+class RunError(InputError):
+    """The run directory does not fit what was asked for."""
+
+
+class RunMismatch(RunError):
+    """Another plan or another teacher made this run; what differs is named."""
+
+
+class ArtifactError(RunError):
+    """A file of the run was edited, truncated or written in another format version."""
+
+
+class StorageError(Db3kdError):
+    """The disk is full or the folder cannot be written; what was written before is whole."""
+
+
+class BudgetExhausted(Db3kdError):
+    """The next query would cost more than was allowed; it was not sent.
+
+    Args:
+        stage: the stage that wanted to spend.
+        wanted: rows that it wanted to send.
+        spent: rows charged so far against the limit that was hit.
+        limit: that limit, in rows.
+    """
+
+    def __init__(self, stage: str, wanted: int, spent: int, limit: int) -> None:
+        self.stage, self.wanted, self.spent, self.limit = stage, wanted, spent, limit
+        super().__init__(
+            f"stage {stage!r} wanted {wanted:,} more queries, but {spent:,} of {limit:,} are spent; "
+            "they were not sent and what was bought is kept: raise the budget and run again to go on"
+        )
+
+
+class TeacherError(Db3kdError):
+    """The teacher failed for good; what was bought before is kept."""
+
+
+class MaybeServed(TeacherError):
+    """No answer came, and the teacher may have served the rows: a retry is charged again."""
+
+
+class NotServed(TeacherError):
+    """No answer came, and the teacher surely did not serve the rows: a retry costs nothing more."""
+
+
+class InvalidDecision(TeacherError):
+    """The answer is no class, or not one class per row; it never reaches a label."""

@@ -1,0 +1,145 @@
+"""One shard of a labelling, made in this process: from images to distances.
+
+A shard is a few hundred images with all their pairs: enough rows to keep the teacher's calls full, few enough to
+fit in memory whatever the size of the data set. The pipeline decides which shards are still to be made.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from db3kd.boundary import Crossings, ExemplarPool, Pairs, interrogate
+from db3kd.boundary.methods import Method
+from db3kd.data import Dataset
+from db3kd.oracle import Oracle
+from db3kd.runs import Journal
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+from db3kd.transfer import OWN_CLASS
+
+_SAMPLED_PIXELS = 32
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How distances are bought.
+
+    Args:
+        method: the search.
+        queries_per_pair: most queries for one image and class.
+        snapshots: query counts at which distances are kept.
+        seed: random choices are drawn from it, the image's id and the goal.
+        device: where the search runs.
+    """
+
+    method: Method
+    queries_per_pair: int
+    snapshots: tuple[int, ...] = ()
+    seed: int = 0
+    device: str = "cpu"
+
+
+class Remembering:
+    """An oracle that answers from a journal as far as it reaches, and notes every answer that was paid.
+
+    Args:
+        oracle: is asked where the journal ends.
+        journal: the answers so far.
+    """
+
+    def __init__(self, oracle: Oracle, journal: Journal) -> None:
+        self.spec: TeacherSpec = oracle.spec
+        self._oracle, self._journal = oracle, journal
+
+    def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+        """Answer; batch by batch, so that a kill loses the batch in flight and no more."""
+        answers = [self._answer(batch) for batch in images.split(self.spec.max_batch)]
+        return torch.cat(answers).to(images.device)
+
+    def _answer(self, batch: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        question = _checksum(batch)
+        recorded = self._journal.next_record(question, len(batch))
+        if recorded is not None:
+            return torch.from_numpy(recorded)
+        decisions = self._oracle(batch).cpu()
+        self._journal.append(question, decisions.numpy())
+        return decisions
+
+
+def _checksum(batch: Float[Tensor, "b c h w"]) -> int:
+    """Tells two questions apart; a sample of the pixels will do, since every search moves all of them."""
+    flat = batch.flatten(1)
+    sample = flat[:, :: max(1, flat.shape[1] // _SAMPLED_PIXELS)].cpu().contiguous().numpy()
+    return zlib.crc32(sample.astype(np.float32, copy=False).tobytes())
+
+
+def make_shard(
+    oracle: Teacher,
+    shard: Dataset,
+    decisions: Int[Tensor, " n"],
+    pool: ExemplarPool,
+    labelling: Labelling,
+    *,
+    examples: int = 0,
+) -> dict[str, Tensor]:
+    """Buy the distances of one shard.
+
+    Args:
+        oracle: is asked.
+        shard: the images.
+        decisions: the teacher's class of each image.
+        pool: exemplars to start from.
+        labelling: how.
+        examples: of how many images to keep the nearest crossing as a picture.
+
+    Returns:
+        "distances", "queries", "outcomes" and "snapshots.N", each [n num_classes], as in `TransferSet`; with
+        examples, "example_points" [examples c h w] too: the nearest crossings of the first images, NaN where none.
+
+    Raises:
+        BudgetExhausted: the ledger allows no more.
+        TeacherError: the teacher failed for good.
+
+    Cost: at most `labelling.queries_per_pair` for each image and other class.
+    """
+    num_classes = oracle.spec.num_classes
+    images = shard.images().to(labelling.device)
+    pairs = Pairs.every_other_class(
+        images, shard.ids, decisions.to(labelling.device), num_classes=num_classes, seed=labelling.seed
+    )
+    answer = interrogate(
+        oracle,
+        labelling.method.search(pairs, pool, oracle.spec),
+        queries_per_pair=labelling.queries_per_pair,
+        snapshots=labelling.snapshots,
+    )
+    rows, columns = pairs.image_of.cpu(), pairs.goals.classes.cpu()
+
+    def table(values: Tensor, empty: float) -> Tensor:
+        values = values.cpu()
+        filled = values.new_full((len(shard), num_classes), empty)
+        filled[rows, columns] = values
+        return filled
+
+    found = answer.crossings
+    tables = {
+        "distances": table(found.distances, torch.inf),
+        "queries": table(found.queries, 0),
+        "outcomes": table(found.outcomes, OWN_CLASS),
+    }
+    tables |= {f"snapshots.{count}": table(kept, torch.inf) for count, kept in answer.snapshots.items()}
+    if examples:
+        tables["example_points"] = _nearest_points(found, pairs, min(examples, len(shard)))
+    return tables
+
+
+def _nearest_points(found: Crossings, pairs: Pairs, count: int) -> Float[Tensor, "examples c h w"]:
+    """The nearest crossing of each of the first images."""
+    points = torch.full((count, *found.points.shape[1:]), torch.nan)
+    for image in range(count):
+        rows = (pairs.image_of == image).nonzero()[:, 0]
+        if len(rows):
+            points[image] = found.points[rows[found.distances[rows].argmin()]].cpu()
+    return points

@@ -1,0 +1,163 @@
+"""The file of a ledger: SQLite, made whole, checked when it is opened, and each write on the disk before going on.
+
+Here SQLite's errors become sentences that say what to do. What is booked in it lives in `account.py` and
+`books.py`, the only callers.
+"""
+
+import os
+import socket
+import sqlite3
+import threading
+import uuid
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import final
+
+from db3kd.errors import ArtifactError, StorageError
+
+_FORMAT_VERSION = 1
+_SECONDS_TO_WAIT = 60.0
+
+# A row for each account. `used` is what is known to have been charged; until the lease is settled, all of `leased`
+# counts.
+_SCHEMA = """
+CREATE TABLE leases (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    held_out INTEGER NOT NULL CHECK (held_out IN (0, 1)),
+    leased INTEGER NOT NULL CHECK (typeof(leased) = 'integer' AND leased >= used),
+    used INTEGER NOT NULL CHECK (typeof(used) = 'integer' AND used >= 0),
+    opened TEXT NOT NULL,
+    settled TEXT
+);
+"""
+
+
+@final
+class Storage:
+    """The open file, for this process alone.
+
+    Args:
+        path: the file, made where there is none, or None for one in memory.
+
+    Raises:
+        ArtifactError: the file is no ledger, is damaged, or is of another format version.
+        StorageError: the file cannot be made or read.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._name = "the ledger in memory" if path is None else str(path)
+        self.process = os.getpid()
+        self.session = f"{socket.gethostname()}:{self.process}:{uuid.uuid4().hex[:8]}"
+        self._lock = threading.RLock()
+        if path is not None and not path.exists():
+            self._create(path)
+        with self._explained():
+            self._connection = _connect(":memory:" if path is None else path)
+            # Whoever forgets to close it leaves no open file behind.
+            self.close = weakref.finalize(self, self._connection.close)
+            if path is None:
+                self._connection.executescript(_SCHEMA)
+            else:
+                self._check(path)
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read one state of the file."""
+        with self._lock, self._explained():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the file alone; what was written is on the disk when this ends, or none of it is."""
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # After a full disk SQLite has often rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite says into what the user can do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended part says only where it happened
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise ArtifactError(self._damage(str(error))) from error
+            if code == sqlite3.SQLITE_BUSY:
+                raise StorageError(
+                    f"{self._name} was held by another process for {_SECONDS_TO_WAIT:.0f} seconds; "
+                    "nothing was charged: end that process and run again to go on"
+                ) from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise StorageError(
+                    f"{self._name} could not be read or written: {error}; nothing was charged, so nothing is sent, "
+                    "and what was written before is kept: make room or make the folder writable, and run again to go on"
+                ) from error
+            raise
+
+    def _damage(self, what: str) -> str:
+        return (
+            f"{self._name} is not a whole ledger of queries: {what}; nothing was changed. Put back a copy of it to "
+            "keep the count of what was spent, or delete it to count from 0 again"
+        )
+
+    def _create(self, path: Path) -> None:
+        """Make the file elsewhere and link it in: an empty or half-made ledger would count from 0."""
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with self._explained():
+                connection = _connect(draft)
+                try:
+                    connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION}")
+                    connection.execute("PRAGMA journal_mode = WAL")
+                finally:
+                    connection.close()
+            # A rename would replace the ledger that another process made in this moment; a link fails.
+            path.hardlink_to(draft)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise StorageError(
+                f"{path} could not be made: {error.strerror}; nothing was charged: run in a folder that can be "
+                "written, on a file system with hard links"
+            ) from error
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def _check(self, path: Path) -> None:
+        if path.stat().st_size == 0:
+            raise ArtifactError(self._damage("the file is empty"))
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version != _FORMAT_VERSION:
+            raise ArtifactError(
+                f"{path} is a ledger of format version {version}, and this db3kd reads version {_FORMAT_VERSION}; "
+                "nothing was changed: go on with the db3kd that wrote it, or use another run directory"
+            )
+        faults = [fault for (fault,) in self._connection.execute("PRAGMA quick_check")]
+        tables = [name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        if faults != ["ok"]:
+            raise ArtifactError(self._damage("; ".join(faults)))
+        if tables != ["leases"]:
+            raise ArtifactError(self._damage(f"it should hold the table 'leases' and holds {tables}"))
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    # Transactions are begun and ended by hand; the ledger's own lock orders the threads.
+    return sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False)

@@ -1,0 +1,73 @@
+"""Where networks and images lie while they compute: the device, and channels last.
+
+Convolutions on channels-last tensors are 1.4 to 2 times as fast on a CPU, and on recent GPUs as well. Nothing here
+changes a value. Called by `training` and `evaluation`.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+from db3kd.errors import PlanError
+from db3kd.tensors import Float, Int, Tensor, UInt8
+
+
+def place(module: nn.Module, device: str) -> nn.Module:
+    """Copy a network to a device, laid out channels last.
+
+    Args:
+        module: any network; left as it is.
+        device: "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        The copy, in the mode (training or eval) of the original.
+
+    Raises:
+        PlanError: there is no such device here.
+    """
+    copied: nn.Module = copy.deepcopy(module)
+    return copied.to(device=find_device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stub of Module.to lacks memory_format alone
+
+
+def find_device(device: str) -> torch.device:
+    """Turn a device's name into a device that is there.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        The device.
+
+    Raises:
+        PlanError: the name is no device, or there is none of it here.
+    """
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise PlanError(f"the device {device!r} is unknown: expected cpu, cuda or cuda:N") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise PlanError(
+            f"the device {device!r} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA "
+            "devices; use the device cpu, or install a CUDA build of torch"
+        )
+    return found
+
+
+def gather(
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], rows: Int[Tensor, " b"]
+) -> Float[Tensor, "b c h w"]:
+    """Take some images of a set as a network wants them.
+
+    Args:
+        pixels: the set; 0 to 255 where 8-bit, else in [0, 1].
+        rows: positions in the set, on its device.
+
+    Returns:
+        The images in [0, 1], 32-bit, channels last, on the device of the set.
+    """
+    # A set of 8-bit images stays 8-bit: only the batch at hand takes four bytes a pixel.
+    images = pixels.index_select(0, rows)
+    if images.dtype == torch.uint8:
+        images = images.to(torch.float32).div_(255)
+    return images.to(torch.float32).contiguous(memory_format=torch.channels_last)

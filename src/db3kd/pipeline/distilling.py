@@ -1,0 +1,109 @@
+"""One line of Python for the whole story: a teacher and images in, a trained student out."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Shaped
+from torch import nn
+
+from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.data import Dataset, from_arrays
+from db3kd.execution import Labelling
+from db3kd.models import weights
+from db3kd.pipeline.story import Budget, Distillation, Story
+from db3kd.pipeline.telling import STUDENT, tell
+from db3kd.runs import Run
+from db3kd.teachers import Teacher
+from db3kd.tensors import Tensor
+from db3kd.training import Recipe, student_recipe
+
+MethodName = Literal["sd", "bd", "mbd"]
+_MBD_QUERIES = 1000
+
+
+def distill(
+    teacher: Teacher,
+    images: Dataset | Shaped[Tensor, "n ..."] | Shaped[np.ndarray, "n ..."],
+    *,
+    student: str = "lenet5-half",
+    budget: int | None = None,
+    method: MethodName = "mbd",
+    recipe: Recipe | None = None,
+    run: str | Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> nn.Module:
+    """Copy what a teacher knows into a small network.
+
+    Args:
+        teacher: tells nothing but its decisions, such as a `FunctionTeacher`.
+        images: what to ask about: a `Dataset`, uint8 images, or floating point ones in [0, 1];
+            [n h w], [n c h w] or [n h w c]. No labels are needed.
+        student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
+        budget: most queries to spend in all; the queries per pair are chosen so that they fit.
+        method: "sd", "bd" or "mbd"; where the budget does not reach for a search, the sample distance is taken.
+        recipe: how the student is trained; None for the preset of its architecture.
+        run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
+            temporary one.
+        seed: of all random choices.
+        device: where searches and training run.
+
+    Returns:
+        The trained student, in eval mode on the CPU; it maps images [n c h w] in [0, 1] to logits.
+
+    Raises:
+        BudgetExhausted: the budget is smaller than the number of images.
+        InputError: images and teacher do not fit.
+        TeacherError: the teacher failed for good; with `run`, what was bought is kept.
+
+    Cost: one query an image, and what the budget leaves for the distances.
+    """
+    dataset = images if isinstance(images, Dataset) else from_arrays(images)
+    pairs = len(dataset) * (teacher.spec.num_classes - 1)
+    allowance = None if budget is None else max(0, budget - len(dataset)) // max(1, pairs)
+    story = Story(
+        teacher=teacher,
+        images=dataset,
+        held_out=None,
+        labelling=choose_labelling(method, allowance, seed=seed, device=device),
+        distillation=Distillation(student, recipe or student_recipe(student), seed=seed, baselines=()),
+        budget=Budget(total=budget),
+        device=device,
+    )
+    with ExitStack() as stack:
+        folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
+        opened = stack.enter_context(Run(folder))
+        opened.adopt({"distill": {"images": dataset.digest, "story": repr((story.labelling, story.distillation))}})
+        tell(opened, story)
+        kept = opened.get(f"{STUDENT}.safetensors")
+    assert kept is not None, "the student was just trained"
+    return weights.from_bytes(kept, STUDENT)[0]
+
+
+def choose_labelling(method: MethodName, allowance: int | None, *, seed: int = 0, device: str = "cpu") -> Labelling:
+    """Choose a search that an allowance of queries per pair can pay.
+
+    Args:
+        method: what is wished for.
+        allowance: most queries for one image and class, or None for the method's own measure.
+        seed: of all random choices.
+        device: where it runs.
+
+    Returns:
+        The search with its queries per pair: the boundary distance with fewer exemplars where few queries are allowed,
+        the sample distance where they do not reach for one bisection.
+    """
+    wished: dict[MethodName, Method] = {
+        "sd": SampleDistance(),
+        "bd": BoundaryDistance(),
+        "mbd": MinimalBoundaryDistance(seed=seed),
+    }
+    chosen = wished[method]
+    most = _MBD_QUERIES if chosen.most_queries is None else chosen.most_queries
+    affordable = most if allowance is None else min(most, allowance)
+    if affordable < BoundaryDistance(exemplars=1).most_queries:
+        chosen, affordable = SampleDistance(), 0
+    return Labelling(chosen, affordable, seed=seed, device=device)

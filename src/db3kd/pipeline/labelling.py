@@ -1,0 +1,207 @@
+"""The stages that spend: decisions of all images, then distances, shard by shard.
+
+Each answer is noted in a journal before it is used, so an interrupted stage goes on without paying twice. Called by
+`db3kd.pipeline.tell` and by benchmarks.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from db3kd.boundary import ExemplarPool
+from db3kd.data import Dataset
+from db3kd.errors import RunMismatch
+from db3kd.execution import Labelling, Remembering, make_shard
+from db3kd.oracle import Oracle
+from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.runs import Journal, Run
+from db3kd.teachers import Teacher
+from db3kd.tensorfile import pack, unpack
+from db3kd.tensors import Int, Tensor
+from db3kd.transfer import TransferSet, transfer_from_bytes
+
+IMAGES_PER_SHARD = 256
+TRANSFER = "transfer.safetensors"
+EXAMPLES = 8
+# A kill wastes at most one lease; a lease costs one write to the disk.
+_LEASE = 16_384
+_IMAGES_PER_STEP = 4096
+_DECISIONS = "db3kd-decisions-1"
+_SHARD = "db3kd-shard-1"
+
+
+def decide(
+    run: Run,
+    teacher: Teacher,
+    images: Dataset,
+    *,
+    budget: Budget,
+    stage: str = "decisions",
+    held_out: bool = False,
+    progress: Progress = silent,
+) -> Int[Tensor, " n"]:
+    """Ask the teacher for the class of each image, or read what it said before.
+
+    Args:
+        run: remembers the answers under the stage's name.
+        teacher: decides.
+        images: the n images.
+        budget: what may be spent.
+        stage: who spends.
+        held_out: whether it is booked apart from the budget.
+        progress: hears how far it is.
+
+    Returns:
+        A class per image.
+
+    Raises:
+        BudgetExhausted: the budget is spent; the answers so far are kept.
+        RunMismatch: the run holds the decisions of other images.
+        TeacherError: the teacher failed for good.
+
+    Cost: one query an image that was not answered before.
+    """
+    name, identity = f"{stage}.safetensors", _identity(teacher, images.digest)
+    kept = run.get(name)
+    if kept is not None:
+        tensors, header = unpack(kept, kind=_DECISIONS, origin=name, way_out="delete it and run again: it is paid again")
+        if header["identity"] != identity.hex():
+            raise RunMismatch(
+                f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
+                "use another run directory"
+            )
+        return tensors["decisions"]
+    path = run.folder / f"{stage}.journal"
+    with _asking(run, teacher, budget, stage, held_out=held_out) as oracle, Journal(path, identity) as journal:
+        ask = Remembering(oracle, journal)
+        answers = []
+        for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
+            answers.append(ask(images.images(rows)))
+            progress(stage, int(rows[-1]) + 1, len(images), "images")
+    decisions = torch.cat(answers)
+    run.put(name, pack({"decisions": decisions}, {"identity": identity.hex()}, kind=_DECISIONS))
+    path.unlink()
+    return decisions
+
+
+def label(
+    run: Run,
+    teacher: Teacher,
+    images: Dataset,
+    labelling: Labelling,
+    *,
+    budget: Budget,
+    progress: Progress = silent,
+) -> TransferSet:
+    """Buy the distances of all images, or read what was bought before.
+
+    Args:
+        run: remembers shards, journals and the transfer set.
+        teacher: decides.
+        images: the n images; they are the pool of exemplars too.
+        labelling: how.
+        budget: what may be spent.
+        progress: hears how far it is.
+
+    Returns:
+        The transfer set.
+
+    Raises:
+        BudgetExhausted: the budget is spent; finished shards and all answers are kept.
+        ArtifactError: a shard was edited or truncated; it is named.
+        TeacherError: the teacher failed for good.
+
+    Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class.
+    """
+    kept = run.get(TRANSFER)
+    if kept is not None:
+        return transfer_from_bytes(kept, str(run.folder / TRANSFER))
+    decisions = decide(run, teacher, images, budget=budget, progress=progress)
+    pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
+    scope = _identity(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
+    parts = torch.arange(len(images)).split(IMAGES_PER_SHARD)
+    with _asking(run, teacher, budget, "label") as oracle:
+        for index, rows in enumerate(parts):
+            if run.shards.get(index) is None:
+                identity = scope + index.to_bytes(4, "big")
+                with run.shards.journal(index, identity) as journal:
+                    shard = make_shard(
+                        Remembering(oracle, journal),
+                        images.subset(rows),
+                        decisions[rows],
+                        pool,
+                        labelling,
+                        examples=EXAMPLES if index == 0 else 0,
+                    )
+                run.shards.put(index, pack(shard, {"identity": identity.hex()}, kind=_SHARD))
+            progress("label", int(rows[-1]) + 1, len(images), "images")
+    transfer = _assemble(run, images, decisions, labelling, teacher, scope, len(parts))
+    run.put(TRANSFER, transfer.to_bytes())
+    return transfer
+
+
+def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a finished shard.
+
+    Args:
+        run: where it is.
+        index: its number, from 0.
+
+    Returns:
+        What `make_shard` gave, and the header.
+
+    Raises:
+        ArtifactError: it is not there, or was edited or truncated.
+    """
+    origin = str(run.shards.path(index))
+    return unpack(
+        run.shards.get(index) or b"",
+        kind=_SHARD,
+        origin=origin,
+        way_out="delete it and run again: only this shard is made, and its queries paid, again",
+    )
+
+
+@contextmanager
+def _asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False) -> Iterator[Oracle]:
+    """An oracle on the run's account for a stage; what was leased too much is given back at the end."""
+    with run.ledger().account(stage, limits=budget.limits(stage), block=_LEASE, held_out=held_out) as account:
+        yield Oracle(teacher, account)
+
+
+def _identity(teacher: Teacher, *what: str) -> bytes:
+    return hashlib.sha256(json.dumps([teacher.spec.fingerprint, *what]).encode()).digest()
+
+
+def _assemble(
+    run: Run,
+    images: Dataset,
+    decisions: Int[Tensor, " n"],
+    labelling: Labelling,
+    teacher: Teacher,
+    scope: bytes,
+    count: int,
+) -> TransferSet:
+    shards = []
+    for index in range(count):
+        tensors, header = read_shard(run, index)
+        if header["identity"] != (scope + index.to_bytes(4, "big")).hex():
+            raise RunMismatch(
+                f"{run.shards.path(index)} was made by another plan, teacher or version; nothing was put together: "
+                "put the right file back, or delete it and run again: only its queries are paid again"
+            )
+        tensors.pop("example_points", None)
+        shards.append(tensors)
+    table = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
+    snapshots = {count: table[f"snapshots.{count}"] for count in sorted(labelling.snapshots)}
+    provenance = {
+        "method": labelling.method.name,
+        "labelling": repr(labelling),
+        "teacher": teacher.spec.fingerprint,
+    }
+    return TransferSet(
+        images, decisions, table["distances"], table["queries"], table["outcomes"], snapshots, provenance
+    )

@@ -1,0 +1,172 @@
+"""The last stage: students measured on held-out images, and all figures gathered for the report.
+
+The teacher's decisions on held-out images are booked apart: evaluation never spends the budget. Called by
+`db3kd.pipeline.tell` and by benchmarks.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from db3kd.boundary import Outcome
+from db3kd.data import Dataset
+from db3kd.evaluation import Evaluation, evaluate
+from db3kd.ledger import Statement
+from db3kd.models import parameter_count
+from db3kd.pipeline.labelling import read_shard
+from db3kd.report.examples import Example
+from db3kd.report.schema import (
+    Calibration,
+    CalibrationBin,
+    Labelling,
+    OutcomeCount,
+    Queries,
+    StudentFigures,
+)
+from db3kd.report.summary import summarise
+from db3kd.runs import Run
+from db3kd.tensors import Int, Tensor
+from db3kd.transfer import TransferSet
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What students are measured on.
+
+    Args:
+        images: images that no student was trained on.
+        decisions: the teacher's class of each of them.
+    """
+
+    images: Dataset
+    decisions: Int[Tensor, " n"]
+
+    @property
+    def teacher_accuracy(self) -> float | None:
+        """The share that the teacher decides as labelled; None without labels."""
+        if self.images.labels is None:
+            return None
+        return (self.decisions == self.images.labels).double().mean().item()
+
+
+def measure(
+    name: str,
+    student: nn.Module,
+    held_out: HeldOut | None,
+    *,
+    queries: int,
+    images: int,
+    seed: int,
+    device: str = "cpu",
+) -> StudentFigures:
+    """Measure a student for the report.
+
+    Args:
+        name: what it learned from.
+        student: the trained network.
+        held_out: what it is measured on; without, only its size is known.
+        queries: what its labels cost.
+        images: number of images it was trained on.
+        seed: of its training.
+        device: where it runs.
+
+    Returns:
+        Its figures.
+
+    Cost: none.
+    """
+    figures = StudentFigures(
+        name=name, queries=queries, parameters=parameter_count(student), images=images, seeds=(seed,)
+    )
+    if held_out is None:
+        return figures
+    found = evaluate(
+        student, held_out.images, decisions=held_out.decisions, labels=held_out.images.labels, device=device
+    )
+    per_class = tuple(score.accuracy for score in found.classes) if held_out.images.labels is not None else ()
+    return figures.model_copy(
+        update={
+            "accuracy": found.accuracy,
+            "agreement": found.agreement,
+            "per_class": per_class,
+            "calibration": _calibration(found),
+        }
+    )
+
+
+def queries_of(name: str, transfer: TransferSet) -> int:
+    """Tell what a student's labels cost.
+
+    Args:
+        name: "true-labels" cost nothing, "hard-decisions" one query an image, anything else its distances too.
+        transfer: what was bought.
+
+    Returns:
+        Queries.
+    """
+    if name == "true-labels":
+        return 0
+    return len(transfer) + (0 if name == "hard-decisions" else int(transfer.queries.sum()))
+
+
+def describe_labelling(transfer: TransferSet) -> Labelling:
+    """Condense what was bought for the report."""
+    counts = torch.bincount(transfer.outcomes[transfer.outcomes >= 0], minlength=len(Outcome))
+    outcomes = {
+        outcome.name: OutcomeCount(pairs=int(counts[outcome]), sentence=outcome.sentence) for outcome in Outcome
+    }
+    return summarise(
+        transfer.provenance["method"], transfer.distances, transfer.queries, transfer.decisions, outcomes=outcomes
+    )
+
+
+def account_of(statement: Statement) -> Queries:
+    """Bring the ledger's statement into the report's form."""
+    return Queries(
+        total=statement.total,
+        by_stage=statement.by_stage,
+        held_out=statement.held_out,
+        unsettled=statement.unsettled,
+    )
+
+
+def examples(run: Run, transfer: TransferSet) -> list[Example]:
+    """Pick the nearest crossings of the first images, to look at.
+
+    Args:
+        run: whose first shard kept them.
+        transfer: says how far and how dear they were.
+
+    Returns:
+        Examples; none where nothing was found.
+    """
+    points = read_shard(run, 0)[0].get("example_points")
+    if points is None:
+        return []
+    names = transfer.images.class_names or tuple(str(number) for number in range(transfer.num_classes))
+    nearest = transfer.distances[: len(points)].min(dim=1)
+    return [
+        Example(
+            image=transfer.images.images(slice(row, row + 1))[0],
+            crossing=points[row],
+            own=names[int(transfer.decisions[row])],
+            target=names[int(nearest.indices[row])],
+            distance=float(nearest.values[row]),
+            queries=int(transfer.queries[row, nearest.indices[row]]),
+        )
+        for row in range(len(points))
+        if bool(points[row].isfinite().all())
+    ]
+
+
+def _calibration(found: Evaluation) -> Calibration | None:
+    if found.calibration is None:
+        return None
+    bins = tuple(
+        CalibrationBin(
+            lower=one.lower, upper=one.upper, images=one.images, confidence=one.confidence, correct=one.correct
+        )
+        for one in found.calibration.bins
+    )
+    return Calibration(expected_calibration_error=found.calibration.error, against=found.calibration.against, bins=bins)

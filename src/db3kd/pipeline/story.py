@@ -1,0 +1,113 @@
+"""What a run is asked to do, as objects: nothing here reads a plan's strings, and nothing here acts.
+
+Made by `db3kd.plan`, by the Python API and by benchmarks; read by the stages beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from db3kd.data import Dataset
+from db3kd.execution import Labelling
+from db3kd.ledger import Limits
+from db3kd.teachers import Teacher
+from db3kd.training import Recipe
+
+SofteningRule = Literal["inverse", "relative"]
+Baseline = Literal["true-labels", "hard-decisions"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many queries may be spent, and what they cost.
+
+    Args:
+        total: by all stages together, or None for no limit; evaluation is not among them.
+        stages: by single stages, such as "label".
+        price_per_1000: money for 1,000 queries, in any currency, or None.
+    """
+
+    total: int | None = None
+    stages: Mapping[str, int] = field(default_factory=dict)
+    price_per_1000: float | None = None
+
+    def limits(self, stage: str) -> Limits:
+        """Give the limits that an account of a stage is opened with."""
+        return Limits(run=self.total, stage=self.stages.get(stage))
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How students learn from what was bought; none of it costs a query.
+
+    Args:
+        student: architecture, as `db3kd.models.build` takes it.
+        recipe: optimizer, rate, epochs, batch.
+        softening: "inverse" is the paper's rule; "relative" is free of the input's unit.
+        softening_temperature: at which distances become probabilities.
+        temperature: at which the student's logits are compared with them; the paper uses 20 for both.
+        hard_weight: of the cross-entropy with the class.
+        soft_weight: of the divergence from the soft label.
+        classes: the class of an image is the teacher's decision, or the data set's own label as in the paper.
+        queries_per_pair: learn from the distances of this snapshot instead of the last ones.
+        seed: of the initial weights and of the order of the images.
+        baselines: students trained beside it on the same images.
+    """
+
+    student: str
+    recipe: Recipe
+    softening: SofteningRule = "inverse"
+    softening_temperature: float = 20.0
+    temperature: float = 20.0
+    hard_weight: float = 1.0
+    soft_weight: float = 1.0
+    classes: Literal["decisions", "true"] = "decisions"
+    queries_per_pair: int | None = None
+    seed: int = 0
+    baselines: tuple[Baseline, ...] = ("true-labels", "hard-decisions")
+
+
+@dataclass(frozen=True)
+class Story:
+    """One whole run.
+
+    Args:
+        teacher: decides.
+        images: what the student learns from.
+        held_out: what the student is measured on, or None.
+        labelling: how distances are bought.
+        distillation: how the student learns from them.
+        budget: what may be spent.
+        teacher_name: how the report calls the teacher.
+        teacher_parameters: number of the teacher's weights, where it is known.
+        device: where students are trained and searches run.
+    """
+
+    teacher: Teacher
+    images: Dataset
+    held_out: Dataset | None
+    labelling: Labelling
+    distillation: Distillation
+    budget: Budget = field(default_factory=Budget)
+    teacher_name: str = ""
+    teacher_parameters: int | None = None
+    device: str = "cpu"
+
+
+class Progress(Protocol):
+    """Hears how far a stage is."""
+
+    def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
+        """Take note.
+
+        Args:
+            stage: which stage, or which student in training.
+            done: how much of it is done.
+            total: how much there is.
+            unit: of what.
+        """
+        ...
+
+
+def silent(stage: str, done: int, total: int, unit: str) -> None:
+    """Hear nothing."""

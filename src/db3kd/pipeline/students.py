@@ -1,0 +1,174 @@
+"""The stages that learn: what each student is taught, and its training, which goes on after an interruption.
+
+No query is spent here. Called by `db3kd.pipeline.tell`, by `db3kd train` and by benchmarks.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from torch import nn
+
+from db3kd.data import Dataset
+from db3kd.errors import InputError
+from db3kd.models import build, weights
+from db3kd.pipeline.story import Distillation, Progress, silent
+from db3kd.runs import Run
+from db3kd.softening import inverse_distance, relative_distance
+from db3kd.tensorfile import pack, unpack
+from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
+from db3kd.transfer import TransferSet
+
+_STATE = "db3kd-training-1"
+# A state is three times the weights: for a large network, one an epoch would take longer than the epoch.
+_SECONDS_BETWEEN_STATES = 5.0
+_SOFTENING = {"inverse": inverse_distance, "relative": relative_distance}
+
+
+def lessons(transfer: TransferSet, distillation: Distillation) -> dict[str, Objective]:
+    """Say what each student of a run is taught: the baselines, and the one that learns from distances.
+
+    Args:
+        transfer: what was bought.
+        distillation: how to learn from it.
+
+    Returns:
+        Objectives by the names that reports use; the last one is the run's own student.
+
+    Raises:
+        InputError: true labels are asked for, and the images have none; or there is no such snapshot.
+    """
+    true_labels = transfer.images.labels
+    if distillation.classes == "true" and true_labels is None:
+        raise InputError(
+            f"classes = 'true' needs images with labels, and {transfer.images.name!r} has none; nothing was trained: "
+            "use classes = 'decisions'"
+        )
+    taught: dict[str, Objective] = {}
+    if "true-labels" in distillation.baselines and true_labels is not None:
+        taught["true-labels"] = Objective(labels=true_labels)
+    if "hard-decisions" in distillation.baselines:
+        taught["hard-decisions"] = Objective(labels=transfer.decisions)
+    taught[transfer.provenance["method"]] = distance_lesson(transfer, distillation)
+    return taught
+
+
+def distance_lesson(transfer: TransferSet, distillation: Distillation) -> Objective:
+    """Turn distances into soft labels, beside the class of each image.
+
+    Args:
+        transfer: what was bought.
+        distillation: the rule, the temperatures and the weights.
+
+    Returns:
+        The objective of a student that learns from distances.
+    """
+    if distillation.queries_per_pair is not None:
+        transfer = transfer.at(distillation.queries_per_pair)
+    soften = _SOFTENING[distillation.softening]
+    return Objective(
+        labels=transfer.images.labels if distillation.classes == "true" else transfer.decisions,
+        soft_labels=soften(transfer.distances, transfer.decisions, distillation.softening_temperature),
+        temperature=distillation.temperature,
+        hard_weight=distillation.hard_weight,
+        soft_weight=distillation.soft_weight,
+    )
+
+
+def train(
+    run: Run,
+    name: str,
+    images: Dataset,
+    objective: Objective,
+    *,
+    architecture: str,
+    recipe: Recipe,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> nn.Module:
+    """Train a network and keep it, go on with a training that was interrupted, or read the finished one.
+
+    Args:
+        run: keeps `NAME.safetensors`, the state of an unfinished training, and a line per epoch in `training.jsonl`.
+        name: of the network in the run.
+        images: what it learns from.
+        objective: what it learns about them.
+        architecture: as `db3kd.models.build` takes it.
+        recipe: how it learns.
+        seed: of the initial weights and the order of the images.
+        device: where it learns.
+        progress: hears the epochs.
+
+    Returns:
+        The trained network in eval mode on the CPU.
+
+    Raises:
+        ArtifactError: a kept file was edited or truncated.
+        PlanError: architecture, images and objective do not fit each other.
+        StorageError: the disk is full; the last kept state is whole.
+    """
+    file, state_file = f"{name}.safetensors", f"{name}.state.safetensors"
+    kept = run.get(file)
+    if kept is not None:
+        return weights.from_bytes(kept, str(run.folder / file))[0]
+    num_classes = _count_classes(images, objective)
+    resume = _read_state(run, state_file)
+    done = 0 if resume is None else resume.epoch
+    run.rewrite_lines([line for line in run.lines() if line["student"] != name or int(str(line["epoch"])) <= done])
+    module = fit(
+        build(architecture, images.image_shape, num_classes, seed=seed),
+        images,
+        objective,
+        recipe,
+        seed=seed,
+        device=device,
+        resume=resume,
+        on_epoch=_noting(run, name, recipe.epochs, progress),
+    )
+    header = weights.describe(architecture, images.image_shape, num_classes, dataset=images.name)
+    run.put(file, weights.to_bytes(module, header))
+    run.remove(state_file)
+    return module.cpu()
+
+
+def last_losses(run: Run) -> Mapping[str, float]:
+    """Read the loss of each student's last epoch from the run's `training.jsonl`."""
+    return {str(line["student"]): float(str(line["loss"])) for line in run.lines()}
+
+
+def _noting(
+    run: Run, name: str, epochs: int, progress: Progress
+) -> Callable[[Epoch, Callable[[], TrainingState]], None]:
+    """Write a line per epoch, and the state every few seconds."""
+    kept_at = time.monotonic()
+
+    def note(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
+        nonlocal kept_at
+        run.append_line({"student": name} | {"epoch": epoch.number} | asdict(epoch))
+        if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < epochs:
+            current = state()
+            run.put(f"{name}.state.safetensors", pack(current.tensors, {"epoch": str(current.epoch)}, kind=_STATE))
+            kept_at = time.monotonic()
+        progress(f"train {name}", epoch.number, epochs, "epochs")
+
+    return note
+
+
+def _read_state(run: Run, file: str) -> TrainingState | None:
+    data = run.get(file)
+    if data is None:
+        return None
+    tensors, header = unpack(
+        data, kind=_STATE, origin=str(run.folder / file), way_out="delete it and run again: the training starts anew"
+    )
+    return TrainingState(int(header["epoch"]), tensors)
+
+
+def _count_classes(images: Dataset, objective: Objective) -> int:
+    if objective.soft_labels is not None:
+        return objective.soft_labels.shape[1]
+    if images.class_names:
+        return len(images.class_names)
+    assert objective.labels is not None
+    return int(objective.labels.max()) + 1

@@ -1,0 +1,202 @@
+"""From a plan's strings to objects: the only place besides the command line that reads them.
+
+Teachers by their URI, methods by their name, recipes by their options.
+"""
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary.sign_opt import SignOptOptions
+from db3kd.data import load
+from db3kd.errors import PlanError
+from db3kd.execution import Labelling
+from db3kd.models import parameter_count, weights
+from db3kd.pipeline import Budget, Distillation, Story
+from db3kd.plan.schema import DistillSection, ImagesSection, LabelSection, Plan, TeacherSection
+from db3kd.data import Dataset
+from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
+from db3kd.teachers.function import Decide
+from db3kd.training import Recipe, student_recipe
+
+_MBD_QUERIES = 1000
+_BD_EXEMPLARS = 10
+
+
+@dataclass(frozen=True)
+class OpenedTeacher:
+    """A teacher with what the report says of it.
+
+    Args:
+        teacher: decides.
+        parameters: number of its weights; None where it is no network of ours.
+    """
+
+    teacher: Teacher
+    parameters: int | None
+
+
+def open_story(plan: Plan, *, device: str = "cpu") -> Story:
+    """Turn a plan into objects: opens the teacher, reads the images.
+
+    Args:
+        plan: the plan.
+        device: where searches, students and a torch teacher run.
+
+    Returns:
+        The story.
+
+    Raises:
+        PlanError: a name that leads nowhere, or values that do not fit.
+        DataError: an image file is missing or damaged.
+        ArtifactError: the teacher's file is damaged.
+    """
+    opened = open_teacher(plan.teacher, device=device)
+    budget = plan.budget
+    stages = {name: limit for name, limit in (("decisions", budget.decisions), ("label", budget.label)) if limit is not None}
+    return Story(
+        teacher=opened.teacher,
+        images=open_images(plan.images),
+        held_out=None if plan.held_out is None else open_images(plan.held_out),
+        labelling=open_labelling(plan.label, device=device),
+        distillation=open_distillation(plan.distill),
+        budget=Budget(budget.total, stages, budget.price_per_1000),
+        teacher_name=plan.teacher.uri,
+        teacher_parameters=opened.parameters,
+        device=device,
+    )
+
+
+def open_images(section: ImagesSection) -> Dataset:
+    """Read the images that a section names.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    return load(section.source, section.split, limit=section.limit, seed=section.seed)
+
+
+def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeacher:
+    """Open the teacher that a URI names.
+
+    Args:
+        section: the URI, and what a callable does not say of itself.
+        device: where a torch teacher runs.
+
+    Returns:
+        The teacher.
+
+    Raises:
+        PlanError: the URI leads nowhere.
+        ArtifactError: the file of weights is damaged.
+    """
+    scheme, _, rest = section.uri.partition(":")
+    match scheme:
+        case "torch" if rest:
+            return _open_torch(section, rest, device)
+        case "python" if rest.count(":") == 1:
+            return OpenedTeacher(_open_python(section, rest), None)
+    raise PlanError(
+        f"teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name, got {section.uri!r}; "
+        "nothing was asked: mend it"
+    )
+
+
+def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
+    """Make the search that a section names.
+
+    Args:
+        section: the method and its options.
+        device: where it runs.
+
+    Returns:
+        How distances are bought.
+    """
+    boundary = BoundaryDistance(section.exemplars or _BD_EXEMPLARS, section.order, section.tolerance)
+    sign_opt = SignOptOptions(section.directions, section.smoothing, section.step)
+    methods: dict[str, Method] = {
+        "sd": SampleDistance(section.exemplars),
+        "bd": boundary,
+        "mbd": MinimalBoundaryDistance(boundary, sign_opt, section.seed),
+    }
+    method = methods[section.method]
+    most = _MBD_QUERIES if method.most_queries is None else method.most_queries
+    queries = most if section.queries_per_pair is None else section.queries_per_pair
+    return Labelling(method, queries, tuple(sorted(section.snapshots)), section.seed, device)
+
+
+def open_distillation(section: DistillSection) -> Distillation:
+    """Make what a section says about learning; what it leaves open is the preset of the student's architecture."""
+    return Distillation(
+        student=section.student,
+        recipe=open_recipe(section, student_recipe(section.student)),
+        softening=section.softening,
+        softening_temperature=section.softening_temperature,
+        temperature=section.temperature,
+        hard_weight=section.hard_weight,
+        soft_weight=section.soft_weight,
+        classes=section.classes,
+        queries_per_pair=section.queries_per_pair,
+        seed=section.seed,
+        baselines=section.baselines,
+    )
+
+
+def open_recipe(section: DistillSection, preset: Recipe) -> Recipe:
+    """Change a preset where the section says so.
+
+    Raises:
+        PlanError: values that no training can have.
+    """
+    names = ("epochs", "batch_size", "rate", "optimizer", "momentum", "weight_decay", "milestones")
+    asked = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
+    return replace(preset, **asked)
+
+
+def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeacher:
+    architecture, separator, file = rest.rpartition("@")
+    module, header = weights.from_file(Path(file))
+    if separator and header["architecture"] != architecture:
+        raise PlanError(
+            f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing was "
+            "asked: mend it"
+        )
+    teacher = TorchTeacher(
+        module,
+        input_shape=weights.input_shape_of(header),
+        num_classes=int(header["num_classes"]),
+        bounds=section.bounds,
+        max_batch=section.max_batch,
+        device=device,
+    )
+    return OpenedTeacher(teacher, parameter_count(module))
+
+
+def _open_python(section: TeacherSection, rest: str) -> Teacher:
+    module_name, name = rest.split(":")
+    try:
+        found: object = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise PlanError(
+            f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
+            "what it needs"
+        ) from error
+    if isinstance(found, Teacher):
+        return found
+    if not callable(found) or section.input_shape is None or section.num_classes is None:
+        raise PlanError(
+            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes in the "
+            f"plan, or an object with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape "
+            f"{section.input_shape} and num_classes {section.num_classes}; nothing was asked: add what is missing"
+        )
+    return FunctionTeacher(
+        cast("Decide", found),
+        input_shape=section.input_shape,
+        num_classes=section.num_classes,
+        bounds=section.bounds,
+        max_batch=section.max_batch,
+        levels=section.levels,
+        fingerprint=section.fingerprint,
+    )

@@ -1,0 +1,224 @@
+"""The plan: every key that a user can write, with its default.
+
+A key that is unknown or impossible is named, all of them in one message. Turning the plan into objects is
+`opening`'s business; `db3kd.cli` reads files and options into it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from db3kd.errors import PlanError
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Section(BaseModel):
+    """A section of the plan: nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TeacherSection(_Section):
+    """Who decides.
+
+    Args:
+        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", or "python:package.module:name" for a callable or a teacher.
+        input_shape: [c, h, w]; needed for a callable, else read from the teacher.
+        num_classes: needed for a callable, else read from the teacher.
+        bounds: lowest and highest pixel value that the teacher takes.
+        max_batch: rows a call.
+        levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
+        fingerprint: version of a callable's model, so that a run notices another one.
+    """
+
+    uri: str
+    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    num_classes: Annotated[int, Field(ge=2)] | None = None
+    bounds: tuple[float, float] = (0.0, 1.0)
+    max_batch: PositiveInt = 128
+    levels: Annotated[int, Field(ge=2)] | None = None
+    fingerprint: str | None = None
+
+
+class ImagesSection(_Section):
+    """What the student learns from, or is measured on.
+
+    Args:
+        source: a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE, ...
+        split: "train" or "test".
+        limit: take that many, drawn by the seed.
+        seed: of the draw.
+    """
+
+    source: str
+    split: Literal["train", "test"] = "train"
+    limit: PositiveInt | None = None
+    seed: int = 0
+
+
+class HeldOutSection(ImagesSection):
+    """What the student is measured on; like the images, but from the test split."""
+
+    split: Literal["train", "test"] = "test"
+
+
+class LabelSection(_Section):
+    """How distances are bought.
+
+    Args:
+        method: "sd" (sample distance), "bd" (boundary distance) or "mbd" (minimal boundary distance).
+        queries_per_pair: most queries for one image and class; by default 1,000 for mbd, and what it can use for bd.
+        snapshots: query counts at which the distances are kept as well.
+        exemplars: images of the class that bd and the start of mbd bisect towards; for sd, random ones to look at
+            instead of all.
+        order: "nearest" exemplars, or the nearest and then "random" ones as in the paper.
+        tolerance: bd's bisection stops when its bracket is this part of the radius.
+        directions: mbd's random directions per estimate.
+        smoothing: their length beside the row's direction (the paper's beta).
+        step: first step of mbd's line search.
+        seed: of all random choices.
+    """
+
+    method: Literal["sd", "bd", "mbd"] = "mbd"
+    queries_per_pair: Count | None = None
+    snapshots: tuple[PositiveInt, ...] = ()
+    exemplars: PositiveInt | None = None
+    order: Literal["nearest", "random"] = "nearest"
+    tolerance: Fraction = 1e-3
+    directions: PositiveInt = 200
+    smoothing: Positive = 1e-3
+    step: Positive = 0.2
+    seed: int = 0
+
+
+class DistillSection(_Section):
+    """How the student learns.
+
+    Args:
+        student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
+        epochs: passes over the images.
+        batch_size: images per step.
+        rate: learning rate of the first epoch.
+        optimizer: "adam" or "sgd".
+        momentum: of sgd.
+        weight_decay: added to the gradient, times the weight.
+        milestones: finished epochs at which the rate is divided by ten.
+        softening: "inverse" (the paper's rule) or "relative" (free of the input's unit).
+        softening_temperature: at which distances become probabilities.
+        temperature: at which the student is compared with them.
+        hard_weight: of the cross-entropy with the class.
+        soft_weight: of the divergence from the soft label.
+        classes: the class of an image is the teacher's decision, or its "true" label as in the paper.
+        queries_per_pair: learn from the distances of this snapshot.
+        seed: of the weights and of the order of the images.
+        baselines: students trained beside it: "true-labels" (where there are any) and "hard-decisions".
+    """
+
+    student: str = "lenet5-half"
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    rate: Positive | None = None
+    optimizer: Literal["adam", "sgd"] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    milestones: tuple[PositiveInt, ...] | None = None
+    softening: Literal["inverse", "relative"] = "inverse"
+    softening_temperature: Positive = 20.0
+    temperature: Positive = 20.0
+    hard_weight: Annotated[float, Field(ge=0)] = 1.0
+    soft_weight: Annotated[float, Field(ge=0)] = 1.0
+    classes: Literal["decisions", "true"] = "decisions"
+    queries_per_pair: PositiveInt | None = None
+    seed: int = 0
+    baselines: tuple[Literal["true-labels", "hard-decisions"], ...] = ("true-labels", "hard-decisions")
+
+
+class BudgetSection(_Section):
+    """What may be spent; it may be changed to go on with a run.
+
+    Args:
+        total: most queries of all stages together.
+        decisions: most queries of the stage that asks for the class of each image.
+        label: most queries of the stage that asks for distances.
+        price_per_1000: money for 1,000 queries.
+        currency: what the price is in, for the estimate.
+    """
+
+    total: Count | None = None
+    decisions: Count | None = None
+    label: Count | None = None
+    price_per_1000: Annotated[float, Field(ge=0)] | None = None
+    currency: str = "EUR"
+
+
+class Plan(_Section):
+    """A whole run; each section but `held_out` has its place in the story.
+
+    Args:
+        teacher: who decides.
+        images: what the student learns from.
+        held_out: what it is measured on; without it, the report holds no accuracies.
+        label: how distances are bought.
+        distill: how the student learns.
+        budget: what may be spent.
+    """
+
+    teacher: TeacherSection
+    images: ImagesSection
+    held_out: HeldOutSection | None = None
+    label: LabelSection = LabelSection()
+    distill: DistillSection = DistillSection()
+    budget: BudgetSection = BudgetSection()
+
+    def sections(self) -> dict[str, object]:
+        """Give the plan as plain values, defaults included, as a run keeps it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def parse_plan(content: Mapping[str, object], origin: str) -> Plan:
+    """Check a plan.
+
+    Args:
+        content: sections of keys.
+        origin: where they come from, for the error.
+
+    Returns:
+        The plan.
+
+    Raises:
+        PlanError: naming every key that is unknown, missing or impossible.
+    """
+    try:
+        return Plan.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
+        )
+        raise PlanError(f"{origin} is no plan: {faults}; nothing was done: mend these keys") from error
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from a TOML file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The plan.
+
+    Raises:
+        PlanError: the file cannot be read, is no TOML, or no plan.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise PlanError(f"the plan {path} cannot be read: {error.strerror}; name another file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlanError(f"the plan {path} is no TOML: {error}; mend it") from error
+    return parse_plan(content, str(path))

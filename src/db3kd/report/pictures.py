@@ -1,0 +1,228 @@
+"""The charts of a report, as SVG text that lives inside a page.
+
+Drawn with matplotlib's object API, so no window and no pyplot state is involved. Ink is `currentColor`: a chart
+takes the text colour of the page around it, light or dark. Single images are in `examples`; who needs a chart is
+decided in `page`.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from db3kd.report.schema import Calibration, Histogram, Report
+from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
+
+INK = "#010203"  # matplotlib knows no currentColor: a colour nothing else uses stands in for it
+ACCENT, SECOND, MUTED = "#2a78a8", "#d9822b", "#8a929b"
+FEW_CLASSES = 14
+"""Up to here each cell of the heat map can hold its figure; beyond, a colour bar takes over."""
+MANY_CLASSES = 25
+"""Beyond here only every n-th class is named on an axis."""
+LONGEST_NAME = 16
+
+
+def distance_heat_map(
+    medians: Sequence[Sequence[float | None]], class_names: tuple[str, ...], *, name: str = "distances"
+) -> str:
+    """Draw the median distance of each pair of classes.
+
+    Args:
+        medians: row the teacher's class of the image, column the class reached; in input units, None where unknown.
+        class_names: one per class, or empty.
+        name: tells this chart from the others in the page.
+
+    Returns:
+        An SVG element. The nearer, the darker; unknown pairs stay empty.
+    """
+    count = len(medians)
+    values = [[math.nan if value is None else value for value in row] for row in medians]
+    few = count <= FEW_CLASSES
+    with _chart(name, 5.2 if few else 7.2, 4.7 if few else 5.8) as (figure, axes, svg):
+        # One vector cell per pair is heavy beyond a few classes.
+        mesh = axes.pcolormesh(values, cmap="YlGnBu_r", edgecolors="none", rasterized=not few)
+        axes.invert_yaxis()
+        axes.set_aspect("equal")
+        axes.set_xlabel("class reached")
+        axes.set_ylabel("the teacher's class of the image")
+        step = math.ceil(count / MANY_CLASSES) if count else 1
+        labels = [_short(class_label(class_names, number)) for number in range(0, count, step)]
+        places = [number + 0.5 for number in range(0, count, step)]
+        turned = max((len(label) for label in labels), default=0) > 3
+        angle, side = (45, "right") if turned else (0, "center")
+        axes.set_xticks(places, labels, rotation=angle, ha=side, parse_math=False)
+        axes.set_yticks(places, labels, parse_math=False)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        if few:
+            _write_cells(axes, values)
+        else:
+            bar = figure.colorbar(mesh, ax=axes, label="median distance (L2)", shrink=0.8)
+            if bar.solids is not None:
+                bar.solids.set_rasterized(True)
+            bar.outline.set_visible(False)
+    return svg.element(f"Median distance for each pair of classes, {count} by {count}")
+
+
+def distance_histogram(histogram: Histogram, median: float | None, *, name: str = "histogram") -> str:
+    """Draw how the distances are spread.
+
+    Args:
+        histogram: counts between edges in input units.
+        median: marked with a line; None for no mark.
+        name: tells this chart from the others in the page.
+
+    Returns:
+        An SVG element.
+    """
+    with _chart(name, 4.2, 3.0) as (_, axes, svg):
+        axes.stairs(histogram.counts, histogram.edges, fill=True, color=ACCENT, alpha=0.85)
+        axes.set_xlabel("distance (L2, input units)")
+        axes.set_ylabel("pairs")
+        axes.margins(x=0)
+        axes.set_ylim(0, 1.15 * max(1, *histogram.counts))
+        if median is not None:
+            axes.axvline(median, color=SECOND, linewidth=1.5)
+            right = median > (histogram.edges[0] + histogram.edges[-1]) / 2
+            axes.annotate(
+                f"median {median:.3g}",
+                (median, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(-5 if right else 5, 0),
+                textcoords="offset points",
+                va="top",
+                ha="right" if right else "left",
+            )
+    return svg.element(f"Histogram of {sum(histogram.counts)} distances")
+
+
+def reliability_diagram(calibration: Calibration, *, name: str = "reliability") -> str:
+    """Draw the share of right decisions over confidence.
+
+    Args:
+        calibration: of one student.
+        name: tells this chart from the others in the page.
+
+    Returns:
+        An SVG element. Bars are the share of right decisions in a bin, its dot the mean confidence; on the
+        diagonal a student is as right as it claims. Bars of bins with few images are pale.
+    """
+    filled = [part for part in calibration.bins if part.images and part.correct is not None]
+    images = sum(part.images for part in filled)
+    with _chart(name, 2.7, 2.6) as (_, axes, svg):
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+        for part in filled:
+            shade = 0.3 + 0.6 * min(1.0, part.images / images * len(calibration.bins))
+            correct, width = part.correct or 0.0, part.upper - part.lower
+            axes.bar(part.lower, correct, width, align="edge", color=ACCENT, alpha=shade, linewidth=0)
+            if part.confidence is not None:
+                axes.plot(part.confidence, correct, marker="o", markersize=3, color=SECOND)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("right" if calibration.against == "labels" else "as the teacher")
+    return svg.element(f"Reliability, calibration error {percent(calibration.expected_calibration_error)}")
+
+
+def accuracy_chart(report: Report, *, name: str = "accuracies") -> str:
+    """Draw each student's accuracy and agreement on one scale.
+
+    Args:
+        report: the figures.
+        name: tells this chart from the others in the page.
+
+    Returns:
+        An SVG element; the teacher's accuracy is a line.
+    """
+    students = [student for student in report.students if student.accuracy is not None or student.agreement is not None]
+    with _chart(name, 7.6, 0.9 + 0.3 * len(students)) as (_, axes, svg):
+        for row, student in enumerate(students):
+            axes.axhline(row, color=MUTED, linewidth=0.5, alpha=0.4, zorder=0)
+            if student.agreement is not None:
+                axes.plot(student.agreement * 100, row, marker="o", markersize=6, markerfacecolor="none", color=SECOND)
+            if student.accuracy is not None:
+                axes.plot(student.accuracy * 100, row, marker="o", markersize=6, color=ACCENT)
+        if report.teacher.accuracy is not None:
+            axes.axvline(report.teacher.accuracy * 100, color=MUTED, linestyle="--", linewidth=1)
+        axes.set_yticks(range(len(students)), [student_label(student) for student in students], parse_math=False)
+        axes.set_ylim(len(students) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("% of the evaluation images")
+    return svg.element("Accuracy and agreement of each student")
+
+
+class _Svg:
+    """The text of a chart, there once its figure was drawn."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def element(self, description: str) -> str:
+        """The svg element alone, described for who cannot see it, to stand among others in a page.
+
+        A page's parser knows SVG by itself, so the name spaces go, and with them the only addresses in the page.
+        Groups are numbered alike in every chart, and an id may occur once: theirs go, those of marks and clips stay.
+        Fonts and the style of lines are the page's, which a rule for every element would change all over.
+        """
+        text = self.text[self.text.index("<svg") :].replace("xlink:href", "href").replace(INK, "currentColor")
+        unwanted = (
+            r' xmlns(:xlink)?="[^"]*"',
+            r'(?<=<g) id="[^"]*"',
+            r"<style.*?</style>",
+            r"font-family: [^;\"]*;? ?",
+        )
+        text = re.sub("|".join(unwanted), "", text, flags=re.DOTALL)
+        return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(description)}', 1).strip()
+
+
+@contextmanager
+def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axes, _Svg]]:
+    """A figure with one pair of axes, drawn when the block ends."""
+    style: dict[Any, Any] = {  # a newer matplotlib knows its keys as types, an older one as text
+        "svg.fonttype": "none",  # text stays text: small, sharp and selectable
+        "svg.hashsalt": name,  # the same figures give the same bytes, and ids differ between charts
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    }
+    svg = _Svg()
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot(facecolor="none")
+        yield figure, axes, svg
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
+    svg.text = buffer.getvalue()
+
+
+def _write_cells(axes: Axes, values: Sequence[Sequence[float]]) -> None:
+    known = [value for row in values for value in row if not math.isnan(value)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    # Three figures of the largest distance; the same number of decimals in each cell.
+    decimals = min(4, max(0, 2 - math.floor(math.log10(high)))) if high > 0 else 0
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if math.isnan(value):
+                text, colour = UNKNOWN if row == column else "", INK
+            else:
+                dark = high > low and (value - low) / (high - low) < 0.55
+                text, colour = f"{value:.{decimals}f}", "#ffffff" if dark else "#16202a"
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=7.5)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_NAME else label[: LONGEST_NAME - 1] + "…"

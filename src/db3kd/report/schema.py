@@ -1,0 +1,303 @@
+"""What a report holds, and its way to JSON and back.
+
+The figures are computed elsewhere and only gathered here: accuracies are fractions of 1, distances are L2 in
+input units, a query is one image row, and None means that a figure is unknown. Called by whoever ends a run,
+and by everything that shows a report. Knows no tensor and no file.
+"""
+
+import json
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validator
+
+from db3kd.errors import ArtifactError
+
+FORMAT_VERSION: Final = 1
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Distance = Annotated[float, Field(ge=0)]
+OutcomeName = Literal["FOUND", "STALLED", "BUDGET", "NO_START"]
+
+
+class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What is known of the teacher.
+
+    Args:
+        accuracy: share of the evaluation images that it decides as their labels say.
+        parameters: number of its weights; None for a teacher that is no network of ours.
+        name: how it was named, such as its URI.
+    """
+
+    accuracy: Fraction | None = None
+    parameters: Count | None = None
+    name: str = ""
+
+
+class CalibrationBin(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The evaluation images whose top probability lies between `lower` and `upper`.
+
+    Args:
+        lower: smallest top probability of the bin.
+        upper: largest top probability of the bin.
+        images: number of images in it.
+        confidence: their mean top probability; None where there is no image.
+        correct: share of them that is decided rightly; None where there is no image.
+    """
+
+    lower: Fraction
+    upper: Fraction
+    images: Count
+    confidence: Fraction | None = None
+    correct: Fraction | None = None
+
+
+class Calibration(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How far a student's probabilities can be believed.
+
+    Args:
+        expected_calibration_error: mean of |correct - confidence| over the bins, weighted by their images.
+        bins: in ascending order of confidence.
+        against: what counts as right, the true labels or the teacher's decisions.
+    """
+
+    expected_calibration_error: Fraction
+    bins: tuple[CalibrationBin, ...] = ()
+    against: Literal["labels", "decisions"] = "labels"
+
+
+class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What one student reaches, and what it cost.
+
+    Args:
+        name: what it learned from: true-labels, hard-decisions, logits, sd, bd, mbd, guided or another name.
+        accuracy: share of the evaluation images decided as labelled, after the last epoch; the mean over seeds.
+        agreement: share of the evaluation images that it decides as the teacher does.
+        queries: rows that its labels cost, with all that they were built on.
+        parameters: number of its weights.
+        label: how tables name it; where empty, the usual name of `name`.
+        images: number of images that it was trained on.
+        seeds: the seeds of its trainings.
+        accuracy_by_seed: an accuracy for each of `seeds`, or empty.
+        per_class: its accuracy on each class; None for a class without evaluation images.
+        calibration: how far its probabilities can be believed.
+        last_loss: training loss of the last epoch.
+
+    Raises:
+        ValidationError: a value out of its range, or not one accuracy per seed.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    accuracy: Fraction | None = None
+    agreement: Fraction | None = None
+    queries: Count | None = None
+    parameters: Count | None = None
+    label: str = ""
+    images: Count | None = None
+    seeds: tuple[int, ...] = ()
+    accuracy_by_seed: tuple[Fraction, ...] = ()
+    per_class: tuple[Fraction | None, ...] = ()
+    calibration: Calibration | None = None
+    last_loss: float | None = None
+
+    @model_validator(mode="after")
+    def _one_accuracy_per_seed(self) -> "StudentFigures":
+        if self.accuracy_by_seed and len(self.accuracy_by_seed) != len(self.seeds):
+            raise ValueError(f"{len(self.accuracy_by_seed)} accuracies for {len(self.seeds)} seeds")
+        return self
+
+
+class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The account of queries.
+
+    Args:
+        total: rows charged to the budget, all stages together.
+        by_stage: rows charged to the budget by each stage.
+        held_out: rows by each stage outside the budget, such as an evaluation; not in `total`.
+        unsettled: the part of `total` that was set aside and is not known to have been sent, after a crash.
+
+    Raises:
+        ValidationError: stages that do not add up to the total.
+    """
+
+    total: Count
+    by_stage: dict[str, Count] = {}
+    held_out: dict[str, Count] = {}
+    unsettled: Count = 0
+
+    @model_validator(mode="after")
+    def _stages_add_up(self) -> "Queries":
+        charged = sum(self.by_stage.values())
+        if self.by_stage and charged != self.total:
+            raise ValueError(f"the stages add up to {charged}, and the total is {self.total}")
+        return self
+
+
+class OutcomeCount(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How many pairs ended in one way.
+
+    Args:
+        pairs: number of them.
+        sentence: what that outcome means, for the user.
+    """
+
+    pairs: Count
+    sentence: str = ""
+
+
+class Histogram(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How often the distances fall between two neighbouring edges.
+
+    Args:
+        edges: one more than counts, ascending, in input units.
+        counts: number of pairs between an edge and the next.
+
+    Raises:
+        ValidationError: edges that do not ascend or do not fit the counts.
+    """
+
+    edges: tuple[Distance, ...]
+    counts: tuple[Count, ...]
+
+    @model_validator(mode="after")
+    def _edges_fit(self) -> "Histogram":
+        if len(self.edges) != len(self.counts) + 1 or not self.counts:
+            raise ValueError(f"{len(self.counts)} counts need one edge more, got {len(self.edges)}")
+        if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError("the edges must ascend")
+        return self
+
+
+class Labelling(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What one search found over all its pairs of an image and a goal.
+
+    Args:
+        method: sd, bd, mbd, guided or another search.
+        pairs: number of pairs that were searched.
+        outcomes: how they ended; the counts add up to `pairs`.
+        median_distance: over the pairs with a crossing; None where there is none.
+        mean_queries_per_pair: rows spent over pairs.
+        median_by_classes: row the teacher's class of the image, column the class reached; None where nothing was found.
+        histogram: of the distances found.
+
+    Raises:
+        ValidationError: a matrix that is not square, or outcomes that do not add up.
+    """
+
+    method: Annotated[str, Field(min_length=1)]
+    pairs: Count
+    outcomes: dict[OutcomeName, OutcomeCount] = {}
+    median_distance: Distance | None = None
+    mean_queries_per_pair: Annotated[float, Field(ge=0)] | None = None
+    median_by_classes: tuple[tuple[Distance | None, ...], ...] = ()
+    histogram: Histogram | None = None
+
+    @model_validator(mode="after")
+    def _counts_and_shapes_fit(self) -> "Labelling":
+        counted = sum(outcome.pairs for outcome in self.outcomes.values())
+        if self.outcomes and counted != self.pairs:
+            raise ValueError(f"the outcomes count {counted} pairs of {self.pairs}")
+        if any(len(row) != len(self.median_by_classes) for row in self.median_by_classes):
+            raise ValueError("median_by_classes must have as many columns as rows")
+        return self
+
+
+class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """All figures of one run.
+
+    Args:
+        title: heading of the page.
+        db3kd_version: the version that computed the figures.
+        teacher: the teacher's figures.
+        students: in the order in which tables show them.
+        queries: the account.
+        seconds: wall time of the run, all its sessions together.
+        class_names: one per class, or empty where unknown.
+        labellings: one per search.
+        settings: the plan, or whatever a reader needs to do it again.
+        notes: sentences shown on top of the page.
+        format_version: of the file.
+
+    Raises:
+        ValidationError: a value out of its range, or figures per class that do not fit the class names.
+    """
+
+    title: str
+    db3kd_version: str
+    teacher: TeacherFigures
+    students: tuple[StudentFigures, ...]
+    queries: Queries
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    class_names: tuple[str, ...] = ()
+    labellings: tuple[Labelling, ...] = ()
+    settings: dict[str, JsonValue] = {}
+    notes: tuple[str, ...] = ()
+    format_version: Literal[1] = FORMAT_VERSION
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> "Report":
+        sizes = {f"per_class of {student.name}": len(student.per_class) for student in self.students}
+        sizes |= {f"median_by_classes of {search.method}": len(search.median_by_classes) for search in self.labellings}
+        expected = len(self.class_names) or max(sizes.values(), default=0)
+        wrong = [f"{place} has {size}" for place, size in sizes.items() if size not in (0, expected)]
+        if wrong:
+            raise ValueError(f"expected {expected} classes everywhere, but " + "; ".join(wrong))
+        return self
+
+
+def to_json(report: Report) -> str:
+    """Write a report as JSON.
+
+    Args:
+        report: the figures.
+
+    Returns:
+        Indented text that ends in a newline, with a row of figures on one line. Keys
+        come in the order of the fields, free ones (stages, settings) as they were given, so equal reports built in
+        the same way give equal text.
+    """
+    return _text(report.model_dump(mode="json"), "") + "\n"
+
+
+def from_json(text: str) -> Report:
+    """Read a report.
+
+    Args:
+        text: what `to_json` wrote.
+
+    Returns:
+        The report.
+
+    Raises:
+        ArtifactError: the text is no JSON, of another format version, or says something impossible.
+    """
+    remedy = "nothing was shown; make the report again from its run"
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"expected a report in JSON, but it cannot be read ({error}): {remedy}") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"expected a report of format version {FORMAT_VERSION}, got "
+            f"{'no version' if version is None else repr(version)}: {remedy}, or read it with the db3kd that wrote it"
+        )
+    try:
+        return Report.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'the report'}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
+        raise ArtifactError(f"the report says something that cannot be ({faults}): {remedy}") from error
+
+
+def _text(value: object, indent: str) -> str:
+    """JSON with two spaces an indent, but plain lists on one line: a matrix of 100 classes has 10,000 entries."""
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{inner}{_text(key, '')}: {_text(entry, inner)}" for key, entry in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
+        return "[\n" + ",\n".join(inner + _text(entry, inner) for entry in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,82 @@
+"""Any Python callable as a teacher: numpy arrays in, classes out.
+
+Called by `db3kd.oracle` alone. A scikit-learn model is one line:
+
+    FunctionTeacher(lambda x: forest.predict(x.reshape(len(x), -1)), input_shape=(1, 8, 8), num_classes=10)
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from db3kd.errors import InvalidDecision, TeacherError
+from db3kd.teachers.protocol import TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+Decide = Callable[[npt.NDArray[np.float32]], npt.ArrayLike]
+
+
+class FunctionTeacher:
+    """Asks a function for its decisions.
+
+    Args:
+        decide: maps float32 images [b c h w] within `bounds` to b integers from 0 to num_classes - 1.
+        input_shape: channels, height and width of one image.
+        num_classes: number of classes.
+        bounds: lowest and highest pixel value, in input units.
+        max_batch: most rows a call.
+        levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None.
+        fingerprint: tells this teacher from another one in a run directory. By default it is made of the
+            function's name and code, which cannot see the data that the function closes over: give the version of
+            your model here if it may change between runs.
+    """
+
+    def __init__(
+        self,
+        decide: Decide,
+        *,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        max_batch: int = 1024,
+        levels: int | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        self._decide = decide
+        self.spec = TeacherSpec(
+            input_shape, num_classes, bounds, max_batch, fingerprint or _fingerprint(decide), levels
+        )
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`.
+
+        Raises:
+            TeacherError: the function raised; its own error is the cause.
+            InvalidDecision: the answer is not one integer per image.
+        """
+        # Written to a fresh array: the function may keep or change what it is given.
+        asked = images.detach().cpu().numpy().copy()
+        try:
+            answer = np.asarray(self._decide(asked))
+        except Exception as error:
+            raise TeacherError(
+                f"the teacher's function raised {type(error).__name__}: {error}; the {len(asked)} rows stay charged; "
+                "mend the function and run again to go on"
+            ) from error
+        if answer.shape != (len(asked),) or not np.issubdtype(answer.dtype, np.integer):
+            raise InvalidDecision(
+                f"the teacher's function must return {len(asked)} integers, one class per image, but returned "
+                f"{answer.dtype} of shape {answer.shape}; the answer was dropped. Take the argmax inside the function"
+            )
+        return torch.from_numpy(answer.astype(np.int64))
+
+
+def _fingerprint(decide: Decide) -> str:
+    """Made of the function's name and code, as far as Python shows them."""
+    name = f"{getattr(decide, '__module__', '')}.{getattr(decide, '__qualname__', type(decide).__qualname__)}"
+    code = getattr(decide, "__code__", None)
+    body = b"" if code is None else code.co_code + repr(code.co_names).encode()
+    return f"function:{name}:{hashlib.sha256(body).hexdigest()[:16]}"

@@ -1,0 +1,91 @@
+"""What a teacher is: something that maps images to classes and tells nothing else.
+
+Adapters live in the modules beside this one. Only `db3kd.oracle` calls a teacher, since a call costs money.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from db3kd.errors import PlanError
+from db3kd.tensors import Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """What must be known of a teacher before it is asked.
+
+    Args:
+        input_shape: channels, height and width of one image.
+        num_classes: a decision is an integer from 0 to num_classes - 1.
+        bounds: lowest and highest pixel value that the teacher takes, in input units.
+        max_batch: most rows that one call may hold.
+        fingerprint: tells two teachers apart; the same for the same weights or function.
+        levels: number of values a pixel may take between the bounds, or None for a continuum.
+
+    Raises:
+        PlanError: a value that no teacher can have.
+    """
+
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    bounds: tuple[float, float] = (0.0, 1.0)
+    max_batch: int = 128
+    fingerprint: str = ""
+    levels: int | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            faults.append(f"input_shape must be three positive numbers (c, h, w), got {self.input_shape}")
+        if self.num_classes < 2:
+            faults.append(f"num_classes must be at least 2, got {self.num_classes}")
+        if not self.bounds[0] < self.bounds[1]:
+            faults.append(f"bounds must be (low, high) with low < high, got {self.bounds}")
+        if self.max_batch < 1:
+            faults.append(f"max_batch must be at least 1, got {self.max_batch}")
+        if self.levels is not None and self.levels < 2:
+            faults.append(f"levels must be at least 2 or None, got {self.levels}")
+        if faults:
+            raise PlanError("a teacher cannot be described so: " + "; ".join(faults))
+
+    def admit(self, points: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Bring points to where the teacher can see them: into the bounds, and onto its levels if it has any.
+
+        Searches do this before a point is sent *and* before it is measured.
+        """
+        low, high = self.bounds
+        points = points.clamp(low, high)
+        if self.levels is None:
+            return points
+        step = (high - low) / (self.levels - 1)
+        return ((points - low) / step).round() * step + low
+
+    @property
+    def level_step(self) -> float:
+        """The least difference between two pixel values that the teacher can see, in input units; 0 for a continuum."""
+        low, high = self.bounds
+        return 0.0 if self.levels is None else (high - low) / (self.levels - 1)
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Decides, and tells nothing but the decision: the threat model, as a type.
+
+    A teacher raises `MaybeServed` or `NotServed` where an answer did not come.
+    """
+
+    @property
+    def spec(self) -> TeacherSpec:
+        """What must be known before it is asked."""
+        ...
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide.
+
+        Args:
+            images: within `spec.bounds`, at most `spec.max_batch` of them.
+
+        Returns:
+            A class from 0 to num_classes - 1 for each image.
+        """
+        ...

@@ -1,0 +1,100 @@
+"""What a network should learn about each image: the losses.
+
+Where soft labels come from is the matter of `db3kd.softening`; the loop that lowers the loss is in `fitting`. Made by
+the pipeline, one for each student.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch.nn import functional
+
+from db3kd.errors import PlanError
+from db3kd.tensors import Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the network should learn about each image: a class, a distribution over the classes, or both.
+
+    The loss of a batch is `hard_weight` times the mean cross-entropy with the labels, plus `soft_weight` times T^2
+    times the mean Kullback-Leibler divergence from the soft labels to the network's softmax at temperature T. T^2 keeps
+    the gradient's size the same at any T.
+
+    Source: arXiv 2106.03310, equation 5. Its public code sums the divergence over a batch of 512 at T = 20 instead of
+    averaging and multiplying by T^2 = 400: the same weight but for 28%.
+
+    Args:
+        labels: a class per image; None to learn from soft labels alone.
+        soft_labels: a distribution per image, which the rule and temperature of `softening` have shaped already; None
+            to learn from labels alone.
+        temperature: T, at which the network's logits are softened for the comparison with `soft_labels`.
+        hard_weight: of the cross-entropy.
+        soft_weight: of the divergence.
+
+    Raises:
+        PlanError: there is nothing to learn, or a value that no objective can have.
+    """
+
+    labels: Int[Tensor, " n"] | None = None
+    soft_labels: Float[Tensor, "n num_classes"] | None = None
+    temperature: float = 1.0
+    hard_weight: float = 1.0
+    soft_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.labels is None and self.soft_labels is None:
+            faults.append("there are neither labels nor soft labels")
+        if not 0 < self.temperature < math.inf:
+            faults.append(f"temperature must be positive, got {self.temperature}")
+        weights = (
+            self.hard_weight if self.labels is not None else 0.0,
+            self.soft_weight if self.soft_labels is not None else 0.0,
+        )
+        if min(weights) < 0 or not 0 < sum(weights) < math.inf:
+            faults.append(f"hard_weight and soft_weight must not be negative, nor both zero, got {weights}")
+        if self.soft_labels is not None and not ((self.soft_labels.sum(1) - 1).abs() < 1e-3).all().item():
+            faults.append("each row of soft_labels must sum to 1")
+        if faults:
+            raise PlanError("an objective cannot be so: " + "; ".join(faults))
+
+    def __len__(self) -> int:
+        known = self.labels if self.labels is not None else self.soft_labels
+        assert known is not None
+        return len(known)
+
+    def to(self, device: torch.device) -> "Objective":
+        """Move what is known of the images to a device.
+
+        Args:
+            device: where the network computes.
+
+        Returns:
+            The same objective there.
+        """
+        return replace(
+            self,
+            labels=None if self.labels is None else self.labels.to(device=device, dtype=torch.int64),
+            soft_labels=None if self.soft_labels is None else self.soft_labels.to(device=device, dtype=torch.float32),
+        )
+
+    def loss(self, logits: Float[Tensor, "b num_classes"], rows: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+        """Measure how far a batch is from what should be learnt.
+
+        Args:
+            logits: the network's answer.
+            rows: which images of the set were asked, on the device of the objective.
+
+        Returns:
+            The mean over the batch, in nats.
+        """
+        total = logits.new_zeros(())
+        if self.labels is not None and self.hard_weight:
+            total = total + self.hard_weight * functional.cross_entropy(logits, self.labels.index_select(0, rows))
+        if self.soft_labels is not None and self.soft_weight:
+            answered = functional.log_softmax(logits / self.temperature, dim=1)
+            divergence = functional.kl_div(answered, self.soft_labels.index_select(0, rows), reduction="batchmean")
+            total = total + self.soft_weight * self.temperature**2 * divergence
+        return total

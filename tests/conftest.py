@@ -1,0 +1,34 @@
+"""What holds for every test: shapes are checked as the code runs, and nothing leaves this machine."""
+
+import ipaddress
+import socket
+import sys
+
+import pytest
+from jaxtyping import install_import_hook
+
+if "db3kd" in sys.modules:
+    raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
+install_import_hook("db3kd", "beartype.beartype")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection to another machine: a test that needs one would pass here and fail offline."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert isinstance(address, tuple)
+            if not _is_loopback(address[0]):
+                raise AssertionError(f"a test wanted to reach {address!r}; only loopback is allowed")
+        connect(self, address)  # type: ignore[arg-type]  # the stub narrows what the method itself checks
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)

@@ -1,0 +1,166 @@
+"""Teachers whose boundaries are known in closed form, and teachers that misbehave.
+
+Every search and every adapter is run against all of them.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from db3kd.errors import MaybeServed, NotServed
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+WIDE = (-100.0, 100.0)
+
+
+def _spec(shape: tuple[int, int, int], classes: int, bounds: tuple[float, float], name: str) -> TeacherSpec:
+    return TeacherSpec(shape, classes, bounds, max_batch=128, fingerprint=name)
+
+
+@dataclass
+class HalfSpace:
+    """Class 1 where the pixels' projection on a normal exceeds an offset, else class 0."""
+
+    shape: tuple[int, int, int] = (1, 8, 8)
+    offset: float = 1.0
+    bounds: tuple[float, float] = WIDE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.shape, 2, self.bounds, f"half-space:{self.seed}:{self.offset}")
+        normal = torch.randn(self.shape, generator=torch.Generator().manual_seed(self.seed)).flatten()
+        self.normal = normal / normal.norm()
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        return ((images.flatten(1) * self.normal).sum(1) > self.offset).long()
+
+    def distances(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The true distance of each image to the boundary."""
+        return ((images.flatten(1) * self.normal).sum(1) - self.offset).abs()
+
+
+@dataclass
+class Ball:
+    """Class 1 outside a ball around the origin, else class 0."""
+
+    shape: tuple[int, int, int] = (1, 8, 8)
+    radius: float = 3.0
+    bounds: tuple[float, float] = WIDE
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.shape, 2, self.bounds, f"ball:{self.radius}")
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        return ((images.flatten(1) ** 2).sum(1).sqrt() > self.radius).long()
+
+    def distances(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The true distance of each image to the boundary."""
+        return ((images.flatten(1) ** 2).sum(1).sqrt() - self.radius).abs()
+
+
+@dataclass
+class Sectors:
+    """Several classes: the largest of a few random linear scores, whose pairwise boundaries are known."""
+
+    shape: tuple[int, int, int] = (1, 8, 8)
+    classes: int = 5
+    bounds: tuple[float, float] = (0.0, 1.0)
+    levels: int | None = None
+
+    def __post_init__(self) -> None:
+        self.spec = TeacherSpec(self.shape, self.classes, self.bounds, 128, f"sectors:{self.classes}", self.levels)
+        count = self.shape[0] * self.shape[1] * self.shape[2]
+        self.weights = torch.randn(self.classes, count, generator=torch.Generator().manual_seed(3))
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        # Summed row by row, so that an answer does not depend on the batch.
+        centred = images.flatten(1) - 0.5
+        return torch.stack([(centred * weight).sum(1) for weight in self.weights], dim=1).argmax(1)
+
+
+@dataclass
+class Constant:
+    """One class for everything: there is no boundary."""
+
+    shape: tuple[int, int, int] = (1, 8, 8)
+    classes: int = 3
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.shape, self.classes, (0.0, 1.0), "constant")
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        return torch.zeros(len(images), dtype=torch.int64)
+
+
+@dataclass
+class Liar:
+    """Another answer each time: random classes."""
+
+    shape: tuple[int, int, int] = (1, 8, 8)
+    classes: int = 3
+
+    def __post_init__(self) -> None:
+        self.spec = _spec(self.shape, self.classes, (0.0, 1.0), "liar")
+        self._generator = torch.Generator().manual_seed(0)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        return torch.randint(self.classes, (len(images),), generator=self._generator)
+
+
+@dataclass
+class Flaky:
+    """Fails at the calls of the given numbers, as if the answer had been lost or never sent."""
+
+    teacher: Teacher
+    maybe_served: frozenset[int] = frozenset()
+    not_served: frozenset[int] = frozenset()
+    calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = self.teacher.spec
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        self.calls += 1
+        if self.calls in self.maybe_served:
+            raise MaybeServed(f"call {self.calls} timed out")
+        if self.calls in self.not_served:
+            raise NotServed(f"call {self.calls} was refused")
+        return self.teacher(images)
+
+
+@dataclass
+class Slow:
+    """Takes its time."""
+
+    teacher: Teacher
+    seconds: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.spec = self.teacher.spec
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        time.sleep(self.seconds)
+        return self.teacher(images)
+
+
+@dataclass
+class Counting:
+    """Counts the rows and calls that really reach a teacher, and keeps the extremes of what was sent."""
+
+    teacher: Teacher
+    rows: int = field(default=0, init=False)
+    calls: int = field(default=0, init=False)
+    lowest: float = field(default=float("inf"), init=False)
+    highest: float = field(default=float("-inf"), init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = self.teacher.spec
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        self.rows += len(images)
+        self.calls += 1
+        self.lowest = min(self.lowest, float(images.min()))
+        self.highest = max(self.highest, float(images.max()))
+        return self.teacher(images)

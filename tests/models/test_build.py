@@ -1,0 +1,92 @@
+"""Networks by name: sizes, seeds, shapes, and what is refused."""
+
+import sys
+import types
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from db3kd.errors import PlanError
+from db3kd.models import ARCHITECTURES, AlexNet, LeNet5, build, parameter_count
+
+
+@pytest.mark.parametrize(
+    ("architecture", "count"), [("lenet5", 187_780), ("lenet5-half", 47_645), ("lenet5-fifth", 7_964)]
+)
+def test_lenets_have_the_papers_sizes(architecture: str, count: int) -> None:
+    assert parameter_count(build(architecture, (1, 28, 28), 10)) == count
+
+
+@pytest.mark.parametrize(("architecture", "divisor"), [("alexnet", 1), ("alexnet-half", 2), ("alexnet-quarter", 4)])
+def test_alexnets_have_the_sizes_of_their_widths(architecture: str, divisor: int) -> None:
+    widths = [3, *(full // divisor for full in (64, 192, 384, 256, 256))]
+    hidden = 4096 // divisor
+    convolutions = sum(9 * i * o + 3 * o for i, o in pairwise(widths))
+    dense = sum(i * hidden + 3 * hidden for i in (widths[-1] * 4, hidden))
+    assert parameter_count(build(architecture, (3, 32, 32), 10)) == convolutions + dense + hidden * 10 + 10
+
+
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "alexnet"])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 17, 40)])
+def test_any_image_that_pooling_allows(architecture: str, shape: tuple[int, int, int]) -> None:
+    module = build(architecture, shape, 7).eval()
+    assert module(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(("network", "smallest"), [(LeNet5, 16), (AlexNet, 15)])
+def test_smallest_image(network: type[nn.Module], smallest: int) -> None:
+    options = {"divisor": 16} if network is AlexNet else {}
+    assert network((1, smallest, smallest), 3, **options).eval()(torch.zeros(1, 1, smallest, smallest)).shape == (1, 3)
+    with pytest.raises(PlanError, match=f"at least {smallest}x{smallest} pixels, got 28x{smallest - 1}"):
+        network((1, 28, smallest - 1), 3, **options)
+
+
+def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    first, again, other = (build("lenet5-fifth", (1, 28, 28), 10, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+
+
+@pytest.fixture
+def _own_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = types.ModuleType("own_networks")
+    own.linear = lambda *, input_shape, num_classes: nn.Sequential(  # type: ignore[attr-defined]  # made at run time
+        nn.Flatten(), nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], num_classes)
+    )
+    own.text = lambda *, input_shape, num_classes: "no network"  # type: ignore[attr-defined]  # made at run time
+    own.number = 5  # type: ignore[attr-defined]  # made at run time
+    monkeypatch.setitem(sys.modules, "own_networks", own)
+
+
+@pytest.mark.usefixtures("_own_package")
+def test_a_factory_of_the_users_own_is_seeded_too() -> None:
+    first, again = (build("own_networks:linear", (1, 4, 5), 3, seed=1) for _ in range(2))
+    assert first(torch.zeros(2, 1, 4, 5)).shape == (2, 3)
+    assert torch.equal(first.get_parameter("1.weight"), again.get_parameter("1.weight"))
+
+
+@pytest.mark.usefixtures("_own_package")
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("lenet6", "expected one of lenet5, .* or package.module:factory"),
+        (":linear", "is unknown"),
+        ("no_such_package:net", "cannot be imported .*PYTHONPATH"),
+        ("own_networks:missing", "has no 'missing'"),
+        ("own_networks:number", "is int, which cannot be called"),
+        ("own_networks:text", "must return an nn.Module, got str"),
+    ],
+)
+def test_what_cannot_be_built_is_named(architecture: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        build(architecture, (1, 28, 28), 10)
+
+
+@pytest.mark.parametrize(("shape", "num_classes"), [((0, 28, 28), 10), ((1, 28, 28), 1)])
+def test_impossible_tasks_are_refused(shape: tuple[int, int, int], num_classes: int) -> None:
+    with pytest.raises(PlanError, match="at least 2 classes"):
+        build("lenet5", shape, num_classes)

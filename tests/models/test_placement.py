@@ -1,0 +1,32 @@
+"""Moving networks and images changes no value, and a device that is not there is named."""
+
+import pytest
+import torch
+
+from db3kd.errors import PlanError
+from db3kd.models import build
+from db3kd.models.placement import find_device, gather, place
+
+
+def test_the_copy_is_channels_last_and_the_original_stays() -> None:
+    module = build("alexnet-quarter", (3, 32, 32), 10)
+    placed = place(module, "cpu")
+    weight, copied = module.get_parameter("features.4.weight"), placed.get_parameter("features.4.weight")
+    assert copied.is_contiguous(memory_format=torch.channels_last)
+    assert weight.is_contiguous()
+    assert torch.equal(weight, copied)
+    assert weight.data_ptr() != copied.data_ptr()
+
+
+def test_eight_bit_images_become_fractions() -> None:
+    pixels = torch.tensor([0, 51, 102, 255], dtype=torch.uint8).view(2, 2, 1, 1).expand(2, 2, 3, 3).contiguous()
+    images = gather(pixels, torch.tensor([1, 0, 1]))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images[:, :, 0, 0], torch.tensor([[102 / 255, 1.0], [0.0, 0.2], [102 / 255, 1.0]]))
+    assert torch.equal(gather(pixels.float() / 255, torch.tensor([1, 0, 1])), images)
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu", "is unknown"), ("cuda:63", "is not there")])
+def test_a_device_that_is_not_there(device: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        find_device(device)

@@ -1,0 +1,270 @@
+"""Training learns, and a resumed training is the uninterrupted one, byte for byte."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from db3kd.data import from_arrays
+from db3kd.errors import ArtifactError, ImageError, PlanError
+from db3kd.evaluation import predict
+from db3kd.models import build
+from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
+
+ADAM = Recipe("adam", 1e-3, epochs=4, batch_size=16)
+SGD = Recipe("sgd", 0.05, epochs=4, batch_size=16, momentum=0.9, weight_decay=1e-4, milestones=(2,))
+
+
+def _bright_halves(
+    count: int, shape: tuple[int, int, int] = (1, 28, 28)
+) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
+    """Class 0 is bright on the left, class 1 on the right."""
+    generator = torch.Generator().manual_seed(7)
+    labels = torch.arange(count) % 2
+    pixels = torch.randint(0, 128, (count, *shape), dtype=torch.uint8, generator=generator)
+    half = shape[2] // 2
+    pixels[labels == 0, :, :, :half] += 100
+    pixels[labels == 1, :, :, half:] += 100
+    return pixels, labels
+
+
+def _weights(module: nn.Module) -> bytes:
+    contiguous = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in module.state_dict().items()
+    }
+    return safetensors.torch.save(contiguous)
+
+
+def _through_a_file(state: TrainingState) -> TrainingState:
+    return TrainingState(state.epoch, safetensors.torch.load(safetensors.torch.save(state.tensors)))
+
+
+def test_a_small_problem_is_learnt_from_labels() -> None:
+    pixels, labels = _bright_halves(96)
+    module = build("lenet5-fifth", (1, 28, 28), 2)
+    before = _weights(module)
+    trained = fit(
+        module, from_arrays(pixels, labels), Objective(labels=labels), replace(ADAM, epochs=12, rate=5e-3), seed=0
+    )
+    assert (predict(trained, pixels) == labels).float().mean() >= 0.95
+    assert not trained.training
+    assert module.training
+    assert _weights(module) == before
+
+
+def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
+    pixels, labels = _bright_halves(96)
+    soft = torch.where(nn.functional.one_hot(labels, 2).bool(), 0.8, 0.2)
+    trained = fit(
+        build("lenet5-fifth", (1, 28, 28), 2),
+        pixels,
+        Objective(soft_labels=soft, temperature=2.0),
+        replace(ADAM, epochs=12, rate=5e-3),
+        seed=0,
+    )
+    assert (predict(trained, pixels) == labels).float().mean() >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("architecture", "shape", "recipe"),
+    [
+        ("lenet5-fifth", (1, 28, 28), ADAM),
+        ("lenet5-fifth", (1, 28, 28), SGD),
+        ("lenet5-fifth", (1, 28, 28), replace(SGD, momentum=0.0)),
+        ("alexnet-quarter", (3, 32, 32), SGD),
+        ("alexnet-quarter", (3, 32, 32), ADAM),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_resumed_equals_uninterrupted(
+    architecture: str, shape: tuple[int, int, int], recipe: Recipe, threads: int
+) -> None:
+    pixels, labels = _bright_halves(41, shape)
+    train = partial(fit, build(architecture, shape, 2, seed=1), pixels, Objective(labels=labels), recipe, seed=3)
+    states: dict[int, TrainingState] = {}
+
+    def keep(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
+        states[epoch.number] = state()
+
+    used = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        whole = _weights(train(on_epoch=keep))
+        assert list(states) == [1, 2, 3, 4]
+        for finished in (1, 3, 4):
+            # Whatever happened to the global generator in between must not matter.
+            torch.rand(finished)
+            assert _weights(train(resume=_through_a_file(states[finished]))) == whole
+        assert _weights(train(on_epoch=None)) == whole
+    finally:
+        torch.set_num_threads(used)
+
+
+def test_a_state_is_a_copy() -> None:
+    pixels, labels = _bright_halves(20)
+    kept: list[tuple[TrainingState, dict[str, Tensor]]] = []
+
+    def keep(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
+        taken = state()
+        kept.append((taken, copy.deepcopy(taken.tensors)))
+
+    fit(build("lenet5-fifth", (1, 28, 28), 2), pixels, Objective(labels=labels), ADAM, seed=0, on_epoch=keep)
+    taken, as_it_was = kept[0]
+    assert all(torch.equal(value, as_it_was[name]) for name, value in taken.tensors.items())
+
+
+def test_another_seed_is_another_training_and_no_global_seed_moves() -> None:
+    pixels, labels = _bright_halves(40)
+    module = build("lenet5-fifth", (1, 28, 28), 2)
+    before = torch.get_rng_state()
+    first, again, other = (
+        _weights(fit(module, pixels, Objective(labels=labels), ADAM, seed=seed)) for seed in (0, 0, 1)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first == again
+    assert first != other
+
+
+def test_dropout_follows_the_epoch() -> None:
+    pixels, labels = _bright_halves(16)
+    module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 2))
+    # At a rate this low the weights stand still, so the loss changes with the dropout alone.
+    losses: list[float] = []
+    recipe = Recipe("sgd", 1e-12, epochs=3, batch_size=16)
+    fit(module, pixels, Objective(labels=labels), recipe, seed=0, on_epoch=lambda epoch, _: losses.append(epoch.loss))
+    assert len(set(losses)) == 3
+
+
+def test_epochs_are_reported() -> None:
+    pixels, labels = _bright_halves(40)
+    seen: list[Epoch] = []
+    fit(
+        build("lenet5-fifth", (1, 28, 28), 2),
+        pixels,
+        Objective(labels=labels),
+        SGD,
+        seed=0,
+        on_epoch=lambda epoch, _: seen.append(epoch),
+    )
+    assert [epoch.number for epoch in seen] == [1, 2, 3, 4]
+    assert [epoch.rate for epoch in seen] == pytest.approx([0.05, 0.05, 0.005, 0.005])
+    for epoch in seen:
+        assert epoch.images_per_second == pytest.approx(40 / epoch.seconds)
+
+
+class _Counting(nn.Module):
+    """Remembers which images it was trained on, by their first pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(1, 2)
+        self.steps: list[list[int]] = []
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "_Counting":
+        return self
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b num_classes"]:
+        if self.training:
+            self.steps.append((images[:, 0, 0, 0] * 255).round().int().tolist())
+        answered: Tensor = self.linear(images[:, :, 0, 0])
+        return answered
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"), [(40, 16, [16, 16, 8]), (33, 16, [16, 17]), (1, 16, [1]), (3, 1, [1, 1, 1])]
+)
+def test_each_epoch_sees_each_image_once_in_a_new_order(count: int, batch_size: int, sizes: list[int]) -> None:
+    module = _Counting()
+    pixels = torch.arange(count, dtype=torch.uint8).view(count, 1, 1, 1)
+    recipe = Recipe("sgd", 0.01, epochs=2, batch_size=batch_size)
+    fit(module, pixels, Objective(labels=torch.zeros(count, dtype=torch.int64)), recipe, seed=0)
+    assert [len(step) for step in module.steps] == sizes * 2
+    first, second = (list(chain(*module.steps[at : at + len(sizes)])) for at in (0, len(sizes)))
+    assert sorted(first) == sorted(second) == list(range(count))
+    assert first != second or count == 1
+
+
+def test_one_leftover_image_does_not_stop_batch_norm() -> None:
+    pixels, labels = _bright_halves(17, (3, 32, 32))
+    module = build("alexnet-quarter", (3, 32, 32), 2)
+    fit(module, pixels, Objective(labels=labels), replace(ADAM, epochs=1), seed=0)
+    with pytest.raises(PlanError, match="batch norm needs at least 2 images a step, got batch_size 1"):
+        fit(module, pixels, Objective(labels=labels), replace(ADAM, batch_size=1), seed=0)
+
+
+def test_pieces_give_the_gradient_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels = _bright_halves(50)
+    module = build("lenet5-fifth", (1, 28, 28), 2)
+    recipe = Recipe("sgd", 0.1, epochs=1, batch_size=50)
+    soft = torch.full((50, 2), 0.5)
+    monkeypatch.setattr("db3kd.training.fitting._CPU_PIECE", 16)
+    pieces = fit(module, pixels, Objective(labels, soft, temperature=2.0), recipe, seed=0)
+    monkeypatch.setattr("db3kd.training.fitting._CPU_PIECE", 64)
+    whole = fit(module, pixels, Objective(labels, soft, temperature=2.0), recipe, seed=0)
+    for one, other in zip(pieces.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_loss_that_explodes_stops_with_the_epoch_and_the_rate() -> None:
+    pixels, labels = _bright_halves(40)
+    finished: list[int] = []
+    with pytest.raises(PlanError, match=r"in epoch \d at the rate 1e\+20.*lower the rate"):
+        fit(
+            build("lenet5-fifth", (1, 28, 28), 2),
+            pixels,
+            Objective(labels=labels),
+            Recipe("sgd", 1e20, epochs=3, batch_size=16),
+            seed=0,
+            on_epoch=lambda epoch, _: finished.append(epoch.number),
+        )
+    assert finished == []
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    pixels, labels = _bright_halves(10)
+    module = build("lenet5-fifth", (1, 28, 28), 2)
+    with pytest.raises(PlanError, match="objective for 9 images does not fit 10"):
+        fit(module, pixels, Objective(labels=labels[:9]), ADAM, seed=0)
+    with pytest.raises(PlanError, match="network of 2 classes cannot learn labels from 1 to 2"):
+        fit(module, pixels, Objective(labels=labels + 1), ADAM, seed=0)
+    with pytest.raises(PlanError, match="cannot learn soft labels for 3 classes"):
+        fit(module, pixels, Objective(soft_labels=torch.full((10, 3), 1 / 3)), ADAM, seed=0)
+    with pytest.raises(ImageError, match="no images"):
+        fit(module, pixels[:0], Objective(labels=labels[:0]), ADAM, seed=0)
+    with pytest.raises(ImageError, match="not numbers"):
+        fit(module, torch.full((10, 1, 28, 28), float("nan")), Objective(labels=labels), ADAM, seed=0)
+    with pytest.raises(PlanError, match="no weight that can be trained"):
+        fit(nn.Flatten(), pixels, Objective(labels=labels), ADAM, seed=0)
+
+
+def test_a_state_of_another_training_is_refused() -> None:
+    pixels, labels = _bright_halves(20)
+    states: list[TrainingState] = []
+    train = partial(fit, images=pixels, objective=Objective(labels=labels), seed=0)
+    train(
+        build("lenet5-fifth", (1, 28, 28), 2),
+        recipe=replace(ADAM, epochs=1),
+        on_epoch=lambda _, state: states.append(state()),
+    )
+    with pytest.raises(ArtifactError, match="is of another network"):
+        train(build("lenet5-half", (1, 28, 28), 2), recipe=ADAM, resume=states[0])
+    with pytest.raises(ArtifactError, match=r"needs .'momentum_buffer'."):
+        train(build("lenet5-fifth", (1, 28, 28), 2), recipe=SGD, resume=states[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_resumed_equals_uninterrupted_on_a_gpu() -> None:
+    pixels, labels = _bright_halves(200, (3, 32, 32))
+    module = build("alexnet-quarter", (3, 32, 32), 2)
+    states: list[TrainingState] = []
+    train = partial(fit, module, pixels, Objective(labels=labels), SGD, seed=0, device="cuda")
+    whole = train(on_epoch=lambda _, state: states.append(state()))
+    assert next(whole.parameters()).is_cuda
+    assert _weights(train(resume=_through_a_file(states[1])).cpu()) == _weights(whole.cpu())

@@ -1,0 +1,32 @@
+"""The paper's presets, and recipes that no training can have."""
+
+import pytest
+
+from db3kd.errors import PlanError
+from db3kd.training import Recipe, student_recipe, teacher_recipe
+
+
+@pytest.mark.parametrize("architecture", ["lenet5", "lenet5-half", "lenet5-fifth", "own.package:network"])
+def test_lenets_train_with_adam_as_in_the_paper(architecture: str) -> None:
+    assert teacher_recipe(architecture) == Recipe("adam", 5e-4, epochs=200, batch_size=1024)
+    assert student_recipe(architecture) == Recipe("adam", 1e-3, epochs=200, batch_size=512)
+
+
+@pytest.mark.parametrize("architecture", ["alexnet", "alexnet-half", "alexnet-quarter"])
+def test_alexnets_train_as_in_the_paper(architecture: str) -> None:
+    recipe = teacher_recipe(architecture)
+    assert (recipe.optimizer, recipe.momentum, recipe.weight_decay) == ("sgd", 0.9, 1e-4)
+    assert (recipe.epochs, recipe.batch_size) == (200, 1024)
+    rates = [recipe.rate_after(finished) for finished in (0, 59, 60, 119, 120, 199)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert student_recipe(architecture) == Recipe("adam", 5e-3, epochs=200, batch_size=512)
+
+
+def test_all_faults_are_in_one_message() -> None:
+    with pytest.raises(PlanError, match=r"rate .*epochs .*batch_size .*momentum .*weight_decay .*milestones") as raised:
+        Recipe("sgd", -1.0, epochs=0, batch_size=0, momentum=1.0, weight_decay=-1.0, milestones=(0,))
+    assert "optimizer" not in str(raised.value)
+    with pytest.raises(PlanError, match="momentum belongs to sgd"):
+        Recipe("adam", 0.1, epochs=1, batch_size=1, momentum=0.9)
+    with pytest.raises(PlanError, match=r"rate must be positive, got nan"):
+        Recipe("adam", float("nan"), epochs=1, batch_size=1)
