@@ -4,6 +4,7 @@ Every search and every adapter is run against all of them.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -38,7 +39,12 @@ class HalfSpace:
 
     def distances(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """The true distance of each image to the boundary."""
-        return ((images.flatten(1) * self.normal).sum(1) - self.offset).abs()
+        return torch.abs((images.flatten(1) * self.normal).sum(1) - self.offset)
+
+    def on_the_way(self, images: Float[Tensor, "n c h w"], ends: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The true distance of each image to the boundary on the line to a point on the other side."""
+        start, end = ((points.flatten(1) * self.normal).sum(1) - self.offset for points in (images, ends))
+        return start / (start - end) * torch.linalg.vector_norm((ends - images).flatten(1), dim=1)
 
 
 @dataclass
@@ -57,7 +63,17 @@ class Ball:
 
     def distances(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """The true distance of each image to the boundary."""
-        return ((images.flatten(1) ** 2).sum(1).sqrt() - self.radius).abs()
+        return torch.abs(torch.linalg.vector_norm(images.flatten(1), dim=1) - self.radius)
+
+    def on_the_way(self, images: Float[Tensor, "n c h w"], ends: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """The true distance of each image to the boundary on the line to a point on the other side."""
+        start, end = images.flatten(1).double(), ends.flatten(1).double()
+        length = torch.linalg.vector_norm(end - start, dim=1)
+        way = (end - start) / length[:, None]
+        # |start + t way| = radius; between a point inside and one outside there is one such t from 0 to the length.
+        half, rest = (start * way).sum(1), (start**2).sum(1) - self.radius**2
+        root = (half**2 - rest).sqrt()
+        return torch.where(rest < 0, root - half, -root - half).float()
 
 
 @dataclass
@@ -163,4 +179,23 @@ class Counting:
         self.calls += 1
         self.lowest = min(self.lowest, float(images.min()))
         self.highest = max(self.highest, float(images.max()))
+        return self.teacher(images)
+
+
+@dataclass
+class Failing:
+    """Raises an error at one call, before it decides anything."""
+
+    teacher: Teacher
+    call: int
+    error: Callable[[], BaseException]
+    calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = self.teacher.spec
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        self.calls += 1
+        if self.calls == self.call:
+            raise self.error()
         return self.teacher(images)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Shaped
 
 from db3kd.errors import ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Account
@@ -68,10 +69,10 @@ class Oracle:
         Cost: one query an image, charged batch by batch before it is sent.
         """
         self._check(images)
-        decisions = [self._ask(batch) for batch in images.split(self.spec.max_batch)]
-        if not decisions:
+        if not len(images):
+            # Split, no image at all would still make one batch.
             return torch.zeros(0, dtype=torch.int64, device=images.device)
-        return torch.cat(decisions).to(images.device)
+        return torch.cat([self._ask(batch) for batch in images.split(self.spec.max_batch)]).to(images.device)
 
     def _check(self, images: Float[Tensor, "n c h w"]) -> None:
         expected = tuple(self.spec.input_shape)
@@ -86,8 +87,8 @@ class Oracle:
         # A comparison with NaN is false, so this refuses it too.
         if not (low >= self.spec.bounds[0] and high <= self.spec.bounds[1]):
             raise ImageError(
-                f"expected pixels from {self.spec.bounds[0]} to {self.spec.bounds[1]}, got values from {low} to {high}; "
-                "nothing was sent or charged: scale the images into the teacher's bounds"
+                f"expected pixels from {self.spec.bounds[0]} to {self.spec.bounds[1]}, got values from {low} to "
+                f"{high}; nothing was sent or charged: scale the images into the teacher's bounds"
             )
 
     def _ask(self, batch: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
@@ -99,8 +100,8 @@ class Oracle:
             except (MaybeServed, NotServed) as failure:
                 if attempt == self._attempts:
                     raise TeacherError(
-                        f"the teacher did not answer {len(batch)} rows in {attempt} attempts, at last: {failure}; what was "
-                        "bought before is kept: see to the teacher and run again to go on"
+                        f"the teacher did not answer {len(batch)} rows in {attempt} attempts, at last: {failure}; "
+                        "what was bought before is kept: see to the teacher and run again to go on"
                     ) from failure
                 _log.warning("attempt %d of %d failed: %s", attempt, self._attempts, failure)
                 self._charge_again(failure, len(batch))
@@ -120,17 +121,17 @@ class Oracle:
         usage = self.usage
         self.usage = Usage(usage.rows + rows, usage.calls + 1, usage.seconds + seconds, usage.repeated)
 
-    def _checked(self, decisions: Int[Tensor, " b"], rows: int) -> Int[Tensor, " b"]:
+    def _checked(self, decisions: Shaped[Tensor, "..."], rows: int) -> Int[Tensor, " b"]:
         if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
             raise InvalidDecision(
-                f"expected {rows} integers, one class per row, got {decisions.dtype} of shape {list(decisions.shape)}; the "
-                "answer was dropped and stays charged: see to the teacher and run again to go on"
+                f"expected {rows} integers, one class per row, got {decisions.dtype} of shape {list(decisions.shape)}; "
+                "the answer was dropped and stays charged: see to the teacher and run again to go on"
             )
         decisions = decisions.to(torch.int64)
         low, high = (int(extreme) for extreme in torch.aminmax(decisions))
         if low < 0 or high >= self.spec.num_classes:
             raise InvalidDecision(
-                f"expected classes from 0 to {self.spec.num_classes - 1}, got {low if low < 0 else high}; the answer was "
-                "dropped and stays charged: give the teacher's real number of classes"
+                f"expected classes from 0 to {self.spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
+                "was dropped and stays charged: give the teacher's real number of classes"
             )
         return decisions

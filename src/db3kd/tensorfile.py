@@ -27,9 +27,7 @@ def pack(tensors: Mapping[str, Tensor], header: Mapping[str, str], *, kind: str)
     Returns:
         A safetensors file; kind and digest of the tensors are added to its header.
     """
-    plain = {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()
-    }
+    plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     contents, values = _split(safetensors.torch.save(plain))
     # The library writes a header of several entries in an order that changes from process to process.
     about = {**header, "format": kind, "sha256": _digest(contents, values)}
@@ -57,13 +55,15 @@ def unpack(data: bytes, *, kind: str, origin: str, way_out: str) -> tuple[dict[s
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
         raise ArtifactError(
-            f"{origin} must be a safetensors file; it is truncated or something else ({error}); nothing was read: {way_out}"
+            f"{origin} must be a safetensors file; it is truncated or something else ({error}); nothing was read: "
+            f"{way_out}"
         ) from error
     contents, values = _split(data)
     header = contents.pop("__metadata__", {})
     if header.get("format") != kind:
         raise ArtifactError(
-            f"{origin} must have the format {kind!r} in its header, got {header.get('format')!r}; nothing was read: {way_out}"
+            f"{origin} must have the format {kind!r} in its header, got {header.get('format')!r}; nothing was "
+            f"read: {way_out}"
         )
     if header.get("sha256") != _digest(contents, values):
         raise ArtifactError(

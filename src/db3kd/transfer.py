@@ -64,8 +64,8 @@ class TransferSet:
         if queries_per_pair not in self.snapshots:
             kept = ", ".join(map(str, sorted(self.snapshots))) or "none"
             raise InputError(
-                f"no snapshot at {queries_per_pair} queries a pair in this transfer set; it holds {kept}: choose one of "
-                "them or label again with it among the snapshots"
+                f"no snapshot at {queries_per_pair} queries a pair in this transfer set; it holds {kept}: choose one "
+                "of them or label again with it among the snapshots"
             )
         return replace(
             self,
@@ -119,6 +119,15 @@ def transfer_from_bytes(data: bytes, origin: str) -> TransferSet:
         tensors.get("true_labels"),
         tuple(json.loads(about["class_names"])),
     )
-    snapshots = {int(name.removeprefix(_SNAPSHOT)): value for name, value in tensors.items() if name.startswith(_SNAPSHOT)}
-    named = (tensors[name] for name in ("decisions", "distances", "queries", "outcomes"))
-    return TransferSet(images, *named, dict(sorted(snapshots.items())), json.loads(about["provenance"]))
+    snapshots = {
+        int(name.removeprefix(_SNAPSHOT)): value for name, value in tensors.items() if name.startswith(_SNAPSHOT)
+    }
+    return TransferSet(
+        images,
+        tensors["decisions"],
+        tensors["distances"],
+        tensors["queries"],
+        tensors["outcomes"],
+        snapshots=dict(sorted(snapshots.items())),
+        provenance=json.loads(about["provenance"]),
+    )

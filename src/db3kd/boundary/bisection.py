@@ -113,4 +113,7 @@ class Bisection:
         self._bisecting[rows] = nearer
 
     def _measure(self, rows: Int[Tensor, " r"], points: Float[Tensor, "r d"]) -> Float[Tensor, " r"]:
-        return torch.linalg.vector_norm(points - self._origins[self.pairs.image_of[rows]], dim=1)
+        lengths: Float[Tensor, " r"] = torch.linalg.vector_norm(
+            points - self._origins[self.pairs.image_of[rows]], dim=1
+        )
+        return lengths

@@ -76,7 +76,7 @@ class BestCrossings:
         Returns:
             The distance of each point, in input units.
         """
-        distances = torch.linalg.vector_norm(points - self._origins[self._image_of[rows]], dim=1)
+        distances: Float[Tensor, " b"] = torch.linalg.vector_norm(points - self._origins[self._image_of[rows]], dim=1)
         nearer = distances < self.distances[rows]
         self.points[rows[nearer]] = points[nearer]
         self.distances[rows[nearer]] = distances[nearer]

@@ -137,8 +137,6 @@ class ExemplarPool:
         return own.gather(1, distances.argsort(dim=1, stable=True))
 
 
-
-
 def _squared_distances(a: Float[Tensor, "n d"], b: Float[Tensor, "p d"]) -> Float[Tensor, "n p"]:
     """Approximate, by one matrix product."""
     return (b * b).sum(1) - 2 * (a @ b.T)
@@ -146,4 +144,5 @@ def _squared_distances(a: Float[Tensor, "n d"], b: Float[Tensor, "p d"]) -> Floa
 
 def _chunks(total: int, size: int) -> tuple[Int[Tensor, " r"], ...]:
     """The numbers from 0 to total - 1 in chunks."""
-    return torch.arange(total).split(size)
+    chunks: tuple[Int[Tensor, " r"], ...] = torch.arange(total).split(size)
+    return chunks

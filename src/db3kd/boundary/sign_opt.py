@@ -211,9 +211,7 @@ class SignOpt:
         self._step[after_gain] /= 2
         self._estimate(after_gain)
         self._step[shrinking] /= 4
-        hopeless = (self._step[shrinking] < _LEAST_STEP) | (
-            self._trials[shrinking] >= self._options.line_search_steps
-        )
+        hopeless = (self._step[shrinking] < _LEAST_STEP) | (self._trials[shrinking] >= self._options.line_search_steps)
         self._try(shrinking[~hopeless])
         given_up = shrinking[hopeless]
         self._step[given_up] = self._options.step

@@ -24,7 +24,7 @@ MethodName = Literal["sd", "bd", "mbd"]
 _MBD_QUERIES = 1000
 
 
-def distill(
+def distill(  # noqa: PLR0913  # the whole story in one call: its options are the user's, and keyword-only
     teacher: Teacher,
     images: Dataset | Shaped[Tensor, "n ..."] | Shaped[np.ndarray, "n ..."],
     *,
@@ -76,7 +76,7 @@ def distill(
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        opened.adopt({"distill": {"images": dataset.digest, "story": repr((story.labelling, story.distillation))}})
+        opened.adopt({"python": {"images": dataset.digest, "story": repr((story.labelling, story.distillation))}})
         tell(opened, story)
         kept = opened.get(f"{STUDENT}.safetensors")
     assert kept is not None, "the student was just trained"

@@ -65,9 +65,9 @@ def decide(
     Cost: one query an image that was not answered before.
     """
     name, identity = f"{stage}.safetensors", _identity(teacher, images.digest)
-    kept = run.get(name)
-    if kept is not None:
-        tensors, header = unpack(kept, kind=_DECISIONS, origin=name, way_out="delete it and run again: it is paid again")
+    read = _read_decisions(run, name)
+    if read is not None:
+        tensors, header = read
         if header["identity"] != identity.hex():
             raise RunMismatch(
                 f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
@@ -78,6 +78,7 @@ def decide(
     with _asking(run, teacher, budget, stage, held_out=held_out) as oracle, Journal(path, identity) as journal:
         ask = Remembering(oracle, journal)
         answers = []
+        progress(stage, 0, len(images), "images")
         for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
             answers.append(ask(images.images(rows)))
             progress(stage, int(rows[-1]) + 1, len(images), "images")
@@ -118,11 +119,20 @@ def label(
     """
     kept = run.get(TRANSFER)
     if kept is not None:
-        return transfer_from_bytes(kept, str(run.folder / TRANSFER))
+        transfer = transfer_from_bytes(kept, str(run.folder / TRANSFER))
+        if transfer.images.digest != images.digest:
+            raise RunMismatch(
+                f"{run.folder / TRANSFER} holds what was bought for other images than {images.name} has "
+                "now; nothing was changed or spent: put the images back, or use another run directory"
+            )
+        return transfer
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = _identity(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(IMAGES_PER_SHARD)
+    # A shard that was put back by hand may stand behind one that is missing.
+    done = sum(len(parts[index]) for index in run.shards.finished() if index < len(parts))
+    progress("label", done, len(images), "images")
     with _asking(run, teacher, budget, "label") as oracle:
         for index, rows in enumerate(parts):
             if run.shards.get(index) is None:
@@ -137,10 +147,17 @@ def label(
                         examples=EXAMPLES if index == 0 else 0,
                     )
                 run.shards.put(index, pack(shard, {"identity": identity.hex()}, kind=_SHARD))
-            progress("label", int(rows[-1]) + 1, len(images), "images")
-    transfer = _assemble(run, images, decisions, labelling, teacher, scope, len(parts))
+                done += len(rows)
+                progress("label", done, len(images), "images")
+    transfer = _assemble(run, images, decisions, labelling, teacher, scope=scope, count=len(parts))
     run.put(TRANSFER, transfer.to_bytes())
     return transfer
+
+
+def count_decided(run: Run, stage: str = "decisions") -> int | None:
+    """Tell how many images a finished stage has the teacher's decisions of; None where it is not finished."""
+    read = _read_decisions(run, f"{stage}.safetensors")
+    return None if read is None else len(read[0]["decisions"])
 
 
 def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -165,6 +182,14 @@ def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]
     )
 
 
+def _read_decisions(run: Run, name: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    kept = run.get(name)
+    if kept is None:
+        return None
+    way_out = "delete it and run again: it is paid again"
+    return unpack(kept, kind=_DECISIONS, origin=str(run.folder / name), way_out=way_out)
+
+
 @contextmanager
 def _asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False) -> Iterator[Oracle]:
     """An oracle on the run's account for a stage; what was leased too much is given back at the end."""
@@ -182,6 +207,7 @@ def _assemble(
     decisions: Int[Tensor, " n"],
     labelling: Labelling,
     teacher: Teacher,
+    *,
     scope: bytes,
     count: int,
 ) -> TransferSet:

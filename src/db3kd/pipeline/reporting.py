@@ -5,6 +5,7 @@ The teacher's decisions on held-out images are booked apart: evaluation never sp
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ from db3kd.report.schema import (
     CalibrationBin,
     Labelling,
     OutcomeCount,
+    OutcomeName,
     Queries,
     StudentFigures,
 )
@@ -113,8 +115,9 @@ def queries_of(name: str, transfer: TransferSet) -> int:
 def describe_labelling(transfer: TransferSet) -> Labelling:
     """Condense what was bought for the report."""
     counts = torch.bincount(transfer.outcomes[transfer.outcomes >= 0], minlength=len(Outcome))
-    outcomes = {
-        outcome.name: OutcomeCount(pairs=int(counts[outcome]), sentence=outcome.sentence) for outcome in Outcome
+    outcomes: dict[OutcomeName, OutcomeCount] = {
+        cast("OutcomeName", outcome.name): OutcomeCount(pairs=int(counts[outcome]), sentence=outcome.sentence)
+        for outcome in Outcome
     }
     return summarise(
         transfer.provenance["method"], transfer.distances, transfer.queries, transfer.decisions, outcomes=outcomes
@@ -139,8 +142,10 @@ def examples(run: Run, transfer: TransferSet) -> list[Example]:
         transfer: says how far and how dear they were.
 
     Returns:
-        Examples; none where nothing was found.
+        Examples; none where nothing was found, or where the transfer set came from another run.
     """
+    if 0 not in run.shards.finished():
+        return []
     points = read_shard(run, 0)[0].get("example_points")
     if points is None:
         return []

@@ -5,7 +5,7 @@ Made by `db3kd.plan`, by the Python API and by benchmarks; read by the stages be
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from db3kd.data import Dataset
 from db3kd.execution import Labelling
@@ -94,6 +94,7 @@ class Story:
     device: str = "cpu"
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Hears how far a stage is."""
 

@@ -75,7 +75,7 @@ def distance_lesson(transfer: TransferSet, distillation: Distillation) -> Object
     )
 
 
-def train(
+def train(  # noqa: PLR0913  # what a training is stands in the call; its options are keyword-only
     run: Run,
     name: str,
     images: Dataset,
@@ -111,10 +111,13 @@ def train(
     file, state_file = f"{name}.safetensors", f"{name}.state.safetensors"
     kept = run.get(file)
     if kept is not None:
+        # A kill may have come between the weights and the end of their training's state.
+        run.remove(state_file)
         return weights.from_bytes(kept, str(run.folder / file))[0]
     num_classes = _count_classes(images, objective)
     resume = _read_state(run, state_file)
     done = 0 if resume is None else resume.epoch
+    progress(f"train {name}", done, recipe.epochs, "epochs")
     run.rewrite_lines([line for line in run.lines() if line["student"] != name or int(str(line["epoch"])) <= done])
     module = fit(
         build(architecture, images.image_shape, num_classes, seed=seed),

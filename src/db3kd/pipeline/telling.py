@@ -3,25 +3,32 @@
 Called by `db3kd run` and by the Python API.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from typing import cast
 
+from pydantic import JsonValue
 from torch import nn
 
 from db3kd import __version__
-from db3kd.errors import InputError
+from db3kd.data import Dataset
+from db3kd.errors import InputError, RunError
+from db3kd.models import build
 from db3kd.pipeline import reporting
-from db3kd.pipeline.labelling import decide, label
+from db3kd.pipeline.labelling import TRANSFER, decide, label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import last_losses, lessons, train
+from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
-from db3kd.report.schema import Report, TeacherFigures, to_json
+from db3kd.report.schema import Report, TeacherFigures, from_json, to_json
 from db3kd.runs import Run
-from db3kd.transfer import TransferSet
+from db3kd.teachers import TeacherSpec
+from db3kd.transfer import TransferSet, transfer_from_bytes
 
 STUDENT = "student"
-_SECONDS = "seconds.jsonl"
+REPORT = "report.json"
+PAGE = "report.html"
+
+_log = logging.getLogger(__name__)
 
 
 def tell(run: Run, story: Story, *, progress: Progress = silent) -> Report:
@@ -46,12 +53,10 @@ def tell(run: Run, story: Story, *, progress: Progress = silent) -> Report:
     """
     check(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
-    with _timed(run):
-        transfer = label(
-            run, story.teacher, story.images, story.labelling, budget=story.budget, progress=progress
-        )
+    with timed(run):
+        transfer = label(run, story.teacher, story.images, story.labelling, budget=story.budget, progress=progress)
         students = teach(run, transfer, story.distillation, device=story.device, progress=progress)
-        return conclude(run, story, transfer, students, progress=progress)
+    return conclude(run, story, transfer, students, progress=progress)
 
 
 def check(story: Story) -> None:
@@ -61,18 +66,49 @@ def check(story: Story) -> None:
         story: what is asked for.
 
     Raises:
-        InputError: there is no image, or images and teacher differ in shape.
+        InputError: teacher, images, student and labels do not fit each other.
     """
-    for images in (story.images, story.held_out):
-        if images is None:
-            continue
-        if not len(images):
-            raise InputError(f"{images.name} holds no image; nothing was asked: name other images")
-        if images.image_shape != tuple(story.teacher.spec.input_shape):
-            raise InputError(
-                f"the teacher takes images of shape {tuple(story.teacher.spec.input_shape)}, and those of {images.name} "
-                f"are {images.image_shape}; nothing was asked: name other images, or another teacher"
-            )
+    spec, learning = story.teacher.spec, story.distillation
+    check_images(spec, story.images, labelled=learning.classes == "true" or "true-labels" in learning.baselines)
+    if story.held_out is not None:
+        check_images(spec, story.held_out)
+    if learning.classes == "true" and story.images.labels is None:
+        raise InputError(
+            f"classes = 'true' needs images with labels, and {story.images.name} has none; nothing was asked: use "
+            "classes = 'decisions'"
+        )
+    if learning.queries_per_pair is not None and learning.queries_per_pair not in story.labelling.snapshots:
+        raise InputError(
+            f"the student is to learn from the distances at {learning.queries_per_pair} queries a pair, which are not "
+            f"among the snapshots {story.labelling.snapshots}; nothing was asked: add them there"
+        )
+    # Built and dropped: a student that cannot be built must not show after the budget is spent.
+    build(learning.student, story.images.image_shape, spec.num_classes)
+
+
+def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -> None:
+    """Refuse images that a teacher cannot be asked about, before a query is spent on them.
+
+    Args:
+        spec: of the teacher.
+        images: what it is to be asked about.
+        labelled: whether their labels, where they have some, will be compared with the teacher's classes.
+
+    Raises:
+        InputError: there is no image, or images and teacher differ in shape or classes.
+    """
+    if not len(images):
+        raise InputError(f"{images.name} holds no image; nothing was asked: name other images")
+    if images.image_shape != tuple(spec.input_shape):
+        raise InputError(
+            f"the teacher takes images of shape {tuple(spec.input_shape)}, and those of {images.name} are "
+            f"{images.image_shape}; nothing was asked: name other images, or another teacher"
+        )
+    if labelled and images.labels is not None and int(images.labels.max()) >= spec.num_classes:
+        raise InputError(
+            f"the teacher knows {spec.num_classes} classes, and the labels of {images.name} go up to "
+            f"{int(images.labels.max())}; nothing was asked: name other images, or another teacher"
+        )
 
 
 def teach(
@@ -128,25 +164,27 @@ def conclude(
     Cost: one query per held-out image, booked apart from the budget.
     """
     held_out = None
-    if story.held_out is not None:
-        decisions = decide(
-            run, story.teacher, story.held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress
-        )
-        held_out = reporting.HeldOut(story.held_out, decisions)
     losses = last_losses(run)
     own = list(students)[-1]
-    figures = [
-        reporting.measure(
-            name,
-            student,
-            held_out,
-            queries=reporting.queries_of(name, transfer),
-            images=len(transfer),
-            seed=story.distillation.seed,
-            device=story.device,
-        ).model_copy(update={"last_loss": losses.get(STUDENT if name == own else name)})
-        for name, student in students.items()
-    ]
+    # Timed apart from what comes before: the report is to hold the time of its own figures too.
+    with timed(run):
+        if story.held_out is not None:
+            decisions = decide(
+                run, story.teacher, story.held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress
+            )
+            held_out = reporting.HeldOut(story.held_out, decisions)
+        figures = [
+            reporting.measure(
+                name,
+                student,
+                held_out,
+                queries=reporting.queries_of(name, transfer),
+                images=len(transfer),
+                seed=story.distillation.seed,
+                device=story.device,
+            ).model_copy(update={"last_loss": losses.get(STUDENT if name == own else name)})
+            for name, student in students.items()
+        ]
     report = Report(
         title=f"{story.distillation.student} from {story.teacher_name or 'a teacher'} on {story.images.name}",
         db3kd_version=__version__,
@@ -160,32 +198,50 @@ def conclude(
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
         labellings=(reporting.describe_labelling(transfer),),
-        settings=run.plan() or {},
+        settings=cast("dict[str, JsonValue]", run.plan() or {}),
     )
     write_report(run, report, transfer)
     return report
 
 
-def write_report(run: Run, report: Report, transfer: TransferSet) -> None:
-    """Write `report.json`, and `report.html` where the extra `report` is installed."""
-    run.put("report.json", to_json(report).encode())
+def write_report(run: Run, report: Report, transfer: TransferSet, *, shards: Run | None = None) -> None:
+    """Write `report.json`, and `report.html` where the extra `report` is installed.
+
+    Args:
+        run: keeps them.
+        report: the figures.
+        transfer: says how far the examples on the page are.
+        shards: the run that bought the transfer set, where it is another one.
+    """
+    run.put(REPORT, to_json(report).encode())
+    shown = reporting.examples(shards or run, transfer)
     try:
-        page = render(report, reporting.examples(run, transfer))
-    except InputError:
+        page = render(report, shown)
+    except InputError as error:
+        _log.info("%s", error)
         return
-    run.put("report.html", page.encode())
+    run.put(PAGE, page.encode())
 
 
-def spent_seconds(run: Run) -> float:
-    """Add up the wall time of all sessions of a run that ended by themselves."""
-    return sum(float(str(line["seconds"])) for line in run.lines(name=_SECONDS))
+def write_page(run: Run) -> Report:
+    """Make `report.html` again from the figures that are there; nothing is measured anew.
 
+    Args:
+        run: holds the report.
 
-@contextmanager
-def _timed(run: Run) -> Iterator[None]:
-    """Note how long a session took, also where an error ends it."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
+    Returns:
+        The report.
+
+    Raises:
+        RunError: there is no report yet.
+        InputError: the extra `report` is not installed.
+
+    Cost: none.
+    """
+    kept = run.get(REPORT)
+    if kept is None:
+        raise RunError(f"{run.folder} holds no {REPORT} yet; nothing was made: run its plan to the end, or evaluate it")
+    report, bought = from_json(kept.decode()), run.get(TRANSFER)
+    shown = [] if bought is None else reporting.examples(run, transfer_from_bytes(bought, str(run.folder / TRANSFER)))
+    run.put(PAGE, render(report, shown).encode())
+    return report

@@ -10,16 +10,24 @@ from typing import cast
 
 from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
 from db3kd.boundary.sign_opt import SignOptOptions
-from db3kd.data import load
+from db3kd.data import Dataset, load
 from db3kd.errors import PlanError
 from db3kd.execution import Labelling
 from db3kd.models import parameter_count, weights
 from db3kd.pipeline import Budget, Distillation, Story
-from db3kd.plan.schema import DistillSection, ImagesSection, LabelSection, Plan, TeacherSection
-from db3kd.data import Dataset
+from db3kd.plan.schema import (
+    BudgetSection,
+    DistillSection,
+    ImagesSection,
+    LabelSection,
+    Plan,
+    RecipeSection,
+    TeacherSection,
+    TrainSection,
+)
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.teachers.function import Decide
-from db3kd.training import Recipe, student_recipe
+from db3kd.training import Recipe, student_recipe, teacher_recipe
 
 _MBD_QUERIES = 1000
 _BD_EXEMPLARS = 10
@@ -54,15 +62,13 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
         ArtifactError: the teacher's file is damaged.
     """
     opened = open_teacher(plan.teacher, device=device)
-    budget = plan.budget
-    stages = {name: limit for name, limit in (("decisions", budget.decisions), ("label", budget.label)) if limit is not None}
     return Story(
         teacher=opened.teacher,
         images=open_images(plan.images),
         held_out=None if plan.held_out is None else open_images(plan.held_out),
         labelling=open_labelling(plan.label, device=device),
         distillation=open_distillation(plan.distill),
-        budget=Budget(budget.total, stages, budget.price_per_1000),
+        budget=open_budget(plan.budget),
         teacher_name=plan.teacher.uri,
         teacher_parameters=opened.parameters,
         device=device,
@@ -71,6 +77,12 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
 
 def open_images(section: ImagesSection) -> Dataset:
     """Read the images that a section names.
+
+    Args:
+        section: source, split and how many.
+
+    Returns:
+        The images.
 
     Raises:
         DataError: a file is missing or damaged.
@@ -144,8 +156,38 @@ def open_distillation(section: DistillSection) -> Distillation:
     )
 
 
-def open_recipe(section: DistillSection, preset: Recipe) -> Recipe:
+def open_budget(section: BudgetSection) -> Budget:
+    """Make what a section says may be spent."""
+    limits = {"decisions": section.decisions, "label": section.label}
+    stages = {name: limit for name, limit in limits.items() if limit is not None}
+    return Budget(section.total, stages, section.price_per_1000)
+
+
+def open_train_recipe(section: TrainSection) -> Recipe:
+    """Make the recipe of a network that learns from true labels: its preset, and what the section changes.
+
+    Args:
+        section: architecture, preset and changes.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        PlanError: values that no training can have.
+    """
+    preset = teacher_recipe if section.preset == "teacher" else student_recipe
+    return open_recipe(section, preset(section.architecture))
+
+
+def open_recipe(section: RecipeSection, preset: Recipe) -> Recipe:
     """Change a preset where the section says so.
+
+    Args:
+        section: the changes.
+        preset: what holds where it says nothing.
+
+    Returns:
+        The recipe.
 
     Raises:
         PlanError: values that no training can have.
@@ -160,8 +202,8 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
     module, header = weights.from_file(Path(file))
     if separator and header["architecture"] != architecture:
         raise PlanError(
-            f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing was "
-            "asked: mend it"
+            f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing "
+            "was asked: mend it"
         )
     teacher = TorchTeacher(
         module,

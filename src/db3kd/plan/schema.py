@@ -97,11 +97,10 @@ class LabelSection(_Section):
     seed: int = 0
 
 
-class DistillSection(_Section):
-    """How the student learns.
+class RecipeSection(_Section):
+    """How a network is trained; what is left out is the preset of its architecture.
 
     Args:
-        student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
         epochs: passes over the images.
         batch_size: images per step.
         rate: learning rate of the first epoch.
@@ -109,6 +108,40 @@ class DistillSection(_Section):
         momentum: of sgd.
         weight_decay: added to the gradient, times the weight.
         milestones: finished epochs at which the rate is divided by ten.
+    """
+
+    epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    rate: Positive | None = None
+    optimizer: Literal["adam", "sgd"] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    milestones: tuple[PositiveInt, ...] | None = None
+
+
+class TrainSection(RecipeSection):
+    """What `db3kd train` was asked for; no part of a plan.
+
+    Args:
+        data: a name or a path, as for the images of a plan.
+        architecture: lenet5, lenet5-half, alexnet, ... or package.module:factory.
+        preset: the recipe that the keys above change: "teacher" or "student".
+        limit: take that many images, drawn by the seed.
+        seed: of that draw, of the weights and of the order of the images.
+    """
+
+    data: str
+    architecture: str
+    preset: Literal["teacher", "student"] = "teacher"
+    limit: PositiveInt | None = None
+    seed: int = 0
+
+
+class DistillSection(RecipeSection):
+    """How the student learns, beside the keys of its recipe.
+
+    Args:
+        student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
         softening: "inverse" (the paper's rule) or "relative" (free of the input's unit).
         softening_temperature: at which distances become probabilities.
         temperature: at which the student is compared with them.
@@ -121,13 +154,6 @@ class DistillSection(_Section):
     """
 
     student: str = "lenet5-half"
-    epochs: PositiveInt | None = None
-    batch_size: PositiveInt | None = None
-    rate: Positive | None = None
-    optimizer: Literal["adam", "sgd"] | None = None
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-    milestones: tuple[PositiveInt, ...] | None = None
     softening: Literal["inverse", "relative"] = "inverse"
     softening_temperature: Positive = 20.0
     temperature: Positive = 20.0
@@ -181,6 +207,54 @@ class Plan(_Section):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+class Sections(BaseModel):
+    """Some sections: those that a run holds so far, or those that the options of a command give.
+
+    Args:
+        teacher: as in a plan.
+        images: as in a plan.
+        held_out: as in a plan.
+        label: as in a plan.
+        distill: as in a plan.
+        budget: as in a plan.
+        train: of `db3kd train`.
+    """
+
+    # What else a run holds, such as the settings of a benchmark, is no business of the commands that read this.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    teacher: TeacherSection | None = None
+    images: ImagesSection | None = None
+    held_out: HeldOutSection | None = None
+    label: LabelSection | None = None
+    distill: DistillSection | None = None
+    budget: BudgetSection | None = None
+    train: TrainSection | None = None
+
+    def sections(self) -> dict[str, object]:
+        """Give them as plain values, defaults included, as a run keeps them."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def parse_sections(content: Mapping[str, object], origin: str) -> Sections:
+    """Check some sections of a plan.
+
+    Args:
+        content: sections of keys.
+        origin: where they come from, for the error.
+
+    Returns:
+        The sections.
+
+    Raises:
+        PlanError: naming every key that is unknown, missing or impossible.
+    """
+    try:
+        return Sections.model_validate(content)
+    except ValidationError as error:
+        raise PlanError(f"{origin} cannot be followed: {_faults(error)}; nothing was done: mend these keys") from error
+
+
 def parse_plan(content: Mapping[str, object], origin: str) -> Plan:
     """Check a plan.
 
@@ -197,10 +271,7 @@ def parse_plan(content: Mapping[str, object], origin: str) -> Plan:
     try:
         return Plan.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)
-        )
-        raise PlanError(f"{origin} is no plan: {faults}; nothing was done: mend these keys") from error
+        raise PlanError(f"{origin} is no plan: {_faults(error)}; nothing was done: mend these keys") from error
 
 
 def read_plan(path: Path) -> Plan:
@@ -222,3 +293,7 @@ def read_plan(path: Path) -> Plan:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"the plan {path} is no TOML: {error}; mend it") from error
     return parse_plan(content, str(path))
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))

@@ -7,6 +7,7 @@ Called by `db3kd.oracle` alone. A scikit-learn model is one line:
 
 import hashlib
 from collections.abc import Callable
+from types import CodeType
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,13 @@ class FunctionTeacher:
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`.
+        """Decide.
+
+        Args:
+            images: within `spec.bounds`, at most `spec.max_batch` of them.
+
+        Returns:
+            A class from 0 to num_classes - 1 for each image.
 
         Raises:
             TeacherError: the function raised; its own error is the cause.
@@ -61,6 +68,9 @@ class FunctionTeacher:
         asked = images.detach().cpu().numpy().copy()
         try:
             answer = np.asarray(self._decide(asked))
+        except TeacherError:
+            # A function that asks a service says by `MaybeServed` or `NotServed` that a retry makes sense.
+            raise
         except Exception as error:
             raise TeacherError(
                 f"the teacher's function raised {type(error).__name__}: {error}; the {len(asked)} rows stay charged; "
@@ -78,5 +88,18 @@ def _fingerprint(decide: Decide) -> str:
     """Made of the function's name and code, as far as Python shows them."""
     name = f"{getattr(decide, '__module__', '')}.{getattr(decide, '__qualname__', type(decide).__qualname__)}"
     code = getattr(decide, "__code__", None)
-    body = b"" if code is None else code.co_code + repr(code.co_names).encode()
+    body = b"" if code is None else _body(code)
     return f"function:{name}:{hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def _body(code: CodeType) -> bytes:
+    """The instructions, names and constants of a function and of those inside it; the same in every process."""
+    parts = [code.co_code, repr(code.co_names).encode()]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            parts.append(_body(constant))
+        else:
+            # The order of a set changes from process to process.
+            shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+            parts.append(repr(shown).encode())
+    return b"\0".join(parts)

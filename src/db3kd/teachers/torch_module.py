@@ -37,7 +37,7 @@ class TorchTeacher:
         max_batch: int = 128,
         device: str = "cpu",
     ) -> None:
-        self._module = copy.deepcopy(module).eval().to(device=device, memory_format=torch.channels_last)
+        self._module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub of Module.to lacks memory_format alone
         self._device = torch.device(device)
         self.spec = TeacherSpec(input_shape, num_classes, bounds, max_batch, _fingerprint(module))
 

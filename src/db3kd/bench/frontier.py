@@ -1,0 +1,176 @@
+"""Accuracy against queries: every method's student beside its baselines on the same images, over several seeds.
+
+It reads runs that bought their distances already (`db3kd label` or `db3kd run`), so that no comparison costs a query
+but the teacher's decisions on held-out images. Called by `db3kd bench frontier`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import stdev
+
+from torch import nn
+
+from db3kd.bench.comparison import Lesson, baseline_lessons, compare, distance_lessons
+from db3kd.data import Dataset
+from db3kd.errors import InputError
+from db3kd.pipeline.labelling import TRANSFER, decide
+from db3kd.pipeline.reporting import HeldOut
+from db3kd.pipeline.story import Budget, Distillation, Progress, silent
+from db3kd.report.schema import StudentFigures
+from db3kd.runs import Run
+from db3kd.teachers import TorchTeacher
+from db3kd.transfer import TransferSet, transfer_from_bytes
+
+
+@dataclass(frozen=True)
+class FrontierRow:
+    """One method for one student.
+
+    Args:
+        method: what the student learned from.
+        student: its architecture.
+        images: how many images it saw.
+        queries_per_image: what its labels cost.
+        seeds: of the trainings.
+        accuracy_mean: on the held-out images, after the last epoch, a fraction of 1.
+        accuracy_std: sample standard deviation over the seeds; None for a single one.
+        agreement_mean: share of the held-out images decided as the teacher does.
+        accuracy_by_seed: one for each seed.
+    """
+
+    method: str
+    student: str
+    images: int
+    queries_per_image: float
+    seeds: tuple[int, ...]
+    accuracy_mean: float
+    accuracy_std: float | None
+    agreement_mean: float
+    accuracy_by_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The whole table.
+
+    Args:
+        teacher_accuracy: of the teacher on the held-out images.
+        rows: methods by student and image set.
+    """
+
+    teacher_accuracy: float
+    rows: tuple[FrontierRow, ...]
+
+
+def measure_frontier(
+    run: Run,
+    transfers: Sequence[TransferSet],
+    whitebox: nn.Module,
+    held_out: Dataset,
+    distillations: Sequence[Distillation],
+    *,
+    seeds: Sequence[int],
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Frontier:
+    """Train and measure all students.
+
+    Args:
+        run: keeps the trained students, so that an interrupted table goes on.
+        transfers: what was bought; those on the same images share their baselines.
+        whitebox: the teacher's network, for standard knowledge distillation and the held-out decisions.
+        held_out: labelled images that no student saw.
+        distillations: one for each student.
+        seeds: of the trainings, the same for all.
+        device: where everything runs.
+        progress: hears the epochs.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: images without labels.
+
+    Cost: one query per held-out image, booked apart.
+    """
+    images = transfers[0].images
+    teacher = TorchTeacher(
+        whitebox, input_shape=images.image_shape, num_classes=transfers[0].num_classes, device=device
+    )
+    decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
+    measured = HeldOut(held_out, decisions)
+    if measured.teacher_accuracy is None or any(one.images.labels is None for one in transfers):
+        raise InputError("the frontier compares with true labels, and these images have none; name labelled images")
+    rows = [
+        _row(figures, distillation.student)
+        for group in _by_images(transfers)
+        for distillation in distillations
+        for figures in compare(
+            run,
+            _lessons(group, whitebox, distillation),
+            measured,
+            distillation,
+            seeds=seeds,
+            device=device,
+            progress=progress,
+        )
+    ]
+    return Frontier(measured.teacher_accuracy, tuple(rows))
+
+
+def read_transfers(folders: Sequence[Path]) -> tuple[TransferSet, ...]:
+    """Read what runs have bought.
+
+    Args:
+        folders: run directories whose labelling is finished.
+
+    Returns:
+        Their transfer sets, in this order.
+
+    Raises:
+        InputError: a run has none yet.
+        ArtifactError: one was edited or truncated.
+    """
+    found = []
+    for folder in folders:
+        data = Run(folder).get(TRANSFER)
+        if data is None:
+            raise InputError(f"{folder} holds no {TRANSFER}; nothing was trained: finish its `db3kd label` first")
+        found.append(transfer_from_bytes(data, str(folder / TRANSFER)))
+    return tuple(found)
+
+
+def _lessons(group: Sequence[TransferSet], whitebox: nn.Module, distillation: Distillation) -> list[Lesson]:
+    """The baselines, the paper's soft labels, and the same distances softened without a unit."""
+    relative = replace(distillation, softening="relative", softening_temperature=0.5, temperature=1.0)
+    return [
+        *baseline_lessons(group[0], whitebox, distillation),
+        *distance_lessons(group, distillation),
+        *(replace(one, name=f"{one.name}-relative") for one in distance_lessons(group, relative)),
+    ]
+
+
+def _by_images(transfers: Sequence[TransferSet]) -> Sequence[Sequence[TransferSet]]:
+    groups: Mapping[str, list[TransferSet]] = {one.images.digest: [] for one in transfers}
+    for one in transfers:
+        groups[one.images.digest].append(one)
+    return list(groups.values())
+
+
+def _row(figures: StudentFigures, student: str) -> FrontierRow:
+    assert figures.accuracy is not None
+    assert figures.agreement is not None
+    assert figures.images
+    by_seed = figures.accuracy_by_seed
+    return FrontierRow(
+        method=figures.name,
+        student=student,
+        images=figures.images,
+        queries_per_image=(figures.queries or 0) / figures.images,
+        seeds=figures.seeds,
+        accuracy_mean=figures.accuracy,
+        accuracy_std=stdev(by_seed) if len(by_seed) > 1 else None,
+        agreement_mean=figures.agreement,
+        accuracy_by_seed=by_seed,
+    )

@@ -1,0 +1,347 @@
+"""How near the searches come to the white-box minimum, for how many queries, and how fast.
+
+Each search is measured on the same pairs of an image and a class. The teacher must be ours: the yardstick looks
+inside it (`whitebox.py`), and its bare speed is taken beside each search (`speed.py`). Called by `db3kd bench search`.
+"""
+
+import dataclasses
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import nn
+
+from db3kd.bench.speed import Alternating, BareTeacher, MemoryLayout, Speed
+from db3kd.bench.whitebox import decoupled_minimum
+from db3kd.boundary import ExemplarPool, Goals, Interrogation, Pairs, interrogate
+from db3kd.boundary.methods import BoundaryDistance, ExemplarOrder, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.data import Dataset
+from db3kd.data.dataset import draw
+from db3kd.errors import PlanError
+from db3kd.ledger import Ledger
+from db3kd.oracle import Oracle
+from db3kd.teachers import TorchTeacher
+from db3kd.tensors import Float, Int, Tensor
+
+_log = logging.getLogger(__name__)
+
+_FORMAT = 1
+_LEASE = 16384
+_IMAGES_PER_STEP = 8192
+# What a bisection asks, for sizing a measurement: about 13 for the first exemplar and 1.3 for each further one.
+_FIRST_COST, _FURTHER_COST = 13.0, 1.3
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What is measured.
+
+    Args:
+        pairs: pairs of an image and a class on which distances are compared.
+        seed: of the draw of images and of the searches.
+        exemplars: numbers of exemplars that BD is measured with.
+        sign_opt_queries: query counts a pair at which MBD is measured; one run serves all.
+        speed_rows: rows that a measurement of BD's speed asks at least, on images besides those of the pairs.
+        bare_seconds: time of one measurement of the bare teacher.
+        whitebox_steps: gradient steps of the yardstick.
+        max_batch: rows a call to the teacher.
+        device: where teacher and searches run.
+
+    Raises:
+        PlanError: nothing to measure.
+    """
+
+    pairs: int = 360
+    seed: int = 0
+    exemplars: tuple[int, ...] = (1, 10, 50, 200)
+    sign_opt_queries: tuple[int, ...] = (500, 1000, 2000, 4000)
+    speed_rows: int = 100_000
+    bare_seconds: float = 0.2
+    whitebox_steps: int = 100
+    max_batch: int = 128
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        numbers = (self.pairs, self.whitebox_steps, self.max_batch, *self.exemplars, *self.sign_opt_queries)
+        if min(numbers) < 1:
+            raise PlanError(
+                "a bench needs at least 1 pair, step, row a call, exemplar and query, "
+                f"got {dataclasses.asdict(self)}; nothing was measured"
+            )
+
+
+@dataclass(frozen=True)
+class BareFigures:
+    """How the bare teacher is fastest.
+
+    Args:
+        batch: rows a call.
+        memory_layout: of network and images.
+    """
+
+    batch: int
+    memory_layout: MemoryLayout
+
+
+@dataclass(frozen=True)
+class SearchFigures:
+    """What one search reaches with one setting; None where there is nothing to tell.
+
+    Args:
+        name: the method.
+        setting: its options.
+        queries_per_pair: mean of what the pairs really spent.
+        ratio_to_whitebox_mean: mean distance over the white-box mean, both over the pairs that have the two of them.
+        ratio_to_whitebox_median: median distance over the white-box median, over the same pairs.
+        not_found: pairs without a crossing.
+        below_whitebox: pairs whose distance is below the white-box one.
+        rows_per_second: rows of the whole search, with the choice of the exemplars and the charging.
+        rows_per_call: mean rows of a call to the teacher.
+        bare_rows_per_second: of the bare teacher, measured in turns with this search.
+        share_of_bare: rows of the search over those that the bare teacher decides in the same time.
+    """
+
+    name: str
+    setting: str
+    queries_per_pair: float
+    ratio_to_whitebox_mean: float | None
+    ratio_to_whitebox_median: float | None
+    not_found: int
+    below_whitebox: int
+    rows_per_second: float | None
+    rows_per_call: float | None
+    bare_rows_per_second: float | None
+    share_of_bare: float | None
+
+
+@dataclass(frozen=True)
+class SearchBench:
+    """All figures of a bench; distances are L2 in input units.
+
+    Args:
+        teacher: its name.
+        images: name of the data set that pairs and exemplars are from.
+        pairs: pairs compared.
+        seed: of the draw of images and of the searches.
+        device: where teacher and searches ran.
+        threads: threads of the CPU that torch used.
+        bare_rows_per_second: median of the bare teacher's speeds beside the searches.
+        bare: how the bare teacher is fastest.
+        whitebox_mean: mean distance that the yardstick found.
+        whitebox_median: median of the same.
+        whitebox_not_found: pairs for which it found nothing; they are left out of all ratios.
+        pool_queries: queries for the decisions of the images that exemplars are chosen from; in no other figure.
+        searches: one entry for each search and setting.
+        format: version of this file's form.
+    """
+
+    teacher: str
+    images: str
+    pairs: int
+    seed: int
+    device: str
+    threads: int
+    bare_rows_per_second: float
+    bare: BareFigures
+    whitebox_mean: float
+    whitebox_median: float
+    whitebox_not_found: int
+    pool_queries: int
+    searches: tuple[SearchFigures, ...]
+    format: int = _FORMAT
+
+    def to_json(self) -> bytes:
+        """Turn all figures into the bytes of a JSON file."""
+        return (json.dumps(dataclasses.asdict(self), indent=2, allow_nan=False) + "\n").encode()
+
+
+def measure_searches(
+    module: nn.Module,
+    images: Dataset,
+    *,
+    teacher: str,
+    num_classes: int,
+    settings: BenchSettings | None = None,
+    on_search: Callable[[SearchFigures], None] | None = None,
+) -> SearchBench:
+    """Measure SD, BD and MBD on a network of ours.
+
+    Args:
+        module: the teacher's network, which maps images in [0, 1] to scores.
+        images: pairs and exemplars are drawn from them.
+        teacher: what the teacher is called in the figures.
+        num_classes: number of scores.
+        settings: what to measure.
+        on_search: hears each figure as soon as it is there.
+
+    Returns:
+        The figures.
+
+    Raises:
+        PlanError: fewer images than the pairs need, or a pair for which the yardstick is undefined everywhere.
+
+    Cost: one query an image, and per pair the queries that the figures tell; on an account in memory.
+    """
+    bench = _Bench(module, images, num_classes, settings or BenchSettings())
+    figures = []
+    for figure in bench.figures():
+        figures.append(figure)
+        _log.info("%s, %s: measured", figure.name, figure.setting)
+        if on_search is not None:
+            on_search(figure)
+    return bench.summary(tuple(figures), teacher)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a search bought, and how fast."""
+
+    bought: Interrogation
+    speed: Speed
+    rows_per_call: float
+
+
+class _Bench:
+    """Holds what all measurements share: teacher, pool, pairs and yardstick."""
+
+    def __init__(self, module: nn.Module, images: Dataset, num_classes: int, settings: BenchSettings) -> None:
+        self._settings, self._images, self._num_classes = settings, images, num_classes
+        self._teacher = TorchTeacher(
+            module,
+            input_shape=images.image_shape,
+            num_classes=num_classes,
+            max_batch=settings.max_batch,
+            device=settings.device,
+        )
+        self._few = -(-settings.pairs // (num_classes - 1))
+        if len(images) < self._few:
+            raise PlanError(f"{settings.pairs:,} pairs need {self._few:,} images, got {len(images):,}; nothing was measured")
+        oracle = self._oracle("pool")
+        self._decisions = torch.cat(
+            [oracle(images.images(rows)) for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP)]
+        )
+        self._pool_queries = oracle.usage.rows
+        self._pool = ExemplarPool(images, self._decisions, num_classes=num_classes)
+        self._pairs = _first(self._pairs_of(self._few), settings.pairs)
+        self._whitebox = decoupled_minimum(
+            module, self._pairs, steps=settings.whitebox_steps, device=settings.device
+        ).distances
+        self._bare = BareTeacher(
+            module, images.images(torch.arange(min(512, len(images)))), device=settings.device
+        )
+        self._speeds: list[float] = []
+
+    def figures(self) -> Iterator[SearchFigures]:
+        """Measure one search after the other."""
+        yield self._sample_distance()
+        for order in get_args(ExemplarOrder):
+            for exemplars in self._settings.exemplars:
+                yield self._boundary_distance(BoundaryDistance(exemplars, order))
+        yield from self._minimal_boundary_distance()
+
+    def summary(self, figures: tuple[SearchFigures, ...], teacher: str) -> SearchBench:
+        """Put the figures together."""
+        found = self._whitebox[self._whitebox.isfinite()]
+        if not len(found):
+            raise PlanError("the white-box search found no crossing at all; is this the network of these images?")
+        return SearchBench(
+            teacher=teacher,
+            images=self._images.name,
+            pairs=len(self._pairs),
+            seed=self._settings.seed,
+            device=self._settings.device,
+            threads=torch.get_num_threads(),
+            bare_rows_per_second=float(torch.tensor(self._speeds, dtype=torch.float64).median()),
+            bare=BareFigures(self._bare.batch, self._bare.memory_layout),
+            whitebox_mean=float(found.mean()),
+            whitebox_median=float(found.median()),
+            whitebox_not_found=len(self._whitebox) - len(found),
+            pool_queries=self._pool_queries,
+            searches=figures,
+        )
+
+    def _sample_distance(self) -> SearchFigures:
+        search = SampleDistance().search(self._pairs, self._pool, self._teacher.spec)
+        bought = interrogate(self._teacher, search, queries_per_pair=0)
+        return self._figures("sd", f"exemplars=all {len(self._images)}", bought.crossings.distances, 0.0, None)
+
+    def _boundary_distance(self, method: BoundaryDistance) -> SearchFigures:
+        cost = (self._num_classes - 1) * (_FIRST_COST + _FURTHER_COST * method.exemplars)
+        wanted = math.ceil(self._settings.speed_rows / cost)
+        pairs = self._pairs
+        if wanted > self._few:
+            pairs = self._pairs_of(min(wanted, len(self._images)))
+        measured = self._run(method, pairs, method.most_queries)
+        crossings = measured.bought.crossings
+        count = len(self._pairs)
+        queries = float(crossings.queries[:count].double().mean())
+        setting = f"exemplars={method.exemplars}, order={method.order}"
+        return self._figures(method.name, setting, crossings.distances[:count], queries, measured)
+
+    def _minimal_boundary_distance(self) -> Iterator[SearchFigures]:
+        counts = self._settings.sign_opt_queries
+        if not counts:
+            return
+        method = MinimalBoundaryDistance(seed=self._settings.seed)
+        measured = self._run(method, self._pairs, max(counts), counts)
+        for count in sorted(counts):
+            queries = float(measured.bought.crossings.queries.clamp(max=count).double().mean())
+            distances = measured.bought.snapshots[count]
+            yield self._figures(method.name, f"queries={count}", distances, queries, measured)
+
+    def _run(self, method: Method, pairs: Pairs, queries: int, snapshots: tuple[int, ...] = ()) -> _Measured:
+        oracle = self._oracle(method.name)
+        with Alternating(oracle, self._bare, bare_seconds=self._settings.bare_seconds) as asked:
+            search = method.search(pairs, self._pool, oracle.spec)
+            bought = interrogate(asked, search, queries_per_pair=queries, snapshots=snapshots)
+        self._speeds.append(asked.speed.bare_rows_per_second)
+        return _Measured(bought, asked.speed, oracle.usage.rows / max(1, oracle.usage.calls))
+
+    def _oracle(self, stage: str) -> Oracle:
+        # A ledger in memory, leased as the pipeline leases: the checks and the charging are in what is measured.
+        return Oracle(self._teacher, Ledger(None).account(stage, block=_LEASE))
+
+    def _pairs_of(self, count: int) -> Pairs:
+        """All pairs of so many drawn images, those of the comparison first."""
+        first = draw(self._images.ids, self._few, seed=self._settings.seed)
+        more = draw(self._images.ids, count, seed=self._settings.seed)
+        rows = torch.cat([first, more[~torch.isin(more, first)]])
+        drawn = self._images.subset(rows)
+        device = self._settings.device
+        return Pairs.every_other_class(
+            drawn.images().to(device),
+            drawn.ids,
+            self._decisions[rows].to(device),
+            num_classes=self._num_classes,
+            seed=self._settings.seed,
+        )
+
+    def _figures(
+        self, name: str, setting: str, distances: Float[Tensor, " k"], queries: float, measured: _Measured | None
+    ) -> SearchFigures:
+        distances = distances.cpu()
+        both = distances.isfinite() & self._whitebox.isfinite()
+        found, least = distances[both], self._whitebox[both]
+        known = len(found) > 0
+        return SearchFigures(
+            name=name,
+            setting=setting,
+            queries_per_pair=queries,
+            ratio_to_whitebox_mean=float(found.mean() / least.mean()) if known else None,
+            ratio_to_whitebox_median=float(found.median() / least.median()) if known else None,
+            not_found=int((~distances.isfinite()).sum()),
+            below_whitebox=int((found < least).sum()),
+            rows_per_second=None if measured is None else measured.speed.rows_per_second,
+            rows_per_call=None if measured is None else measured.rows_per_call,
+            bare_rows_per_second=None if measured is None else measured.speed.bare_rows_per_second,
+            share_of_bare=None if measured is None else measured.speed.share_of_bare,
+        )
+
+
+def _first(pairs: Pairs, count: int) -> Pairs:
+    goals = Goals(pairs.goals.classes[:count], pairs.goals.reaching[:count])
+    return Pairs(pairs.images, pairs.image_of[:count], goals, pairs.keys[:count])

@@ -1,0 +1,66 @@
+"""What a run already holds, as the commands need it: its sections, its transfer set.
+
+Called by the commands beside this module.
+"""
+
+from pathlib import Path
+
+from db3kd.errors import RunError
+from db3kd.pipeline.labelling import TRANSFER
+from db3kd.plan import Sections, parse_sections
+from db3kd.runs import Run
+from db3kd.transfer import TransferSet, transfer_from_bytes
+
+
+def kept_sections(run: Run) -> Sections:
+    """Read the plan of a run as far as it goes.
+
+    Args:
+        run: the run.
+
+    Returns:
+        Its sections; none where it is new.
+
+    Raises:
+        PlanError: its plan was edited into something impossible.
+        ArtifactError: its plan was edited into something else.
+    """
+    return parse_sections(run.plan() or {}, str(run.folder / "plan.toml"))
+
+
+def kept_transfer(run: Run) -> TransferSet:
+    """Read the transfer set of a run.
+
+    Args:
+        run: the run.
+
+    Returns:
+        What it has bought.
+
+    Raises:
+        RunError: there is none yet.
+        ArtifactError: it was edited or truncated.
+    """
+    data = run.get(TRANSFER)
+    if data is None:
+        raise RunError(
+            f"{run.folder} holds no {TRANSFER} yet; nothing was done: finish `db3kd label --run {run.folder}` first"
+        )
+    return transfer_from_bytes(data, str(run.folder / TRANSFER))
+
+
+def existing(folder: Path) -> Run:
+    """Open a run that must be there.
+
+    Args:
+        folder: its directory.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: there is none.
+    """
+    if not folder.is_dir():
+        raise RunError(f"there is no run in {folder}; nothing was done: name the directory given to --run")
+    return Run(folder)

@@ -1,0 +1,76 @@
+"""The work of `db3kd label`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from db3kd.cli.display import print_json, print_pairs, remark, showing
+from db3kd.cli.work.kept import kept_sections
+from db3kd.cli.work.tables import print_table
+from db3kd.cli.work.watching import Watched
+from db3kd.ledger import Statement
+from db3kd.pipeline.labelling import TRANSFER, label
+from db3kd.pipeline.reporting import account_of, describe_labelling
+from db3kd.pipeline.telling import check_images
+from db3kd.pipeline.timing import timed
+from db3kd.plan import Sections, parse_sections
+from db3kd.plan.opening import open_budget, open_images, open_labelling, open_teacher
+from db3kd.plan.schema import BudgetSection
+from db3kd.report.schema import Labelling
+from db3kd.report.tables import UNKNOWN, outcome_table
+from db3kd.runs import Run
+
+
+def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_json: bool) -> None:
+    """Buy decisions and distances, or go on with it.
+
+    Args:
+        folder: of the run.
+        asked: sections teacher, images, label and, if one was given, budget.
+        device: where searches and a torch teacher run.
+        as_json: print JSON.
+    """
+    with Run(folder) as run:
+        sections = _with_kept_budget(run, asked)
+        assert sections.teacher is not None
+        assert sections.images is not None
+        assert sections.label is not None
+        teacher, images = open_teacher(sections.teacher, device=device).teacher, open_images(sections.images)
+        labelling = open_labelling(sections.label, device=device)
+        check_images(teacher.spec, images, labelled=False)
+        run.adopt(sections.sections())
+        run.adopt_teacher(teacher.spec.fingerprint)
+        budget = open_budget(sections.budget or BudgetSection())
+        with showing() as stages, timed(run):
+            transfer = label(run, Watched(teacher, stages.hear_rows), images, labelling, budget=budget, progress=stages)
+        found, statement = describe_labelling(transfer), run.statement()
+    _show(folder, found, statement, len(transfer), as_json=as_json)
+
+
+def _with_kept_budget(run: Run, asked: Mapping[str, object]) -> Sections:
+    """A budget that was given once holds until another one is given."""
+    given = asked.get("budget", {})
+    assert isinstance(given, dict)
+    kept = kept_sections(run).budget
+    before = {} if kept is None else kept.model_dump(exclude_none=True)
+    budget = {"budget": before | given} if before or given else {}
+    return parse_sections({**asked, **budget}, "what the options say")
+
+
+def _show(folder: Path, found: Labelling, statement: Statement, images: int, *, as_json: bool) -> None:
+    queries = account_of(statement)
+    if as_json:
+        figures = {"labelling": found.model_dump(mode="json"), "queries": queries.model_dump(mode="json")}
+        print_json({"transfer": str(folder / TRANSFER), "images": images, **figures})
+        return
+    median, spent = found.median_distance, found.mean_queries_per_pair
+    print_pairs(
+        {
+            "transfer set": str(folder / TRANSFER),
+            "pairs": f"{found.pairs:,} of {images:,} images and their other classes",
+            "median distance": UNKNOWN if median is None else f"{median:.4g}",
+            "queries per pair": UNKNOWN if spent is None else f"{spent:,.1f}, mean",
+            "queries": f"{queries.total:,} in all",
+        }
+    )
+    print_table(outcome_table(found))
+    remark(f"next: db3kd distill --run {folder}")

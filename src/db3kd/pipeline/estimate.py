@@ -1,0 +1,135 @@
+"""What a run will cost, told beforehand: the queries of each stage, at most, and the teacher's speed.
+
+Nothing here spends a run's budget and nothing is written: the few rows that measure the speed are booked in a ledger
+of their own. Called by `db3kd run --dry-run`.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from db3kd.data import Dataset
+from db3kd.execution import Labelling
+from db3kd.ledger import Ledger
+from db3kd.oracle import Oracle
+from db3kd.pipeline.labelling import IMAGES_PER_SHARD, TRANSFER
+from db3kd.pipeline.story import Story
+from db3kd.runs import Run
+from db3kd.runs.identity import check_teacher, merge_plans
+from db3kd.runs.records import read_object
+from db3kd.teachers import Teacher
+
+_CALLS = 4
+_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """What one stage will ask.
+
+    Args:
+        stage: its name.
+        most: queries of the whole stage, at most.
+        ahead: the part that may still be asked; 0 where it is done.
+        held_out: whether it is booked apart from the budget.
+    """
+
+    stage: str
+    most: int
+    ahead: int
+    held_out: bool = False
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a teacher answers.
+
+    Args:
+        rows_per_second: in full calls.
+        asked: queries that the measurement took; they were booked apart from any budget.
+    """
+
+    rows_per_second: float
+    asked: int
+
+
+def check_run(run: Run, plan: Mapping[str, object], fingerprint: str) -> None:
+    """Refuse what a run would refuse, without writing anything.
+
+    Args:
+        run: the run that is to go on, or that is not there yet.
+        plan: sections of values.
+        fingerprint: of the teacher.
+
+    Raises:
+        RunMismatch: another plan or another teacher made the run.
+    """
+    merge_plans(run.plan() or {}, plan, run.folder)
+    teacher = read_object(run.folder / "teacher.json", "put the right file back, or use another run directory")
+    if teacher is not None:
+        check_teacher(str(teacher.get("fingerprint")), fingerprint, run.folder)
+
+
+def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
+    """Tell how many queries the stages of a story will ask.
+
+    Args:
+        run: what is finished in it is not asked again.
+        story: what is to be done.
+
+    Returns:
+        The stages that ask, in their order. The answers in the journals of unfinished stages are not asked again
+        either, and not subtracted here.
+
+    Cost: none.
+    """
+    images, bought = len(story.images), run.has(TRANSFER)
+    per_image = (story.teacher.spec.num_classes - 1) * _most_queries(story.labelling)
+    finished = run.shards.finished()
+    sizes = [len(part) for part in torch.arange(images).split(IMAGES_PER_SHARD)]
+    unlabelled = sum(size for index, size in enumerate(sizes) if index not in finished)
+    stages = [
+        StageEstimate("decisions", images, 0 if bought or run.has("decisions.safetensors") else images),
+        StageEstimate("label", images * per_image, 0 if bought else unlabelled * per_image),
+    ]
+    if story.held_out is not None:
+        count = len(story.held_out)
+        ahead = 0 if run.has("held-out.safetensors") else count
+        stages.append(StageEstimate("held-out", count, ahead, held_out=True))
+    return tuple(stages)
+
+
+def measure_speed(teacher: Teacher, images: Dataset) -> Speed:
+    """Ask a teacher for a few full calls.
+
+    Args:
+        teacher: answers.
+        images: what it is asked about.
+
+    Returns:
+        Its speed, without the first call, which is often slower than all others.
+
+    Raises:
+        TeacherError: it failed.
+
+    Cost: at most five calls of `teacher.spec.max_batch` rows, on a held-out account that no budget limits.
+    """
+    rows = torch.arange(teacher.spec.max_batch) % len(images)
+    batch = images.images(rows)
+    with Ledger(None) as ledger, ledger.account("speed", held_out=True) as account:
+        oracle = Oracle(teacher, account)
+        oracle(batch)
+        first, started = oracle.usage, time.monotonic()
+        for _ in range(_CALLS):
+            oracle(batch)
+            if time.monotonic() - started > _SECONDS:
+                break
+        seconds = oracle.usage.seconds - first.seconds
+        return Speed((oracle.usage.rows - first.rows) / max(seconds, 1e-9), account.spent)
+
+
+def _most_queries(labelling: Labelling) -> int:
+    # Only "asks nothing" is a bound for every image: what else a method can use holds for most of them.
+    return 0 if labelling.method.most_queries == 0 else labelling.queries_per_pair

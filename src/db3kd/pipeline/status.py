@@ -1,0 +1,107 @@
+"""What of a run is done, spent and left: derived from its files, never stored.
+
+Looking takes no lock and asks no teacher, so it works beside the process that writes. Called by `db3kd status`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from db3kd.ledger import Statement
+from db3kd.pipeline.labelling import IMAGES_PER_SHARD, TRANSFER, count_decided
+from db3kd.pipeline.story import Budget
+from db3kd.pipeline.telling import REPORT
+from db3kd.pipeline.timing import spent_seconds
+from db3kd.runs import Run
+
+State = Literal["done", "begun", "not begun"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """How far a stage is.
+
+    Args:
+        stage: its name.
+        state: whether its file is there, or something that leads to it.
+        done: how much is done, where that is counted.
+        total: of how much, where that is known.
+        unit: of what.
+    """
+
+    stage: str
+    state: State
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run is.
+
+    Args:
+        stages: in the order in which they are done.
+        statement: what was spent.
+        left: what the budget leaves, of the whole run ("total") and of each stage that has a limit.
+        seconds: wall time of the sessions that ended by themselves.
+    """
+
+    stages: tuple[StageStatus, ...]
+    statement: Statement
+    left: Mapping[str, int]
+    seconds: float
+
+
+def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -> Status:
+    """Tell how far a run is.
+
+    Args:
+        run: is looked at.
+        budget: what may be spent.
+        networks: the networks that it trains, by their names in the run, with their epochs.
+        asks: whether it buys decisions and distances of a teacher.
+
+    Returns:
+        Its status.
+
+    Raises:
+        ArtifactError: a file of the run was edited or truncated.
+
+    Cost: none.
+    """
+    statement = run.statement()
+    stages = [*(_asking_stages(run) if asks else ()), *(_training_stages(run, networks))]
+    if asks:
+        stages.append(StageStatus("report", "done" if run.has(REPORT) else "not begun"))
+    left = {name: limit - statement.by_stage.get(name, 0) for name, limit in budget.stages.items()}
+    if budget.total is not None:
+        left = {"total": budget.total - statement.total} | left
+    left = {name: max(0, rest) for name, rest in left.items()}
+    return Status(tuple(stages), statement, left, spent_seconds(run))
+
+
+def _asking_stages(run: Run) -> tuple[StageStatus, ...]:
+    images = count_decided(run)
+    bought, decided = run.has(TRANSFER), run.has("decisions.safetensors")
+    shards = None if images is None else -(-images // IMAGES_PER_SHARD)
+    finished = len(run.shards.finished())
+    if decided or bought:
+        decisions = StageStatus("decisions", "done", images, images, "images")
+    else:
+        begun = (run.folder / "decisions.journal").exists()
+        decisions = StageStatus("decisions", "begun" if begun else "not begun", unit="images")
+    if bought:
+        return decisions, StageStatus("label", "done", finished, finished, "shards")
+    begun = bool(finished or run.shards.begun())
+    return decisions, StageStatus("label", "begun" if begun else "not begun", finished, shards, "shards")
+
+
+def _training_stages(run: Run, networks: Mapping[str, int]) -> list[StageStatus]:
+    epochs = {str(line["student"]): int(str(line["epoch"])) for line in run.lines()}
+    stages = []
+    for name, total in networks.items():
+        done = epochs.get(name, 0)
+        state: State = "done" if run.has(f"{name}.safetensors") else "begun" if done else "not begun"
+        stages.append(StageStatus(f"train {name}", state, done, total, "epochs"))
+    return stages

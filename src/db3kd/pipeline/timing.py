@@ -1,0 +1,50 @@
+"""How long a run has worked, over all its sessions.
+
+A session that a kill ends leaves no note, so the sum is what the sessions took that ended by themselves. Called by the
+stages beside this module.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from db3kd.errors import StorageError
+from db3kd.runs import Run
+
+_SECONDS = "seconds.jsonl"
+
+
+@contextmanager
+def timed(run: Run) -> Iterator[None]:
+    """Note in a run how long the work inside took, also where an error ends it.
+
+    Args:
+        run: keeps the note.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StorageError: the work was done, and the note of its time cannot be written.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        # A disk that is full must not hide the error that the user has to know of.
+        with suppress(StorageError):
+            run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
+        raise
+    run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
+
+
+def spent_seconds(run: Run) -> float:
+    """Add up the wall time of a run.
+
+    Args:
+        run: whose time.
+
+    Returns:
+        Seconds.
+    """
+    return sum(float(str(line["seconds"])) for line in run.lines(name=_SECONDS))

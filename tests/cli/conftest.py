@@ -1,0 +1,63 @@
+"""What the tests of the command line share: small images, a teacher that keeps count, a way to call the program."""
+
+from pathlib import Path
+
+import pytest
+
+from command_line import Caller
+from logged_teacher import write_images
+
+TEACHER = ("--teacher", "python:logged_teacher:decide", "--input-shape", "1,16,16", "--num-classes", "4")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Caller:
+    return Caller(capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> str:
+    return write_images(tmp_path / "tiny.npz")
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the teacher writes down the rows that it served."""
+    monkeypatch.setenv("LOGGED_ROWS", str(tmp_path / "rows"))
+    return tmp_path / "rows"
+
+
+@pytest.fixture
+def bd(images: str, log: Path) -> tuple[str, ...]:
+    """`label` with the boundary distance on a few images; --run is to be added."""
+    return ("label", *TEACHER, "--max-batch", "64", "--images", images, "--method", "bd", "--exemplars", "3")
+
+
+@pytest.fixture
+def plan(tmp_path: Path, images: str, log: Path) -> Path:
+    path = tmp_path / "plan.toml"
+    path.write_text(f"""
+        [teacher]
+        uri = "python:logged_teacher:decide"
+        input_shape = [1, 16, 16]
+        num_classes = 4
+        max_batch = 64
+        [images]
+        source = "{images}"
+        [held_out]
+        source = "{images}"
+        [label]
+        method = "mbd"
+        queries_per_pair = 200
+        directions = 10
+        exemplars = 2
+        [distill]
+        student = "lenet5-fifth"
+        epochs = 30
+        batch_size = 16
+        [budget]
+        total = 100000
+        price_per_1000 = 1.5
+        currency = "USD"
+    """)
+    return path

@@ -1,0 +1,238 @@
+"""The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, TeacherError
+from db3kd.ledger import Ledger, Limits
+from db3kd.oracle import Oracle
+from db3kd.teachers import Teacher
+from db3kd.tensors import Float, Tensor
+from known_teachers import Counting, Failing, Flaky, HalfSpace, Sectors
+from processes import finish, start
+from questions import draw_images
+
+SHAPE = (1, 4, 4)
+IMAGES = draw_images(Sectors(SHAPE), 300)
+
+
+class _Records:
+    """Keeps the size of every batch that is sent, and how much was on the ledger at that moment."""
+
+    def __init__(self, teacher: Teacher, ledger: Ledger) -> None:
+        self.spec, self._teacher, self._ledger = teacher.spec, teacher, ledger
+        self.batches: list[int] = []
+        self.charged: list[int] = []
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Tensor:
+        self.batches.append(len(images))
+        self.charged.append(self._ledger.statement().total)
+        return self._teacher(images)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(0, 300), max_batch=st.integers(1, 130))
+def test_batches_are_full_never_too_large_and_charged_before_they_are_sent(rows: int, max_batch: int) -> None:
+    teacher = Sectors(SHAPE)
+    teacher.spec = replace(teacher.spec, max_batch=max_batch)
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        records = _Records(teacher, ledger)
+        oracle = Oracle(records, account)
+        decisions = oracle(IMAGES[:rows])
+        assert torch.equal(decisions, teacher(IMAGES[:rows]))
+        assert decisions.dtype == torch.int64
+        full, rest = divmod(rows, max_batch)
+        assert records.batches == [max_batch] * full + [rest] * (rest > 0)
+        assert all(charged >= sum(records.batches[: call + 1]) for call, charged in enumerate(records.charged))
+        assert account.spent == oracle.usage.rows == rows
+        assert oracle.usage.calls == len(records.batches)
+        assert oracle.usage.repeated == 0
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (torch.rand(3, 1, 4, 5), r"shape \[n, 1, 4, 4\].*\[6, 1, 4, 5\]"),
+        (torch.rand(3, 3, 4, 4), r"\[6, 3, 4, 4\]"),
+        (torch.rand(3, 1, 4, 4, dtype=torch.float64), "float32.*float64"),
+        (torch.full((3, 1, 4, 4), torch.nan), "nan"),
+        (torch.full((3, 1, 4, 4), 1.0 + 1e-6), r"from 0\.0 to 1\.0"),
+        (torch.full((3, 1, 4, 4), -1e-6), r"from 0\.0 to 1\.0"),
+        (torch.full((3, 1, 4, 4), torch.inf), "inf"),
+    ],
+    ids=["height", "channels", "dtype", "nan", "above", "below", "infinite"],
+)
+def test_images_that_do_not_fit_are_refused_before_anything_is_charged(
+    images: Float[Tensor, "n c h w"], told: str
+) -> None:
+    counting = Counting(Sectors(SHAPE))
+    with Ledger(None) as ledger:
+        with ledger.account("label") as account, pytest.raises(ImageError, match=told):
+            Oracle(counting, account)(torch.cat([images, images]))
+        assert counting.calls == 0
+        assert ledger.statement().total == 0
+
+
+def test_one_wrong_pixel_among_many_batches_is_found_before_the_first_is_sent() -> None:
+    counting, images = Counting(Sectors(SHAPE)), IMAGES.clone()
+    images[-1, 0, 3, 3] = torch.nan
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(ImageError):
+            Oracle(counting, account)(images)
+        assert counting.calls == account.spent == 0
+
+
+_REFUSALS = """
+import torch
+from db3kd.errors import ImageError, InvalidDecision
+from db3kd.ledger import Ledger
+from db3kd.oracle import Oracle
+from db3kd.teachers import FunctionTeacher, TeacherSpec
+
+class Answers:
+    spec = TeacherSpec((1, 4, 4), 3)
+    answer = torch.zeros(2, dtype=torch.int64)
+    def __call__(self, images):
+        return self.answer
+
+with Ledger(None).account("label") as account:
+    oracle = Oracle(Answers(), account)
+    for images in (torch.rand(1, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.rand(16)):
+        try:
+            oracle(images)
+        except ImageError as error:
+            print("refused", account.spent)
+    for answer in (torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int64), torch.tensor(1), torch.zeros(2)):
+        Answers.answer = answer
+        try:
+            oracle(torch.rand(2, 1, 4, 4))
+        except InvalidDecision as error:
+            print("dropped")
+"""
+
+
+def test_without_the_checks_of_the_tests_the_oracle_itself_refuses_other_axes_and_types() -> None:
+    printed = finish(start(_REFUSALS)).split("\n")
+    assert printed[:-1] == ["refused 0"] * 3 + ["dropped"] * 4
+
+
+def test_an_exhausted_budget_stops_before_the_batch_is_sent() -> None:
+    counting = Counting(Sectors(SHAPE))
+    with Ledger(None) as ledger:
+        with ledger.account("label", limits=Limits(run=299)) as account:
+            with pytest.raises(BudgetExhausted) as caught:
+                Oracle(counting, account)(IMAGES)
+            assert (caught.value.stage, caught.value.limit) == ("label", 299)
+            # 128 and 128 fit; the last 44 would pass the limit by one.
+            assert counting.rows == account.spent == 256
+        assert ledger.statement().total == 256
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    maybe=st.frozensets(st.integers(1, 12), max_size=6),
+    surely=st.frozensets(st.integers(1, 12), max_size=6),
+    attempts=st.integers(1, 6),
+)
+def test_a_lost_call_that_may_have_been_served_is_charged_again_and_one_that_was_not_is_not(
+    maybe: frozenset[int], surely: frozenset[int], attempts: int
+) -> None:
+    seen = Counting(Flaky(Sectors(SHAPE), maybe_served=maybe, not_served=surely - maybe))
+    with Ledger(None) as ledger:
+        with ledger.account("label", block=64) as account:
+            oracle = Oracle(seen, account, attempts=attempts)
+            try:
+                decisions = oracle(IMAGES)
+            except TeacherError:
+                decisions = None
+            charged = account.spent
+        assert ledger.statement().total == charged
+    lost = seen.calls - oracle.usage.calls
+    surely_lost = len({call for call in surely - maybe if call <= seen.calls})
+    if decisions is None:
+        assert lost >= attempts
+        # What the last attempt may have been served stays charged, and the rows of the failed batch too.
+        assert charged >= oracle.usage.rows + oracle.usage.repeated
+    else:
+        assert torch.equal(decisions, Sectors(SHAPE)(IMAGES))
+        assert charged == oracle.usage.rows + oracle.usage.repeated == 300 + oracle.usage.repeated
+        assert (oracle.usage.repeated > 0) == (lost > surely_lost)
+    # All that reached the teacher is on the ledger, but for what it surely did not serve.
+    assert charged >= seen.rows - 128 * surely_lost
+    assert charged <= seen.rows
+
+
+def test_the_last_attempt_is_the_last() -> None:
+    flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset(range(1, 100)))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(TeacherError, match=r"10 rows in 3 attempts.*call 3 timed out") as caught:
+            Oracle(flaky, account, attempts=3)(IMAGES[:10])
+        assert type(caught.value) is TeacherError
+        assert flaky.calls == 3
+        assert account.spent == 30
+
+
+def test_a_retry_that_the_budget_does_not_allow_is_not_sent() -> None:
+    flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset({1}))
+    with Ledger(None) as ledger, ledger.account("label", limits=Limits(stage=15)) as account:
+        with pytest.raises(BudgetExhausted):
+            Oracle(flaky, account)(IMAGES[:10])
+        assert flaky.calls == 1
+        assert account.spent == 10
+
+
+def test_another_error_of_the_teacher_is_not_retried() -> None:
+    failing = Failing(Sectors(SHAPE), 1, lambda: TeacherError("gone for good"))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(TeacherError, match="gone for good"):
+            Oracle(failing, account)(IMAGES[:10])
+        assert (failing.calls, account.spent) == (1, 10)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        torch.zeros(9, dtype=torch.int64),
+        torch.zeros(11, dtype=torch.int64),
+        torch.zeros(10, 1, dtype=torch.int64),
+        torch.zeros(10),
+        torch.zeros(10, 5),
+        torch.zeros(10, dtype=torch.complex64),
+        torch.full((10,), 5),
+        torch.tensor([0] * 9 + [-1]),
+    ],
+    ids=["short", "long", "column", "float", "probabilities", "complex", "too high", "negative"],
+)
+def test_an_answer_that_is_no_class_per_row_is_dropped_and_stays_charged(answer: Tensor) -> None:
+    class Answers(Sectors):
+        def __call__(self, images: Float[Tensor, "b c h w"]) -> Tensor:
+            return answer
+
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(InvalidDecision, match="expected"):
+            Oracle(Answers(SHAPE), account)(IMAGES[:10])
+        assert account.spent == 10
+
+
+def test_narrow_integers_are_decisions_too() -> None:
+    class Narrow(Sectors):
+        def __call__(self, images: Float[Tensor, "b c h w"]) -> Tensor:
+            return super().__call__(images).to(torch.uint8)
+
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        decisions = Oracle(Narrow(SHAPE), account)(IMAGES)
+    assert decisions.dtype == torch.int64
+    assert torch.equal(decisions, Sectors(SHAPE)(IMAGES))
+
+
+def test_wide_bounds_are_the_teachers_own() -> None:
+    teacher = HalfSpace(SHAPE)
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        oracle = Oracle(teacher, account)
+        assert oracle(torch.full((1, *SHAPE), -100.0)).shape == (1,)
+        with pytest.raises(ImageError, match=r"from -100\.0 to 100\.0"):
+            oracle(torch.full((1, *SHAPE), 100.01))
