@@ -32,7 +32,7 @@ class HalfSpace:
     def __post_init__(self) -> None:
         self.spec = _spec(self.shape, 2, self.bounds, f"half-space:{self.seed}:{self.offset}")
         normal = torch.randn(self.shape, generator=torch.Generator().manual_seed(self.seed)).flatten()
-        self.normal = normal / normal.norm()
+        self.normal: Tensor = normal / torch.linalg.vector_norm(normal)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         return ((images.flatten(1) * self.normal).sum(1) > self.offset).long()
@@ -44,7 +44,8 @@ class HalfSpace:
     def on_the_way(self, images: Float[Tensor, "n c h w"], ends: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """The true distance of each image to the boundary on the line to a point on the other side."""
         start, end = ((points.flatten(1) * self.normal).sum(1) - self.offset for points in (images, ends))
-        return start / (start - end) * torch.linalg.vector_norm((ends - images).flatten(1), dim=1)
+        lengths: Tensor = torch.linalg.vector_norm((ends - images).flatten(1), dim=1)
+        return start / (start - end) * lengths
 
 
 @dataclass

@@ -17,11 +17,11 @@ PROTOTYPES = np.random.default_rng(0).random((CLASSES, SIDE, SIDE)).astype(np.fl
 
 def decide(images: NDArray[np.float32]) -> NDArray[np.int64]:
     """The nearest prototype, computed row by row, so that no answer depends on the batch."""
-    time.sleep(float(os.environ.get("LOGGED_SECONDS", "0")))
     log = Path(os.environ["LOGGED_ROWS"])
     with log.open("a") as file:
         file.write(f"{len(images)}\n")
-    if rows_seen(log) > int(os.environ.get("LOGGED_FAILS_AFTER", "1000000000")):
+    time.sleep(float(os.environ.get("LOGGED_SECONDS", "0")))
+    if "LOGGED_FAILS_AFTER" in os.environ and rows_seen(log) > int(os.environ["LOGGED_FAILS_AFTER"]):
         raise ValueError("the service is gone")
     return np.array([((PROTOTYPES - image[0]) ** 2).sum((1, 2)).argmin() for image in images], dtype=np.int64)
 
@@ -30,11 +30,11 @@ def rows_seen(log: Path) -> int:
     return sum(map(int, log.read_text().split())) if log.exists() else 0
 
 
-def write_images(path: Path, train: int = 40, test: int = 20) -> str:
+def write_images(path: Path, train: int = 24, test: int = 12) -> str:
     """An npz archive of both splits, and its name as a source."""
-    arrays = {}
+    arrays: dict[str, NDArray[np.uint8] | NDArray[np.int64]] = {}
     for suffix, count, seed in (("", train, 1), ("_test", test, 2)):
-        labels = np.arange(count) % CLASSES
+        labels = np.arange(count, dtype=np.int64) % CLASSES
         noise = np.random.default_rng(seed).random((count, SIDE, SIDE))
         arrays[f"images{suffix}"] = (255 * (PROTOTYPES[labels] + noise) / 2).astype(np.uint8)
         arrays[f"labels{suffix}"] = labels

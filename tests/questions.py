@@ -33,11 +33,11 @@ class Stack:
 
     tensor: Float[Tensor, "n c h w"]
 
-    def __len__(self) -> int:
-        return len(self.tensor)
-
-    def images(self, rows: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b c h w"]:
+    def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
         return self.tensor.clone() if rows is None else self.tensor[rows]
+
+    def subset(self, rows: Int[Tensor, " b"]) -> "Stack":
+        return Stack(self.tensor[rows])
 
 
 @dataclass(frozen=True)
@@ -154,4 +154,5 @@ def ask(
 
 def measured(pairs: Pairs, points: Float[Tensor, "k c h w"]) -> Float[Tensor, " k"]:
     """How far points are from their rows' images."""
-    return torch.linalg.vector_norm((points - pairs.images[pairs.image_of]).flatten(1), dim=1)
+    lengths: Tensor = torch.linalg.vector_norm((points - pairs.images[pairs.image_of]).flatten(1), dim=1)
+    return lengths

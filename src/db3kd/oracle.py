@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Shaped
 
-from db3kd.errors import ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
+from db3kd.errors import Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Account
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
@@ -96,7 +96,7 @@ class Oracle:
         for attempt in range(1, self._attempts + 1):
             started = time.perf_counter()
             try:
-                decisions = self._teacher(batch)
+                decisions = self._call(batch)
             except (MaybeServed, NotServed) as failure:
                 if attempt == self._attempts:
                     raise TeacherError(
@@ -109,6 +109,18 @@ class Oracle:
             self._count(len(batch), time.perf_counter() - started)
             return self._checked(decisions, len(batch))
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _call(self, batch: Float[Tensor, "b c h w"]) -> Shaped[Tensor, "..."]:
+        """Call the teacher, which may be anybody's code and raise anything."""
+        try:
+            return self._teacher(batch)
+        except Db3kdError:
+            raise
+        except Exception as error:
+            raise TeacherError(
+                f"the teacher raised {type(error).__name__}: {error}; the {len(batch)} rows stay charged, and what was "
+                "bought before is kept: mend it and run again to go on"
+            ) from error
 
     def _charge_again(self, failure: TeacherError, rows: int) -> None:
         if isinstance(failure, MaybeServed):

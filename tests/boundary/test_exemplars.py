@@ -6,12 +6,20 @@ from hypothesis import strategies as st
 
 from db3kd.boundary import ExemplarPool, Outcome
 from db3kd.boundary.methods import BoundaryDistance, MinimalBoundaryDistance, SampleDistance
+from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Constant, Sectors
 from questions import METHODS, Question, Stack, ask, draw_images, question
 
 
 def _question(classes: int, exemplars: int, seed: int) -> Question:
     return question(Sectors(shape=(1, 3, 3), classes=classes), count=4, exemplars=exemplars, seed=seed)
+
+
+def _images_of(asked: Question, chosen: Int[Tensor, " m"]) -> Float[Tensor, "taken c h w"]:
+    """The images of a row's exemplars, up to the first that is missing; none follows."""
+    taken = chosen[chosen >= 0]
+    assert torch.equal(chosen[: len(taken)], taken)
+    return asked.pool.images(taken).view(-1, *asked.teacher.spec.input_shape)
 
 
 @settings(max_examples=25, deadline=None)
@@ -22,13 +30,9 @@ def test_the_nearest_are_those_of_an_exhaustive_search(classes: int, exemplars: 
     chosen = asked.pool.nearest(pairs, count)
     of_pool = asked.teacher(asked.exemplars)
     for row in range(len(pairs)):
-        allowed = pairs.goals.across(torch.full((exemplars,), row), of_pool).nonzero()[:, 0]
-        image = pairs.images[pairs.image_of[row]]
-        distances = torch.linalg.vector_norm((asked.exemplars[allowed] - image).flatten(1), dim=1)
-        expected = allowed[distances.argsort(stable=True)][:count].tolist()
-        assert [exemplar for exemplar in chosen[row].tolist() if exemplar >= 0] == expected
-        # Missing ones are last.
-        assert (chosen[row, len(expected) :] == -1).all()
+        others = asked.exemplars[pairs.goals.across(torch.full((exemplars,), row), of_pool)]
+        lengths = torch.linalg.vector_norm((others - pairs.images[pairs.image_of[row]]).flatten(1), dim=1)
+        assert torch.equal(_images_of(asked, chosen[row]), others[lengths.argsort(stable=True)][:count])
 
 
 @settings(max_examples=25, deadline=None)
@@ -42,10 +46,9 @@ def test_random_ones_are_across_for_the_teacher_come_once_and_begin_with_the_nea
     assert torch.equal(chosen[:, :1], asked.pool.nearest(pairs, 1))
     of_pool = asked.teacher(asked.exemplars)
     for row in range(len(pairs)):
-        taken = chosen[row][chosen[row] >= 0]
-        assert len(taken.unique()) == len(taken)
-        assert pairs.goals.across(torch.full((len(taken),), row), of_pool[taken]).all()
-        assert torch.equal(chosen[row, : len(taken)], taken)
+        taken = _images_of(asked, chosen[row])
+        assert len(taken.flatten(1).unique(dim=0)) == len(taken)
+        assert pairs.goals.across(torch.full((len(taken),), row), asked.teacher(taken)).all()
         there = int(pairs.goals.across(torch.full((exemplars,), row), of_pool).sum())
         assert min(count - 1, there) <= len(taken) <= min(count, there)
 

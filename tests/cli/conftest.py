@@ -1,13 +1,24 @@
 """What the tests of the command line share: small images, a teacher that keeps count, a way to call the program."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from command_line import Caller
 from logged_teacher import write_images
 
 TEACHER = ("--teacher", "python:logged_teacher:decide", "--input-shape", "1,16,16", "--num-classes", "4")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two threads on networks as small as these wait for each other more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -48,12 +59,12 @@ def plan(tmp_path: Path, images: str, log: Path) -> Path:
         source = "{images}"
         [label]
         method = "mbd"
-        queries_per_pair = 200
+        queries_per_pair = 80
         directions = 10
         exemplars = 2
         [distill]
         student = "lenet5-fifth"
-        epochs = 30
+        epochs = 15
         batch_size = 16
         [budget]
         total = 100000

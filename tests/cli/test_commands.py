@@ -5,14 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import db3kd
 from command_line import Caller, start
 from db3kd.runs import Run
-from logged_teacher import rows_seen
+from logged_teacher import rows_seen, write_images
 
-_TRAIN = ("train", "--architecture", "lenet5-fifth", "--epochs", 8, "--batch-size", 16, "--rate", 0.01)
+_TRAIN = ("train", "--architecture", "lenet5-fifth", "--epochs", 40, "--batch-size", 16, "--rate", 0.01)
 _SHORT = ("--student", "lenet5-fifth", "--epochs", 2, "--batch-size", 16)
 
 
@@ -24,23 +25,18 @@ def test_train_gives_a_teacher_that_label_can_ask(call: Caller, images: str, tmp
     uri = f"torch:lenet5-fifth@{tmp_path / 't/model.safetensors'}"
     label = ("label", "--teacher", uri, "--images", images, "--run", tmp_path / "l", "--json")
     found = call(*label, "--method", "sd").figures
-    assert found["queries"] == {"total": 40, "by_stage": {"decisions": 40}, "held_out": {}, "unsettled": 0}
+    assert found["queries"] == {"total": 24, "by_stage": {"decisions": 24}, "held_out": {}, "unsettled": 0}
     again = call(*_TRAIN, "--data", images, "--run", tmp_path / "t")
     assert "accuracy" in again.out
     assert f"--teacher {uri}" in again.err
     shown = call("status", tmp_path / "t", "--json").figures["stages"]
-    assert shown == [{"stage": "train model", "state": "done", "done": 8, "total": 8, "unit": "epochs"}]
+    assert shown == [{"stage": "train model", "state": "done", "done": 40, "total": 40, "unit": "epochs"}]
 
 
 def test_train_without_a_test_split_says_so(call: Caller, tmp_path: Path) -> None:
-    from logged_teacher import write_images
-
-    source = write_images(tmp_path / "both.npz")
-    import numpy as np
-
+    write_images(tmp_path / "both.npz")
     with np.load(tmp_path / "both.npz") as both:
         np.savez(tmp_path / "one.npz", images=both["images"], labels=both["labels"])
-    assert source != f"npz:{tmp_path / 'one.npz'}"
     done = call(*_TRAIN, "--data", f"npz:{tmp_path / 'one.npz'}", "--run", tmp_path / "t", "--json")
     assert done.figures["test"] is None
     assert "images_test" in done.err
@@ -51,13 +47,13 @@ def test_label_distill_evaluate_report_one_after_the_other(
 ) -> None:
     run = tmp_path / "run"
     bought = call(*bd, "--run", run, "--json").figures
-    assert bought["queries"]["total"] == rows_seen(log) > 40
-    assert bought["labelling"]["pairs"] == 120
+    assert bought["queries"]["total"] == rows_seen(log) > 24
+    assert bought["labelling"]["pairs"] == 72
     trained = call("distill", "--run", run, *_SHORT, "--json").figures["students"]
     assert [student["name"] for student in trained] == ["true-labels", "hard-decisions", "bd"]
     assert all(Path(student["file"]).exists() for student in trained)
     report = call("evaluate", "--run", run, "--held-out", images, "--json").figures
-    assert report["queries"]["held_out"] == {"held-out": 20}
+    assert report["queries"]["held_out"] == {"held-out": 12}
     assert report["queries"]["total"] == bought["queries"]["total"]
     assert all(0 <= student["agreement"] <= 1 for student in report["students"])
     assert json.loads((run / "report.json").read_text()) == report
@@ -67,7 +63,7 @@ def test_label_distill_evaluate_report_one_after_the_other(
     assert "boundary distance (BD)" in shown.out
     assert (run / "report.html").read_bytes() == page
     assert call("report", run, "--json").figures == report
-    assert rows_seen(log) == bought["queries"]["total"] + 20
+    assert rows_seen(log) == bought["queries"]["total"] + 12
 
 
 def test_what_one_run_bought_teaches_a_student_in_another(
@@ -94,14 +90,14 @@ def test_evaluate_measures_a_network_by_itself(call: Caller, images: str, log: P
     beside = call(*asked, *teacher, "--json").figures
     assert beside["accuracy"] == alone["accuracy"]
     assert beside["agreement"] is not None
-    assert beside["held_out_queries"] == rows_seen(log) == 20
+    assert beside["held_out_queries"] == rows_seen(log) == 12
     assert "accuracy" in call(*asked).out
 
 
 def test_run_does_the_whole_plan_and_again_does_nothing(call: Caller, plan: Path, log: Path, tmp_path: Path) -> None:
     report = call("run", plan, "--run", tmp_path / "run", "--json").figures
     assert {student["name"] for student in report["students"]} == {"true-labels", "hard-decisions", "mbd"}
-    assert report["queries"]["total"] + 20 == rows_seen(log)
+    assert report["queries"]["total"] + 12 == rows_seen(log)
     assert report["seconds"] > 0
     seen = rows_seen(log)
     assert "minimal boundary distance" in call("run", plan, "--run", tmp_path / "run").out
@@ -120,20 +116,20 @@ class TestDryRun:
     ) -> None:
         found = call("run", plan, "--run", tmp_path / "run", "--dry-run", "--json").figures
         assert [(stage["stage"], stage["most"]) for stage in found["stages"]] == [
-            ("decisions", 40),
-            ("label", 40 * 3 * 200),
-            ("held-out", 20),
+            ("decisions", 24),
+            ("label", 24 * 3 * 80),
+            ("held-out", 12),
         ]
-        assert found["total"]["ahead"] == 24_040
-        assert found["total"]["money"] == pytest.approx(24.040 * 1.5)
-        assert found["total"]["seconds"] == pytest.approx(24_040 / found["speed"]["rows_per_second"])
+        assert found["total"]["ahead"] == 5_784
+        assert found["total"]["money"] == pytest.approx(5.784 * 1.5)
+        assert found["total"]["seconds"] == pytest.approx(5_784 / found["speed"]["rows_per_second"])
         assert found["budget"] == {"total": 100_000, "left": 100_000, "enough": True}
         assert found["speed"]["asked"] == rows_seen(log) > 0
         assert not (tmp_path / "run").exists()
 
     def test_can_leave_the_teacher_alone(self, call: Caller, plan: Path, log: Path, tmp_path: Path) -> None:
         done = call("run", plan, "--run", tmp_path / "run", "--dry-run", "--no-measure")
-        assert "24,040" in done.out
+        assert "5,784" in done.out
         assert "USD" in done.out
         assert "not asked" in done.err
         assert rows_seen(log) == 0
@@ -149,9 +145,9 @@ class TestDryRun:
         self, call: Caller, plan: Path, log: Path, tmp_path: Path
     ) -> None:
         call("run", plan, "--run", tmp_path / "run")
-        plan.write_text(plan.read_text().replace("queries_per_pair = 200", "queries_per_pair = 300"))
+        plan.write_text(plan.read_text().replace("queries_per_pair = 80", "queries_per_pair = 300"))
         done = call("run", plan, "--run", tmp_path / "run", "--dry-run", expect=2)
-        assert "label.queries_per_pair is 200" in done.err
+        assert "label.queries_per_pair is 80" in done.err
 
 
 def test_version_and_help_are_there_without_torch() -> None:

@@ -23,7 +23,7 @@ def test_a_budget_that_is_raised_goes_on_without_paying_twice(
     whole, run = tmp_path / "whole", tmp_path / "run"
     call(*bd, "--run", whole)
     log.unlink()
-    for budget in (30, 500, 1500):
+    for budget in (20, 300, 900):
         done = call(*bd, "--run", run, "--budget", budget, expect=3)
         assert f"of {budget:,} are spent" in done.err
         assert total(run) == rows_seen(log) <= budget
@@ -35,16 +35,16 @@ def test_a_budget_that_is_raised_goes_on_without_paying_twice(
 
 
 def test_a_stage_has_a_budget_of_its_own(call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path) -> None:
-    done = call(*bd, "--run", tmp_path / "run", "--label-budget", 600, expect=3)
+    done = call(*bd, "--run", tmp_path / "run", "--label-budget", 400, expect=3)
     assert "stage 'label'" in done.err
     left = call("status", tmp_path / "run", "--json").figures["left"]
-    assert left == {"label": 600 - (total(tmp_path / "run") - 40)}
+    assert left == {"label": 400 - (total(tmp_path / "run") - 24)}
 
 
 def test_a_teacher_that_fails_for_good(
     call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOGGED_FAILS_AFTER", "700")
+    monkeypatch.setenv("LOGGED_FAILS_AFTER", "500")
     done = call(*bd, "--run", tmp_path / "run", expect=4)
     assert "the service is gone" in done.err
     assert total(tmp_path / "run") == rows_seen(log)
@@ -57,7 +57,7 @@ def test_a_teacher_that_fails_for_good(
 def test_an_interruption_ends_tidily(
     call: Caller, plan: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setenv("LOGGED_SECONDS", "0.01")
+    monkeypatch.setenv("LOGGED_SECONDS", "0.02")
     process = start("run", plan, "--run", tmp_path / "run")
     while rows_seen(log) < 1000:
         assert process.poll() is None
@@ -66,7 +66,8 @@ def test_an_interruption_ends_tidily(
     assert "run again to go on" in finish(process, expect=130).err
     with Run(tmp_path / "run") as run:
         assert run.statement().unsettled == 0
-    assert total(tmp_path / "run") == rows_seen(log)
+    # One call at most was charged and not sent any more.
+    assert 0 <= total(tmp_path / "run") - rows_seen(log) <= 64
 
 
 class TestBadInput:
@@ -93,14 +94,14 @@ class TestBadInput:
         ("key", "value", "said"),
         [
             ("lenet5-fifth", "lenet6", "lenet6"),
-            ("epochs = 30", 'epochs = 30\nclasses = "true"\nqueries_per_pair = 7', "snapshots"),
+            ("epochs = 15", 'epochs = 15\nclasses = "true"\nqueries_per_pair = 7', "snapshots"),
             ("num_classes = 4", "num_classes = 3", "3 classes"),
             ("[1, 16, 16]", "[1, 8, 8]", "shape"),
             ("logged_teacher:decide", "logged_teacher:decline", "decline"),
         ],
     )
     def test_what_cannot_be_is_told_before_a_query_and_does_not_bind_the_run(
-        self, call: Caller, plan: Path, log: Path, tmp_path: Path, key: str, value: str, said: str
+        self, call: Caller, plan: Path, log: Path, tmp_path: Path, *, key: str, value: str, said: str
     ) -> None:
         plan.write_text(plan.read_text().replace(key, value))
         assert said in call("run", plan, "--run", tmp_path / "run", expect=2).err
@@ -134,20 +135,22 @@ class TestWhatDoesNotFitTheRun:
             file.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (1, 16, 16), 4)))
             done = call(*asked, expect=code)
         assert "made by the teacher" in done.err
-        assert total(tmp_path / "run") == 40
+        assert total(tmp_path / "run") == 24
 
     def test_other_images_under_the_same_name(
         self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
     ) -> None:
         call(*bd, "--run", tmp_path / "run")
         seen = rows_seen(log)
-        write_images(tmp_path / "tiny.npz", train=44)
+        write_images(tmp_path / "tiny.npz", train=28)
         assert "transfer.safetensors" in call(*bd, "--run", tmp_path / "run", expect=2).err
         assert rows_seen(log) == seen
 
 
 class TestDamage:
-    def test_a_file_in_the_place_of_a_folder(self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path) -> None:
+    def test_a_file_in_the_place_of_a_folder(
+        self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
+    ) -> None:
         (tmp_path / "file").touch()
         for place in ("file", "file/run"):
             assert "file" in call(*bd, "--run", tmp_path / place, expect=2).err
@@ -158,8 +161,10 @@ class TestDamage:
         self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path, damage: str
     ) -> None:
         write_images(tmp_path / "tiny.npz", train=300)
-        run, one_shard = tmp_path / "run", 300 + 256 * 3 * 25
-        call(*bd, "--run", run, "--budget", one_shard, "--exemplars", 1, expect=3)
+        run = tmp_path / "run"
+        call(*bd, "--run", tmp_path / "whole", "--exemplars", 1)
+        log.unlink()
+        call(*bd, "--run", run, "--budget", total(tmp_path / "whole") - 10, "--exemplars", 1, expect=3)
         shard = run / "shards/00000.shard"
         whole = shard.read_bytes()
         shard.write_bytes(whole[:-9] if damage == "truncated" else whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -184,7 +189,7 @@ class TestDamage:
 
     def test_a_disk_that_is_full(self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path) -> None:
         limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
-        asked = (*bd, "--run", tmp_path / "run", "--method", "mbd", "--queries-per-pair", 600, "--directions", 10)
+        asked = (*bd, "--run", tmp_path / "run", "--method", "mbd", "--queries-per-pair", 1000, "--directions", 10)
         done = finish(start(*asked, before=limit), expect=2)
         assert str(tmp_path / "run") in done.err
         assert "run again" in done.err

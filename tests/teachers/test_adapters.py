@@ -23,7 +23,8 @@ IMAGES = torch.rand(50, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
 def _decide(images: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    return ((images.reshape(len(images), -1) - 0.5) @ WEIGHTS).argmax(1)
+    classes: npt.NDArray[np.int64] = ((images.reshape(len(images), -1) - 0.5) @ WEIGHTS).argmax(1)
+    return classes
 
 
 def _network(seed: int = 0) -> nn.Module:
@@ -140,7 +141,8 @@ class TestFunctionTeacher:
         assert teacher(images).tolist() == [0] * 50
         assert torch.equal(images, IMAGES)
         (array,) = got
-        assert (array.dtype, array.shape) == (np.float32, (50, *SHAPE))
+        assert array.dtype == np.dtype(np.float32)
+        assert array.shape == (50, *SHAPE)
         assert array.flags.c_contiguous
         assert array.flags.owndata
 
@@ -175,9 +177,12 @@ class TestFunctionTeacher:
         def decide(images: npt.NDArray[np.float32]) -> list[int]:
             raise KeyError("no such model")
 
-        with pytest.raises(TeacherError, match=r"KeyError: 'no such model'; the 50 rows stay charged") as caught:
-            FunctionTeacher(decide, input_shape=SHAPE, num_classes=CLASSES)(IMAGES)
-        assert isinstance(caught.value.__cause__, KeyError)
+        teacher = FunctionTeacher(decide, input_shape=SHAPE, num_classes=CLASSES)
+        with Ledger(None) as ledger, ledger.account("label") as account:
+            with pytest.raises(TeacherError, match=r"KeyError: 'no such model'; the 50 rows stay charged") as caught:
+                Oracle(teacher, account)(IMAGES)
+            assert isinstance(caught.value.__cause__, KeyError)
+            assert account.spent == 50
 
     @pytest.mark.parametrize("error", [MaybeServed, NotServed])
     def test_a_function_that_asks_a_service_may_say_that_a_retry_makes_sense(self, error: type[TeacherError]) -> None:

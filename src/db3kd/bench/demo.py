@@ -161,15 +161,15 @@ def _students(
     options: DemoOptions,
     progress: Progress,
 ) -> tuple[StudentFigures, ...]:
-    """The table: baselines, methods, and what true labels on all digits give in as many steps."""
+    """The table: baselines, methods, and what true labels on all digits give."""
     recipe = Recipe("adam", 1e-3, epochs=options.student_epochs, batch_size=32)
     distillation = Distillation(_STUDENT, recipe, classes="true")
     lessons = [
         *baseline_lessons(bought[0].transfer, network, distillation),
         *distance_lessons([one.transfer for one in bought], distillation),
     ]
-    as_many_steps = max(1, options.student_epochs * options.images // len(digits))
-    everything = replace(distillation, recipe=replace(recipe, epochs=as_many_steps))
+    # As long as the teacher, whose images these are.
+    everything = replace(distillation, recipe=replace(recipe, epochs=options.teacher_epochs))
     return tuple(
         row
         for some, learning in ((lessons, distillation), ([_all_labels(digits)], everything))

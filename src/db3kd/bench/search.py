@@ -5,9 +5,9 @@ inside it (`whitebox.py`), and its bare speed is taken beside each search (`spee
 """
 
 import dataclasses
-import json
 import logging
 import math
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import get_args
@@ -15,7 +15,8 @@ from typing import get_args
 import torch
 from torch import nn
 
-from db3kd.bench.speed import Alternating, BareTeacher, MemoryLayout, Speed
+from db3kd.bench.figures import BareFigures, SearchBench, SearchFigures
+from db3kd.bench.speed import Alternating, BareTeacher, Speed
 from db3kd.bench.whitebox import decoupled_minimum
 from db3kd.boundary import ExemplarPool, Goals, Interrogation, Pairs, interrogate
 from db3kd.boundary.methods import BoundaryDistance, ExemplarOrder, Method, MinimalBoundaryDistance, SampleDistance
@@ -25,15 +26,14 @@ from db3kd.errors import PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.teachers import TorchTeacher
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.tensors import Float, Tensor
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1
 _LEASE = 16384
 _IMAGES_PER_STEP = 8192
-# What a bisection asks, for sizing a measurement: about 13 for the first exemplar and 1.3 for each further one.
-_FIRST_COST, _FURTHER_COST = 13.0, 1.3
+# What a bisection asks, for sizing a measurement: about 11 for the first exemplar and 2 for each further one.
+_FIRST_COST, _FURTHER_COST = 11.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class BenchSettings:
         exemplars: numbers of exemplars that BD is measured with.
         sign_opt_queries: query counts a pair at which MBD is measured; one run serves all.
         speed_rows: rows that a measurement of BD's speed asks at least, on images besides those of the pairs.
-        bare_seconds: time of one measurement of the bare teacher.
+        bare_seconds: time of one measurement of the bare teacher beside a search.
         whitebox_steps: gradient steps of the yardstick.
         max_batch: rows a call to the teacher.
         device: where teacher and searches run.
@@ -72,91 +72,6 @@ class BenchSettings:
                 "a bench needs at least 1 pair, step, row a call, exemplar and query, "
                 f"got {dataclasses.asdict(self)}; nothing was measured"
             )
-
-
-@dataclass(frozen=True)
-class BareFigures:
-    """How the bare teacher is fastest.
-
-    Args:
-        batch: rows a call.
-        memory_layout: of network and images.
-    """
-
-    batch: int
-    memory_layout: MemoryLayout
-
-
-@dataclass(frozen=True)
-class SearchFigures:
-    """What one search reaches with one setting; None where there is nothing to tell.
-
-    Args:
-        name: the method.
-        setting: its options.
-        queries_per_pair: mean of what the pairs really spent.
-        ratio_to_whitebox_mean: mean distance over the white-box mean, both over the pairs that have the two of them.
-        ratio_to_whitebox_median: median distance over the white-box median, over the same pairs.
-        not_found: pairs without a crossing.
-        below_whitebox: pairs whose distance is below the white-box one.
-        rows_per_second: rows of the whole search, with the choice of the exemplars and the charging.
-        rows_per_call: mean rows of a call to the teacher.
-        bare_rows_per_second: of the bare teacher, measured in turns with this search.
-        share_of_bare: rows of the search over those that the bare teacher decides in the same time.
-    """
-
-    name: str
-    setting: str
-    queries_per_pair: float
-    ratio_to_whitebox_mean: float | None
-    ratio_to_whitebox_median: float | None
-    not_found: int
-    below_whitebox: int
-    rows_per_second: float | None
-    rows_per_call: float | None
-    bare_rows_per_second: float | None
-    share_of_bare: float | None
-
-
-@dataclass(frozen=True)
-class SearchBench:
-    """All figures of a bench; distances are L2 in input units.
-
-    Args:
-        teacher: its name.
-        images: name of the data set that pairs and exemplars are from.
-        pairs: pairs compared.
-        seed: of the draw of images and of the searches.
-        device: where teacher and searches ran.
-        threads: threads of the CPU that torch used.
-        bare_rows_per_second: median of the bare teacher's speeds beside the searches.
-        bare: how the bare teacher is fastest.
-        whitebox_mean: mean distance that the yardstick found.
-        whitebox_median: median of the same.
-        whitebox_not_found: pairs for which it found nothing; they are left out of all ratios.
-        pool_queries: queries for the decisions of the images that exemplars are chosen from; in no other figure.
-        searches: one entry for each search and setting.
-        format: version of this file's form.
-    """
-
-    teacher: str
-    images: str
-    pairs: int
-    seed: int
-    device: str
-    threads: int
-    bare_rows_per_second: float
-    bare: BareFigures
-    whitebox_mean: float
-    whitebox_median: float
-    whitebox_not_found: int
-    pool_queries: int
-    searches: tuple[SearchFigures, ...]
-    format: int = _FORMAT
-
-    def to_json(self) -> bytes:
-        """Turn all figures into the bytes of a JSON file."""
-        return (json.dumps(dataclasses.asdict(self), indent=2, allow_nan=False) + "\n").encode()
 
 
 def measure_searches(
@@ -219,7 +134,9 @@ class _Bench:
         )
         self._few = -(-settings.pairs // (num_classes - 1))
         if len(images) < self._few:
-            raise PlanError(f"{settings.pairs:,} pairs need {self._few:,} images, got {len(images):,}; nothing was measured")
+            raise PlanError(
+                f"{settings.pairs:,} pairs need {self._few:,} images, got {len(images):,}; nothing was measured"
+            )
         oracle = self._oracle("pool")
         self._decisions = torch.cat(
             [oracle(images.images(rows)) for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP)]
@@ -231,7 +148,10 @@ class _Bench:
             module, self._pairs, steps=settings.whitebox_steps, device=settings.device
         ).distances
         self._bare = BareTeacher(
-            module, images.images(torch.arange(min(512, len(images)))), device=settings.device
+            module,
+            images.images(torch.arange(min(512, len(images)))),
+            device=settings.device,
+            round_seconds=settings.bare_seconds / 4,
         )
         self._speeds: list[float] = []
 
@@ -255,10 +175,10 @@ class _Bench:
             seed=self._settings.seed,
             device=self._settings.device,
             threads=torch.get_num_threads(),
-            bare_rows_per_second=float(torch.tensor(self._speeds, dtype=torch.float64).median()),
+            bare_rows_per_second=statistics.median(self._speeds),
             bare=BareFigures(self._bare.batch, self._bare.memory_layout),
             whitebox_mean=float(found.mean()),
-            whitebox_median=float(found.median()),
+            whitebox_median=_median(found),
             whitebox_not_found=len(self._whitebox) - len(found),
             pool_queries=self._pool_queries,
             searches=figures,
@@ -332,7 +252,7 @@ class _Bench:
             setting=setting,
             queries_per_pair=queries,
             ratio_to_whitebox_mean=float(found.mean() / least.mean()) if known else None,
-            ratio_to_whitebox_median=float(found.median() / least.median()) if known else None,
+            ratio_to_whitebox_median=_median(found) / _median(least) if known else None,
             not_found=int((~distances.isfinite()).sum()),
             below_whitebox=int((found < least).sum()),
             rows_per_second=None if measured is None else measured.speed.rows_per_second,
@@ -345,3 +265,8 @@ class _Bench:
 def _first(pairs: Pairs, count: int) -> Pairs:
     goals = Goals(pairs.goals.classes[:count], pairs.goals.reaching[:count])
     return Pairs(pairs.images, pairs.image_of[:count], goals, pairs.keys[:count])
+
+
+def _median(values: Float[Tensor, " k"]) -> float:
+    # torch's own median of an even count is the lower of the two in the middle.
+    return float(torch.quantile(values, 0.5))

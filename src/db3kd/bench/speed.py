@@ -70,13 +70,13 @@ class BareTeacher:
         images: Float[Tensor, "n c h w"],
         *,
         device: str = "cpu",
-        rounds: int = 5,
+        rounds: int = 20,
         round_seconds: float = 0.05,
     ) -> None:
         most = max(_BATCHES)
         self._device = find_device(device)
         self._images = images.repeat(-(-most // len(images)), 1, 1, 1)[:most].to(self._device)
-        self._modules = {name: place(module, device).eval().to(memory_format=layout) for name, layout in _LAYOUTS.items()}
+        self._modules = {name: _laid_out(place(module, device).eval(), layout) for name, layout in _LAYOUTS.items()}
         self.batch, self.memory_layout = most, next(iter(_LAYOUTS))
         trials: dict[tuple[int, MemoryLayout], list[float]] = {
             (batch, layout): [] for batch in _BATCHES for layout in _LAYOUTS
@@ -167,3 +167,8 @@ class Alternating:
         self._bare_rows += seconds * (self._bare_before + bare) / 2
         self._seconds += seconds
         self._bare_before, self._started = bare, time.perf_counter()
+
+
+def _laid_out(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    placed: nn.Module = module.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stub of Module.to lacks memory_format alone
+    return placed

@@ -52,8 +52,8 @@ def decoupled_minimum(
         What was found, on the CPU; the distance is an upper bound of the true minimum.
 
     Source: Rony et al. (2019), "Decoupling Direction and Norm", algorithm 1, with its constants. Deviations: the
-        gradient is that of the log-odds of the goal's class, which points as that of the cross-entropy does but does not
-        vanish where the network is certain; pixels are not rounded to 8 bits; the nearest point of all steps counts.
+        gradient is that of the log-odds of the goal's class, which points as that of the cross-entropy does but does
+        not vanish where the network is certain; pixels are not rounded to 8 bits; the nearest point of all counts.
     """
     network = place(module, device).eval().requires_grad_(False)
     found = []
@@ -112,7 +112,8 @@ def _step_length(step: int, steps: int) -> float:
 
 
 def _lengths(shifts: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-    return torch.linalg.vector_norm(shifts.flatten(1), dim=1)
+    lengths: Tensor = torch.linalg.vector_norm(shifts.flatten(1), dim=1)
+    return lengths
 
 
 def _with_length(shifts: Float[Tensor, "b c h w"], lengths: Float[Tensor, " b"]) -> Float[Tensor, "b c h w"]:

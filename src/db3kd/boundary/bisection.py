@@ -51,6 +51,8 @@ class Bisection:
         self._tolerance = tolerance
         k = len(pairs)
         self._slot = torch.zeros_like(pairs.image_of)
+        # The exemplar of each row as floats: converting it anew for each probe would take as long as the rest.
+        self._ends = torch.zeros_like(self.best.points)
         self._length = self._origins.new_zeros(k)
         self._low, self._high = self._origins.new_zeros(k), self._origins.new_zeros(k)
         self._bisecting = torch.zeros_like(pairs.image_of, dtype=torch.bool)
@@ -66,9 +68,8 @@ class Bisection:
         middle = (self._low[rows] + self._high[rows]) / 2
         self._radii = torch.where(self._bisecting[rows], middle, self._high[rows])
         images = self._origins[self.pairs.image_of[rows]]
-        exemplars = self._pool.images(self._exemplars[rows, self._slot[rows]])
         share = self._radii / self._length[rows].clamp(min=torch.finfo(torch.float32).tiny)
-        points = torch.lerp(images, exemplars, share[:, None]).unflatten(1, self.pairs.images.shape[1:])
+        points = torch.lerp(images, self._ends[rows], share[:, None]).unflatten(1, self.pairs.images.shape[1:])
         self._asked = Probes(rows, self._spec.admit(points))
         return self._asked
 
@@ -107,6 +108,7 @@ class Bisection:
         lengths = self._measure(rows, ends)
         nearer = lengths < self.best.distances[rows]
         self.best.offer(rows[nearer], ends[nearer])
+        self._ends[rows] = ends
         self._length[rows] = lengths
         self._low[rows] = 0.0
         self._high[rows] = self.best.distances[rows]

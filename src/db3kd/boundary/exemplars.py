@@ -20,17 +20,17 @@ _STRIDE = 1_000_003
 class ImageSource(Protocol):
     """Anything that gives images by their row, as `Dataset` does."""
 
-    def __len__(self) -> int:
-        """Tell how many there are."""
+    def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
+        """Give the images of these rows, or all of them."""
         ...
 
-    def images(self, rows: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b c h w"]:
-        """Give the images of these rows, or all of them."""
+    def subset(self, rows: Int[Tensor, " b"]) -> "ImageSource":
+        """Give a source of these images alone, in this order."""
         ...
 
 
 class ExemplarPool:
-    """Images sorted by the teacher's decision.
+    """Images sorted by the teacher's decision; a row of the pool is a place in that order.
 
     Args:
         source: the images.
@@ -39,15 +39,18 @@ class ExemplarPool:
     """
 
     def __init__(self, source: ImageSource, decisions: Int[Tensor, " p"], *, num_classes: int) -> None:
-        self._source = source
-        self._order = torch.argsort(decisions, stable=True)
+        decisions = decisions.cpu()
+        # A class is one slice of the sorted images, which is converted to floats faster than scattered rows.
+        self._sorted = source.subset(torch.argsort(decisions, stable=True))
         self._counts = torch.bincount(decisions, minlength=num_classes)
         self._starts = self._counts.cumsum(0) - self._counts
-        self._num_classes = num_classes
+        self._total, self._num_classes = len(decisions), num_classes
+        parts = [(self._flat(part) ** 2).sum(dim=1) for part in _slices(0, self._total, _POOL_ROWS)]
+        self._squares = torch.cat(parts) if parts else torch.zeros(0)
 
     def images(self, rows: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        """Give exemplars, flattened."""
-        return self._source.images(rows).flatten(1)
+        """Give exemplars, flattened, on the device of the rows."""
+        return self._sorted.images(rows.cpu()).flatten(1).to(rows.device)
 
     def nearest(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
         """Choose the exemplars nearest in L2, exactly over the whole pool.
@@ -89,8 +92,8 @@ class ExemplarPool:
         # A stride that shares no factor with the size visits every exemplar before it comes back.
         stride = torch.where(sizes % _STRIDE == 0, torch.ones_like(sizes), torch.full_like(sizes, _STRIDE))
         within = (first[:, None] + drawn * stride[:, None]) % sizes.clamp(min=1)[:, None]
-        places = (starts[:, None] + within) % len(self._order)
-        others = torch.where(drawn < sizes[:, None], self._order[places], -1)
+        places = (starts[:, None] + within) % self._total
+        others = torch.where(drawn < sizes[:, None], places, -1)
         nearest = self.nearest(pairs, 1)
         others = torch.where(others == nearest, -1, others)
         missing_last = (others < 0).to(torch.uint8).argsort(dim=1, stable=True)
@@ -98,22 +101,36 @@ class ExemplarPool:
 
     def _sections(self, goals: Goals) -> tuple[Int[Tensor, " k"], Int[Tensor, " k"]]:
         """Size and start of what each row may draw from, in a circle through the classes."""
-        size, start = self._counts[goals.classes], self._starts[goals.classes]
-        others = len(self._order) - size
-        return torch.where(goals.reaching, size, others), torch.where(goals.reaching, start, start + size)
+        classes = goals.classes.cpu()
+        size, start = self._counts[classes], self._starts[classes]
+        reaching = goals.reaching.cpu()
+        sizes = torch.where(reaching, size, self._total - size)
+        starts = torch.where(reaching, start, start + size)
+        return sizes.to(goals.classes.device), starts.to(goals.classes.device)
 
     def _nearest_of_each_class(self, images: Float[Tensor, "n d"], shortlist: int) -> Int[Tensor, "n num_classes m"]:
         """For each image and class, the pool rows with the smallest approximate distance; -1 where there are fewer."""
-        near = self._order.new_full((len(images), self._num_classes, shortlist), -1)
-        for section in range(self._num_classes):
-            start, size = int(self._starts[section]), int(self._counts[section])
-            members = self._order[start : start + size]
+        near = torch.full((len(images), self._num_classes, shortlist), -1, device=images.device)
+        for number in range(self._num_classes):
+            start, size = int(self._starts[number]), int(self._counts[number])
+            if not size:
+                continue
+            # Without the image's own square, which is the same for all exemplars.
             distances = torch.cat(
-                [_squared_distances(images, self.images(part)) for part in members.split(_POOL_ROWS)], dim=1
+                [
+                    torch.addmm(
+                        self._squares[part].to(images.device), images, self._flat(part).to(images.device).T, alpha=-2
+                    )
+                    for part in _slices(start, start + size, _POOL_ROWS)
+                ],
+                dim=1,
             )
             taken = min(shortlist, size)
-            near[:, section, :taken] = members[distances.topk(taken, dim=1, largest=False).indices]
+            near[:, number, :taken] = start + distances.topk(taken, dim=1, largest=False).indices
         return near
+
+    def _flat(self, part: slice) -> Float[Tensor, "p d"]:
+        return self._sorted.images(part).flatten(1)
 
     def _of_goals(self, by_class: Int[Tensor, "n num_classes m"], pairs: Pairs) -> Int[Tensor, "k candidates"]:
         """The shortlists that each row may use: that of its target, or those of all classes but its own."""
@@ -137,9 +154,9 @@ class ExemplarPool:
         return own.gather(1, distances.argsort(dim=1, stable=True))
 
 
-def _squared_distances(a: Float[Tensor, "n d"], b: Float[Tensor, "p d"]) -> Float[Tensor, "n p"]:
-    """Approximate, by one matrix product."""
-    return (b * b).sum(1) - 2 * (a @ b.T)
+def _slices(start: int, end: int, size: int) -> list[slice]:
+    """A stretch of rows in pieces."""
+    return [slice(first, min(first + size, end)) for first in range(start, end, size)]
 
 
 def _chunks(total: int, size: int) -> tuple[Int[Tensor, " r"], ...]:

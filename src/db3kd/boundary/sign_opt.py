@@ -48,6 +48,7 @@ class _Phase(IntEnum):
     SHRINK = 3
     BISECT = 4
     STALLED = 5
+    ARRIVED = 6
 
 
 _FIRST_SHRINK = 0.01
@@ -104,6 +105,7 @@ class SignOpt:
         self._step[rows] = self._options.step
         self._smoothing[rows] = self._options.smoothing
         self._estimate(rows)
+        self._arrive(rows)
 
     def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
         """The next random directions of rows that estimate, and one point of each row in a line search."""
@@ -133,11 +135,17 @@ class SignOpt:
         hit = across[split:]
         self.best.offer(rows[hit], points[hit])
         self._observe_rays(rows, hit)
+        self._arrive(rows)
 
     def outcomes(self) -> Int[Tensor, " k"]:
         """`STALLED`, `NO_START` for rows that never began, else `BUDGET`; see `Search`."""
         stalled = torch.where(self._phase == _Phase.STALLED, int(Outcome.STALLED), int(Outcome.BUDGET))
-        return torch.where(self._phase == _Phase.WAITING, int(Outcome.NO_START), stalled)
+        ended = torch.where(self._phase == _Phase.ARRIVED, int(Outcome.FOUND), stalled)
+        return torch.where(self._phase == _Phase.WAITING, int(Outcome.NO_START), ended)
+
+    def _arrive(self, rows: Int[Tensor, " r"]) -> None:
+        """End the rows whose crossing is the image itself: there is no direction to turn and nothing to shorten."""
+        self._phase[rows[self.best.distances[rows] == 0]] = _Phase.ARRIVED
 
     def _around(self, rows: Int[Tensor, " b"], places: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """Points at the row's radius in directions a little off its own."""

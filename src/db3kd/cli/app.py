@@ -17,7 +17,7 @@ from db3kd.cli.benches import bench
 from db3kd.cli.evaluating import evaluate, report
 from db3kd.cli.exits import run_to_exit
 from db3kd.cli.labelling import distill, label
-from db3kd.cli.running import run, status
+from db3kd.cli.running import demo, run, status
 from db3kd.cli.training import train
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, label, distill, evaluate, run, status, report):
+for command in (demo, train, label, distill, evaluate, run, status, report):
     app.command()(command)
 if bench.registered_commands:
     app.add_typer(bench, name="bench")

@@ -3,8 +3,61 @@
 What they measure lives in `db3kd.bench`.
 """
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
+from db3kd.cli import options
+
 bench = typer.Typer(
-    help="Measure the searches beside the bare teacher and the white-box minimum.", no_args_is_help=True
+    help="Measure searches beside the bare teacher, and students beside their baselines.", no_args_is_help=True
 )
+
+
+@bench.command()
+def search(
+    *,
+    teacher: Annotated[str, typer.Option(help="A network of ours: torch:FILE or torch:ARCHITECTURE@FILE.")],
+    images: Annotated[str, typer.Option(help="Pairs and exemplars are drawn from this source's training images.")],
+    file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of an image and a class to compare distances on.")] = 360,
+    limit: options.LIMIT = None,
+    seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
+    max_batch: Annotated[int, typer.Option(min=1, help="Most rows a call.")] = 128,
+    device: options.DEVICE = "cpu",
+) -> None:
+    """Measure SD, BD and MBD: distances over the white-box minimum, queries, and rows a second beside the teacher."""
+    from db3kd.cli.work.benches import measure
+
+    measure(teacher, images, file, limit=limit, pairs=pairs, seed=seed, max_batch=max_batch, device=device)
+
+
+@bench.command()
+def frontier(
+    *,
+    teacher: Annotated[str, typer.Option(help="The teacher of all runs: torch:FILE or torch:ARCHITECTURE@FILE.")],
+    bought: Annotated[list[Path], typer.Option("--bought", help="A run whose labelling is finished; several times.")],
+    held_out: Annotated[str, typer.Option(help="The test split of this source is what students are measured on.")],
+    folder: options.RUN,
+    students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5-fifth",
+    seeds: Annotated[str, typer.Option(help="Of the trainings.")] = "0,1,2",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 30,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 128,
+    file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    device: options.DEVICE = "cpu",
+) -> None:
+    """Train students on what runs have bought, beside their baselines on the same images: accuracy against queries."""
+    from db3kd.cli.work.frontier import draw_frontier
+
+    draw_frontier(
+        teacher,
+        bought,
+        held_out,
+        folder,
+        file=file,
+        section={"epochs": epochs, "batch_size": batch_size, "classes": "true"},
+        students=options.listed(students) or [],
+        seeds=options.listed(seeds) or [],
+        device=device,
+    )

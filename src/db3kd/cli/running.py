@@ -1,4 +1,4 @@
-"""`db3kd run` and `db3kd status`: their arguments."""
+"""`db3kd run`, `db3kd status` and `db3kd demo`: their arguments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -37,3 +37,18 @@ def status(
     from db3kd.cli.work.status import show_status
 
     show_status(run, as_json=as_json)
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--run", help="Directory that remembers all of it; running again goes on there.")
+    ] = Path("runs/demo"),
+    images: Annotated[int, typer.Option(min=10, help="Digits that each student sees.")] = 300,
+    queries_per_pair: Annotated[int, typer.Option(min=1, help="Of the minimal boundary distance.")] = 500,
+    device: options.DEVICE = "cpu",
+    as_json: options.JSON = False,
+) -> None:
+    """Do the main job on 5,000 real digits in minutes: teacher, baselines and the paper's methods in one table."""
+    from db3kd.cli.work.demonstrating import show_demo
+
+    show_demo(folder, images=images, queries_per_pair=queries_per_pair, device=device, as_json=as_json)

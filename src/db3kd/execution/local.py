@@ -5,7 +5,7 @@ fit in memory whatever the size of the data set. The pipeline decides which shar
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,7 +38,8 @@ class Labelling:
     queries_per_pair: int
     snapshots: tuple[int, ...] = ()
     seed: int = 0
-    device: str = "cpu"
+    # Where it runs does not tell what it finds: a run may go on on another device.
+    device: str = field(default="cpu", repr=False)
 
 
 class Remembering:
@@ -117,7 +118,7 @@ def make_shard(
     )
     rows, columns = pairs.image_of.cpu(), pairs.goals.classes.cpu()
 
-    def table(values: Tensor, empty: float) -> Tensor:
+    def table(values: Tensor, empty: float | int) -> Tensor:
         values = values.cpu()
         filled = values.new_full((len(shard), num_classes), empty)
         filled[rows, columns] = values

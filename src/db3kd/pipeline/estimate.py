@@ -14,7 +14,7 @@ from db3kd.data import Dataset
 from db3kd.execution import Labelling
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
-from db3kd.pipeline.labelling import IMAGES_PER_SHARD, TRANSFER
+from db3kd.pipeline.labelling import TRANSFER, images_per_shard
 from db3kd.pipeline.story import Story
 from db3kd.runs import Run
 from db3kd.runs.identity import check_teacher, merge_plans
@@ -88,7 +88,8 @@ def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
     images, bought = len(story.images), run.has(TRANSFER)
     per_image = (story.teacher.spec.num_classes - 1) * _most_queries(story.labelling)
     finished = run.shards.finished()
-    sizes = [len(part) for part in torch.arange(images).split(IMAGES_PER_SHARD)]
+    shard = images_per_shard(story.images.image_shape, story.teacher.spec.num_classes)
+    sizes = [len(part) for part in torch.arange(images).split(shard)]
     unlabelled = sum(size for index, size in enumerate(sizes) if index not in finished)
     stages = [
         StageEstimate("decisions", images, 0 if bought or run.has("decisions.safetensors") else images),

@@ -6,6 +6,7 @@ Each answer is noted in a journal before it is used, so an interrupted stage goe
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,11 +24,12 @@ from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
 
-IMAGES_PER_SHARD = 256
 TRANSFER = "transfer.safetensors"
 EXAMPLES = 8
 # A kill wastes at most one lease; a lease costs one write to the disk.
 _LEASE = 16_384
+_ROWS_BYTES_PER_SHARD = 16 * 2**20
+_MOST_IMAGES_PER_SHARD = 512
 _IMAGES_PER_STEP = 4096
 _DECISIONS = "db3kd-decisions-1"
 _SHARD = "db3kd-shard-1"
@@ -83,7 +85,11 @@ def decide(
             answers.append(ask(images.images(rows)))
             progress(stage, int(rows[-1]) + 1, len(images), "images")
     decisions = torch.cat(answers)
-    run.put(name, pack({"decisions": decisions}, {"identity": identity.hex()}, kind=_DECISIONS))
+    header = {
+        "identity": identity.hex(),
+        "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
+    }
+    run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
     path.unlink()
     return decisions
 
@@ -129,7 +135,7 @@ def label(
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = _identity(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
-    parts = torch.arange(len(images)).split(IMAGES_PER_SHARD)
+    parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
     # A shard that was put back by hand may stand behind one that is missing.
     done = sum(len(parts[index]) for index in run.shards.finished() if index < len(parts))
     progress("label", done, len(images), "images")
@@ -154,10 +160,28 @@ def label(
     return transfer
 
 
-def count_decided(run: Run, stage: str = "decisions") -> int | None:
-    """Tell how many images a finished stage has the teacher's decisions of; None where it is not finished."""
-    read = _read_decisions(run, f"{stage}.safetensors")
-    return None if read is None else len(read[0]["decisions"])
+def images_per_shard(image_shape: tuple[int, int, int], num_classes: int) -> int:
+    """Choose how many images a shard has: enough rows for full calls, and few enough for the memory of any machine.
+
+    Args:
+        image_shape: channels, height and width of one image.
+        num_classes: number of classes of the teacher.
+
+    Returns:
+        So many images that a float for each pixel of each of their rows takes 16 MiB; a search holds a few of those.
+    """
+    bytes_per_image = 4 * math.prod(image_shape) * (num_classes - 1)
+    return max(1, min(_MOST_IMAGES_PER_SHARD, _ROWS_BYTES_PER_SHARD // bytes_per_image))
+
+
+def count_decided(run: Run) -> tuple[int, int] | None:
+    """Tell how many images have the teacher's decisions, and in how many shards; None where that is not finished."""
+    read = _read_decisions(run, "decisions.safetensors")
+    if read is None:
+        return None
+    tensors, header = read
+    images = len(tensors["decisions"])
+    return images, -(-images // int(header["images_per_shard"]))
 
 
 def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from db3kd.ledger import Statement
-from db3kd.pipeline.labelling import IMAGES_PER_SHARD, TRANSFER, count_decided
+from db3kd.pipeline.labelling import TRANSFER, count_decided
 from db3kd.pipeline.story import Budget
 from db3kd.pipeline.telling import REPORT
 from db3kd.pipeline.timing import spent_seconds
@@ -82,9 +82,8 @@ def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -
 
 
 def _asking_stages(run: Run) -> tuple[StageStatus, ...]:
-    images = count_decided(run)
+    images, shards = count_decided(run) or (None, None)
     bought, decided = run.has(TRANSFER), run.has("decisions.safetensors")
-    shards = None if images is None else -(-images // IMAGES_PER_SHARD)
     finished = len(run.shards.finished())
     if decided or bought:
         decisions = StageStatus("decisions", "done", images, images, "images")

@@ -47,4 +47,4 @@ def spent_seconds(run: Run) -> float:
     Returns:
         Seconds.
     """
-    return sum(float(str(line["seconds"])) for line in run.lines(name=_SECONDS))
+    return sum((float(str(line["seconds"])) for line in run.lines(name=_SECONDS)), start=0.0)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from db3kd.errors import InvalidDecision, TeacherError
+from db3kd.errors import InvalidDecision
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -61,21 +61,11 @@ class FunctionTeacher:
             A class from 0 to num_classes - 1 for each image.
 
         Raises:
-            TeacherError: the function raised; its own error is the cause.
             InvalidDecision: the answer is not one integer per image.
         """
         # Written to a fresh array: the function may keep or change what it is given.
         asked = images.detach().cpu().numpy().copy()
-        try:
-            answer = np.asarray(self._decide(asked))
-        except TeacherError:
-            # A function that asks a service says by `MaybeServed` or `NotServed` that a retry makes sense.
-            raise
-        except Exception as error:
-            raise TeacherError(
-                f"the teacher's function raised {type(error).__name__}: {error}; the {len(asked)} rows stay charged; "
-                "mend the function and run again to go on"
-            ) from error
+        answer = np.asarray(self._decide(asked))
         if answer.shape != (len(asked),) or not np.issubdtype(answer.dtype, np.integer):
             raise InvalidDecision(
                 f"the teacher's function must return {len(asked)} integers, one class per image, but returned "

@@ -1,0 +1,196 @@
+"""The bench measures what it says, on a network small enough for a test."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from db3kd.bench import BenchSettings, SearchBench, SearchFigures, measure_searches
+from db3kd.bench.speed import Alternating, BareTeacher
+from db3kd.data import Dataset, from_arrays
+from db3kd.errors import PlanError
+from db3kd.ledger import Ledger
+from db3kd.oracle import Oracle
+from known_teachers import Counting, Sectors, Slow
+
+SHAPE = (1, 6, 6)
+CLASSES = 3
+SETTINGS = BenchSettings(
+    pairs=7,
+    exemplars=(1, 3),
+    sign_opt_queries=(250, 500),
+    speed_rows=400,
+    bare_seconds=0.001,
+    whitebox_steps=60,
+)
+
+
+def network() -> nn.Sequential:
+    generator = torch.Generator().manual_seed(0)
+    layer = nn.Linear(36, CLASSES)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(CLASSES, 36, generator=generator))
+        layer.bias.copy_(-layer.weight.sum(dim=1) / 2)
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def images(count: int = 60) -> Dataset:
+    return from_arrays(torch.rand(count, *SHAPE, generator=torch.Generator().manual_seed(1)), name="noise")
+
+
+@pytest.fixture(scope="module")
+def bench() -> SearchBench:
+    return measure_searches(network(), images(), teacher="linear", num_classes=CLASSES, settings=SETTINGS)
+
+
+def figure(bench: SearchBench, name: str, setting: str) -> SearchFigures:
+    (found,) = (entry for entry in bench.searches if (entry.name, entry.setting) == (name, setting))
+    return found
+
+
+def test_every_setting_has_its_figures(bench: SearchBench) -> None:
+    assert [(entry.name, entry.setting) for entry in bench.searches] == [
+        ("sd", "exemplars=all 60"),
+        ("bd", "exemplars=1, order=nearest"),
+        ("bd", "exemplars=3, order=nearest"),
+        ("bd", "exemplars=1, order=random"),
+        ("bd", "exemplars=3, order=random"),
+        ("mbd", "queries=250"),
+        ("mbd", "queries=500"),
+    ]
+    assert all(entry.not_found == 0 for entry in bench.searches)
+
+
+def test_searches_are_ordered_as_theory_says(bench: SearchBench) -> None:
+    ratios = [
+        figure(bench, name, setting).ratio_to_whitebox_mean or 0.0
+        for name, setting in (
+            ("sd", "exemplars=all 60"),
+            ("bd", "exemplars=1, order=nearest"),
+            ("bd", "exemplars=3, order=nearest"),
+            ("mbd", "queries=250"),
+            ("mbd", "queries=500"),
+        )
+    ]
+    assert ratios == sorted(ratios, reverse=True)
+    # A linear boundary in 36 dimensions: the yardstick is nearly exact, and MBD comes near to it.
+    assert 0.95 < ratios[-1] < 1.5
+    assert ratios[0] > ratios[-1]
+
+
+def test_queries_are_those_really_spent(bench: SearchBench) -> None:
+    assert bench.pool_queries == 60
+    assert bench.pairs == 7
+    assert figure(bench, "sd", "exemplars=all 60").queries_per_pair == 0
+    assert 5 < figure(bench, "bd", "exemplars=1, order=nearest").queries_per_pair < 25
+    assert 200 < figure(bench, "mbd", "queries=250").queries_per_pair <= 250
+    assert 250 < figure(bench, "mbd", "queries=500").queries_per_pair <= 500
+
+
+def test_speeds_are_compared_with_the_bare_teacher(bench: SearchBench) -> None:
+    for entry in bench.searches[1:]:
+        assert entry.rows_per_second is not None
+        assert entry.rows_per_call is not None
+        assert entry.bare_rows_per_second is not None
+        assert entry.share_of_bare == pytest.approx(entry.rows_per_second / entry.bare_rows_per_second)
+        assert 1 <= entry.rows_per_call <= SETTINGS.max_batch
+    # 400 rows of speed measurement need more than the 4 images of the comparison.
+    one = figure(bench, "bd", "exemplars=1, order=nearest")
+    assert one.rows_per_call is not None
+    assert one.rows_per_call > 7
+
+
+def test_json_holds_what_a_script_would_check(bench: SearchBench) -> None:
+    figures = json.loads(bench.to_json())
+    assert figures["format"] == 1
+    assert figures["bare_rows_per_second"] > 0
+    assert figures["whitebox_mean"] > 0
+    assert set(figures["bare"]) == {"batch", "memory_layout"}
+    assert {"teacher", "images", "seed", "whitebox_median"} <= set(figures)
+    assert {
+        "name",
+        "setting",
+        "queries_per_pair",
+        "ratio_to_whitebox_mean",
+        "ratio_to_whitebox_median",
+        "not_found",
+        "below_whitebox",
+        "rows_per_second",
+        "rows_per_call",
+    } <= set(figures["searches"][0])
+
+
+def test_the_same_seed_gives_the_same_distances(bench: SearchBench) -> None:
+    # More images for the speed change no distance of the comparison.
+    settings = dataclasses.replace(SETTINGS, speed_rows=1, sign_opt_queries=())
+    heard: list[SearchFigures] = []
+
+    again = measure_searches(
+        network(), images(), teacher="linear", num_classes=CLASSES, settings=settings, on_search=heard.append
+    )
+
+    assert tuple(heard) == again.searches
+    assert again.whitebox_mean == bench.whitebox_mean
+    for entry in again.searches:
+        before = figure(bench, entry.name, entry.setting)
+        assert entry.ratio_to_whitebox_mean == before.ratio_to_whitebox_mean
+        assert entry.queries_per_pair == before.queries_per_pair
+
+
+def test_a_class_that_the_teacher_never_gives_is_counted_as_not_found() -> None:
+    teacher = network()
+    layer = teacher[1]
+    assert isinstance(layer, nn.Linear)
+    with torch.no_grad():
+        layer.bias[2] = -1e6
+    settings = dataclasses.replace(SETTINGS, pairs=8, exemplars=(1,), sign_opt_queries=(10,))
+
+    bench = measure_searches(teacher, images(), teacher="linear", num_classes=CLASSES, settings=settings)
+
+    assert bench.whitebox_not_found == 4
+    assert [entry.not_found for entry in bench.searches] == [4] * len(bench.searches)
+    assert all((entry.ratio_to_whitebox_mean or 0) > 0.9 for entry in bench.searches)
+    json.loads(bench.to_json())
+
+
+def test_too_few_images_and_impossible_settings_are_refused() -> None:
+    with pytest.raises(PlanError, match="7 pairs need 4 images, got 3"):
+        measure_searches(network(), images(3), teacher="linear", num_classes=CLASSES, settings=SETTINGS)
+    with pytest.raises(PlanError, match="at least 1 pair"):
+        BenchSettings(pairs=0)
+
+
+def test_a_teacher_that_says_one_class_only_is_refused() -> None:
+    teacher = network()
+    layer = teacher[1]
+    assert isinstance(layer, nn.Linear)
+    with torch.no_grad():
+        layer.bias[0] = 1e6
+
+    with pytest.raises(PlanError, match="no crossing"):
+        measure_searches(teacher, images(), teacher="linear", num_classes=CLASSES, settings=SETTINGS)
+
+
+def test_the_clock_stands_still_while_the_bare_teacher_is_measured() -> None:
+    teacher = Counting(Slow(Sectors(SHAPE), seconds=0.005))
+    oracle = Oracle(teacher, Ledger(None).account("speed"))
+    bare = BareTeacher(network(), images().images(), rounds=1, round_seconds=0.001)
+    asked_images = images(32).images()
+
+    with Alternating(oracle, bare, slice_seconds=0.02, bare_seconds=0.1) as asked:
+        for _ in range(20):
+            asked(asked_images)
+
+    # 20 calls of 5 ms make at least four slices, and the bare measurements between them 0.4 s and more.
+    assert asked.speed.rows == teacher.rows == 640
+    assert 0.1 <= asked.speed.seconds < 0.4
+    assert asked.speed.share_of_bare == pytest.approx(640 / asked.speed.seconds / asked.speed.bare_rows_per_second)
+
+
+def test_the_bare_teacher_takes_the_fastest_combination() -> None:
+    bare = BareTeacher(network(), images(10).images(), rounds=1, round_seconds=0.001)
+
+    assert len(bare.speeds) == 10
+    assert bare.speeds[bare.batch, bare.memory_layout] == max(bare.speeds.values())

@@ -1,0 +1,188 @@
+"""Students are taught what was bought; a training that was interrupted ends as if it had not been."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from db3kd.data import from_arrays
+from db3kd.errors import ArtifactError, InputError
+from db3kd.models import weights
+from db3kd.pipeline import Distillation, students
+from db3kd.pipeline.students import distance_lesson, last_losses, lessons, train
+from db3kd.runs import Run
+from db3kd.softening import inverse_distance, relative_distance
+from db3kd.training import Recipe
+from db3kd.transfer import TransferSet
+
+ARCHITECTURE = "made_networks:two_layers"
+RECIPE = Recipe("adam", 1e-2, epochs=4, batch_size=16)
+DISTILLATION = Distillation(ARCHITECTURE, RECIPE)
+
+
+def _transfer(*, labels: bool = True) -> TransferSet:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (40, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    images = from_arrays(pixels, torch.arange(40) % 3 if labels else None, name="made")
+    decisions = torch.randint(0, 3, (40,), generator=generator)
+    distances = torch.rand(40, 3, generator=generator) + 0.1
+    distances[torch.arange(40), decisions] = torch.inf
+    zeros = torch.zeros(40, 3, dtype=torch.int64)
+    return TransferSet(images, decisions, distances, zeros, zeros, {50: distances * 2}, {"method": "bd"})
+
+
+class TestLessons:
+    def test_baselines_stand_beside_the_runs_own_student_which_comes_last(self) -> None:
+        transfer = _transfer()
+        taught = lessons(transfer, DISTILLATION)
+        assert list(taught) == ["true-labels", "hard-decisions", "bd"]
+        assert taught["true-labels"].labels is transfer.images.labels
+        assert taught["hard-decisions"].labels is transfer.decisions
+        assert taught["true-labels"].soft_labels is taught["hard-decisions"].soft_labels is None
+        assert taught["bd"].soft_labels is not None
+
+    def test_without_true_labels_that_baseline_is_left_out(self) -> None:
+        assert list(lessons(_transfer(labels=False), DISTILLATION)) == ["hard-decisions", "bd"]
+
+    def test_true_labels_that_are_not_there_are_refused(self) -> None:
+        with pytest.raises(InputError, match="'made' has none"):
+            lessons(_transfer(labels=False), replace(DISTILLATION, classes="true"))
+
+    @pytest.mark.parametrize("classes", ["decisions", "true"])
+    def test_the_class_is_the_teachers_decision_unless_the_labels_are_asked_for(self, classes: str) -> None:
+        transfer = _transfer()
+        objective = distance_lesson(transfer, replace(DISTILLATION, classes=classes))  # type: ignore[arg-type]  # one of two
+        assert objective.labels is (transfer.decisions if classes == "decisions" else transfer.images.labels)
+        # Whatever the class, the soft label is the teacher's: its own class is the teacher's decision.
+        assert objective.soft_labels is not None
+        assert torch.equal(objective.soft_labels.argmax(1), transfer.decisions)
+
+    def test_softening_takes_the_rule_its_temperature_and_the_snapshot(self) -> None:
+        transfer = _transfer()
+        relative = replace(DISTILLATION, softening="relative", softening_temperature=0.7, queries_per_pair=50)
+        for distillation, rule, distances in (
+            (DISTILLATION, inverse_distance, transfer.distances),
+            (relative, relative_distance, transfer.snapshots[50]),
+        ):
+            soft = distance_lesson(transfer, distillation).soft_labels
+            assert soft is not None
+            assert torch.equal(soft, rule(distances, transfer.decisions, distillation.softening_temperature))
+        with pytest.raises(InputError, match="no snapshot at 51"):
+            distance_lesson(transfer, replace(DISTILLATION, queries_per_pair=51))
+
+    def test_temperature_and_weights_reach_the_loss(self) -> None:
+        objective = distance_lesson(
+            _transfer(), replace(DISTILLATION, temperature=3.0, hard_weight=0.25, soft_weight=0.75)
+        )
+        assert (objective.temperature, objective.hard_weight, objective.soft_weight) == (3.0, 0.25, 0.75)
+
+
+class _Stop(Exception):
+    pass
+
+
+def _train(folder: Path, *, stop_after: int | None = None) -> bytes:
+    transfer = _transfer()
+
+    def progress(stage: str, done: int, total: int, unit: str) -> None:
+        assert (stage, total, unit) == ("train student", 4, "epochs")
+        if done == stop_after:
+            raise _Stop
+
+    with Run(folder) as run:
+        objective = distance_lesson(transfer, DISTILLATION)
+        train(
+            run,
+            "student",
+            transfer.images,
+            objective,
+            architecture=ARCHITECTURE,
+            recipe=RECIPE,
+            seed=3,
+            progress=progress,
+        )
+    return (folder / "student.safetensors").read_bytes()
+
+
+@pytest.fixture
+def _state_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(students, "_SECONDS_BETWEEN_STATES", -1.0)
+
+
+def _epochs(folder: Path) -> list[int]:
+    with Run(folder) as run:
+        return [int(str(line["epoch"])) for line in run.lines()]
+
+
+@pytest.mark.usefixtures("_state_each_epoch")
+@pytest.mark.parametrize("stops", [(1,), (3,), (1, 2, 3)], ids=str)
+def test_a_training_that_was_interrupted_and_resumed_is_byte_for_byte_the_same(
+    tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    whole = _train(tmp_path / "whole")
+    for stop in stops:
+        with pytest.raises(_Stop):
+            _train(tmp_path / "parts", stop_after=stop)
+        assert (tmp_path / "parts" / "student.state.safetensors").exists()
+        assert not (tmp_path / "parts" / "student.safetensors").exists()
+    assert _train(tmp_path / "parts") == whole
+    # It did go on, and each epoch is told once.
+    assert _epochs(tmp_path / "parts") == _epochs(tmp_path / "whole") == [1, 2, 3, 4]
+    assert not (tmp_path / "parts" / "student.state.safetensors").exists()
+
+
+def test_without_a_state_it_starts_anew_to_the_same_bytes(tmp_path: Path) -> None:
+    with pytest.raises(_Stop):
+        _train(tmp_path / "parts", stop_after=2)
+    assert not (tmp_path / "parts" / "student.state.safetensors").exists()
+    assert _train(tmp_path / "parts") == _train(tmp_path / "whole")
+    assert _epochs(tmp_path / "parts") == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("_state_each_epoch")
+@pytest.mark.parametrize("file", ["student.state.safetensors", "student.safetensors"])
+def test_a_file_that_was_edited_is_refused_by_name(tmp_path: Path, file: str) -> None:
+    if "state" in file:
+        with pytest.raises(_Stop):
+            _train(tmp_path, stop_after=2)
+    else:
+        _train(tmp_path)
+    content = bytearray((tmp_path / file).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ArtifactError, match=file.replace(".", r"\.")):
+        _train(tmp_path)
+
+
+def test_a_finished_student_is_read_and_not_trained_again(tmp_path: Path) -> None:
+    _train(tmp_path)
+    lines = (tmp_path / "training.jsonl").read_bytes()
+    transfer = _transfer()
+    with Run(tmp_path) as run:
+        student = train(
+            run,
+            "student",
+            transfer.images,
+            distance_lesson(transfer, DISTILLATION),
+            architecture=ARCHITECTURE,
+            recipe=RECIPE,
+            seed=3,
+        )
+        losses = last_losses(run)
+    assert not student.training
+    assert (tmp_path / "training.jsonl").read_bytes() == lines
+    assert list(losses) == ["student"]
+    assert losses["student"] > 0
+
+
+def test_what_is_kept_is_weights_with_their_architecture_and_no_pickled_network(tmp_path: Path) -> None:
+    """The reference implementation pickles whole networks."""
+    data = _train(tmp_path)
+    module, header = weights.from_bytes(data, "student")
+    assert header["architecture"] == ARCHITECTURE
+    assert header["dataset"] == "made"
+    assert module(_transfer().images.images()).shape == (40, 3)
+    for file in tmp_path.rglob("*"):
+        # A pickle begins with 0x80 and its protocol, or lies in a zip archive.
+        assert file.is_dir() or not file.read_bytes().startswith((b"\x80", b"PK"))
