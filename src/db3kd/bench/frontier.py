@@ -16,7 +16,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.labelling import TRANSFER, decide
 from db3kd.pipeline.reporting import HeldOut
-from db3kd.pipeline.story import Budget, Distillation, Progress, silent
+from db3kd.pipeline.story import Budget, Distillation, Progress, SofteningRule, silent
 from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.teachers import TorchTeacher
@@ -71,6 +71,7 @@ def measure_frontier(
     distillations: Sequence[Distillation],
     *,
     seeds: Sequence[int],
+    softenings: Sequence[SofteningRule] = ("inverse", "relative"),
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Frontier:
@@ -83,6 +84,7 @@ def measure_frontier(
         held_out: labelled images that no student saw.
         distillations: one for each student.
         seeds: of the trainings, the same for all.
+        softenings: rules by which distances become soft labels; a row for each.
         device: where everything runs.
         progress: hears the epochs.
 
@@ -108,7 +110,7 @@ def measure_frontier(
         for distillation in distillations
         for figures in compare(
             run,
-            _lessons(group, whitebox, distillation),
+            _lessons(group, whitebox, distillation, softenings),
             measured,
             distillation,
             seeds=seeds,
@@ -141,14 +143,20 @@ def read_transfers(folders: Sequence[Path]) -> tuple[TransferSet, ...]:
     return tuple(found)
 
 
-def _lessons(group: Sequence[TransferSet], whitebox: nn.Module, distillation: Distillation) -> list[Lesson]:
+def _lessons(
+    group: Sequence[TransferSet],
+    whitebox: nn.Module,
+    distillation: Distillation,
+    softenings: Sequence[SofteningRule],
+) -> list[Lesson]:
     """The baselines, the paper's soft labels, and the same distances softened without a unit."""
-    relative = replace(distillation, softening="relative", softening_temperature=0.5, temperature=1.0)
-    return [
-        *baseline_lessons(group[0], whitebox, distillation),
-        *distance_lessons(group, distillation),
-        *(replace(one, name=f"{one.name}-relative") for one in distance_lessons(group, relative)),
-    ]
+    found = [*baseline_lessons(group[0], whitebox, distillation)]
+    if "inverse" in softenings:
+        found += distance_lessons(group, distillation)
+    if "relative" in softenings:
+        relative = replace(distillation, softening="relative", softening_temperature=0.5, temperature=1.0)
+        found += [replace(one, name=f"{one.name}-relative") for one in distance_lessons(group, relative)]
+    return found
 
 
 def _by_images(transfers: Sequence[TransferSet]) -> Sequence[Sequence[TransferSet]]:

@@ -11,7 +11,7 @@ from db3kd.cli.work.tables import print_table
 from db3kd.data import load
 from db3kd.errors import InputError
 from db3kd.models import weights
-from db3kd.pipeline import Distillation
+from db3kd.pipeline import Distillation, SofteningRule
 from db3kd.plan import parse_sections
 from db3kd.plan.opening import open_distillation
 from db3kd.report.tables import Column, Table, percent
@@ -37,6 +37,7 @@ def draw_frontier(
     section: Mapping[str, object],
     students: Sequence[str],
     seeds: Sequence[str],
+    softenings: Sequence[SofteningRule],
     device: str,
 ) -> None:
     """Train and measure the students, print the table, write the file.
@@ -50,6 +51,7 @@ def draw_frontier(
         section: keys of the section `distill` that all students share.
         students: architectures.
         seeds: of the trainings.
+        softenings: rules by which distances become soft labels.
         device: where everything runs.
 
     Raises:
@@ -70,6 +72,7 @@ def draw_frontier(
             load(held_out, "test"),
             [_distillation(student, section) for student in students],
             seeds=[int(seed) for seed in seeds],
+            softenings=softenings,
             device=device,
             progress=stages,
         )
