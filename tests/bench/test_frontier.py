@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db3kd.bench.frontier import measure_frontier, read_transfers
+from db3kd.bench.frontier import FrontierOptions, measure_frontier, read_transfers
 from db3kd.boundary.methods import BoundaryDistance, SampleDistance
 from db3kd.data import Dataset, from_arrays
 from db3kd.errors import InputError
@@ -45,9 +45,13 @@ def _learning() -> list[Distillation]:
 def test_every_method_stands_beside_its_baselines_with_what_it_cost(tmp_path: Path, network: torch.nn.Module) -> None:
     transfers = read_transfers(_bought(tmp_path, network, _images(24)))
     with Run(tmp_path / "frontier") as run:
-        table = measure_frontier(run, transfers, network, _images(30), _learning(), seeds=(0, 1))
+        table = measure_frontier(
+            run, transfers, network, _images(30), _learning(), options=FrontierOptions(seeds=(0, 1))
+        )
         lines = run.lines()
-        again = measure_frontier(run, transfers, network, _images(30), _learning(), seeds=(0, 1))
+        again = measure_frontier(
+            run, transfers, network, _images(30), _learning(), options=FrontierOptions(seeds=(0, 1))
+        )
         assert run.lines() == lines, "a finished student was trained again"
         assert run.statement().total == 0
         assert run.statement().held_out == {"held-out": 30}
@@ -66,7 +70,9 @@ def test_methods_on_other_images_have_baselines_of_their_own(tmp_path: Path, net
     few = read_transfers(_bought(tmp_path / "few", network, _images(24))[:1])
     many = read_transfers(_bought(tmp_path / "many", network, _images(40))[:1])
     with Run(tmp_path / "frontier") as run:
-        table = measure_frontier(run, (*few, *many), network, _images(30), _learning(), seeds=(0,))
+        table = measure_frontier(
+            run, (*few, *many), network, _images(30), _learning(), options=FrontierOptions(seeds=(0,))
+        )
     baselines = [(row.images, row.method) for row in table.rows if row.method in ("true-labels", "hard-decisions")]
     assert baselines == [(24, "true-labels"), (24, "hard-decisions"), (40, "true-labels"), (40, "hard-decisions")]
     assert all(row.accuracy_std is None for row in table.rows)
@@ -77,4 +83,4 @@ def test_an_unfinished_labelling_and_unlabelled_images_are_refused(tmp_path: Pat
         read_transfers([tmp_path / "nothing"])
     unlabelled = read_transfers(_bought(tmp_path, network, _images(24, labelled=False))[:1])
     with Run(tmp_path / "frontier") as run, pytest.raises(InputError, match="these images have none"):
-        measure_frontier(run, unlabelled, network, _images(30), _learning(), seeds=(0,))
+        measure_frontier(run, unlabelled, network, _images(30), _learning(), options=FrontierOptions(seeds=(0,)))

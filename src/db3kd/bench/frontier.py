@@ -51,6 +51,21 @@ class FrontierRow:
 
 
 @dataclass(frozen=True)
+class FrontierOptions:
+    """What the table compares.
+
+    Args:
+        seeds: of the trainings, the same for all.
+        softenings: rules by which distances become soft labels; a row for each.
+        device: where everything runs.
+    """
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    softenings: tuple[SofteningRule, ...] = ("inverse", "relative")
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
 class Frontier:
     """The whole table.
 
@@ -70,9 +85,7 @@ def measure_frontier(
     held_out: Dataset,
     distillations: Sequence[Distillation],
     *,
-    seeds: Sequence[int],
-    softenings: Sequence[SofteningRule] = ("inverse", "relative"),
-    device: str = "cpu",
+    options: FrontierOptions,
     progress: Progress = silent,
 ) -> Frontier:
     """Train and measure all students.
@@ -83,9 +96,7 @@ def measure_frontier(
         whitebox: the teacher's network, for standard knowledge distillation and the held-out decisions.
         held_out: labelled images that no student saw.
         distillations: one for each student.
-        seeds: of the trainings, the same for all.
-        softenings: rules by which distances become soft labels; a row for each.
-        device: where everything runs.
+        options: seeds, softening rules, device.
         progress: hears the epochs.
 
     Returns:
@@ -98,7 +109,7 @@ def measure_frontier(
     """
     images = transfers[0].images
     teacher = TorchTeacher(
-        whitebox, input_shape=images.image_shape, num_classes=transfers[0].num_classes, device=device
+        whitebox, input_shape=images.image_shape, num_classes=transfers[0].num_classes, device=options.device
     )
     decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
     measured = HeldOut(held_out, decisions)
@@ -110,11 +121,11 @@ def measure_frontier(
         for distillation in distillations
         for figures in compare(
             run,
-            _lessons(group, whitebox, distillation, softenings),
+            _lessons(group, whitebox, distillation, options.softenings),
             measured,
             distillation,
-            seeds=seeds,
-            device=device,
+            seeds=options.seeds,
+            device=options.device,
             progress=progress,
         )
     ]

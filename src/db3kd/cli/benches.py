@@ -4,7 +4,7 @@ What they measure lives in `db3kd.bench`.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -42,9 +42,7 @@ def frontier(
     folder: options.RUN,
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5-fifth",
     seeds: Annotated[str, typer.Option(help="Of the trainings.")] = "0,1,2",
-    softening: Annotated[
-        list[Literal["inverse", "relative"]], typer.Option(help="A row by the paper's rule, by the other one, or both.")
-    ] = ["inverse", "relative"],  # noqa: B006 - typer reads the default and hands out a new list
+    softenings: Annotated[str, typer.Option(help="A row by each of these rules.")] = "inverse,relative",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 128,
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
@@ -62,6 +60,6 @@ def frontier(
         section={"epochs": epochs, "batch_size": batch_size, "classes": "true"},
         students=options.listed(students) or [],
         seeds=options.listed(seeds) or [],
-        softenings=softening,
+        softenings=options.listed(softenings) or [],
         device=device,
     )

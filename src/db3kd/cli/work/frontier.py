@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from db3kd.bench.frontier import Frontier, FrontierRow, measure_frontier, read_transfers
+from db3kd.bench.frontier import Frontier, FrontierOptions, FrontierRow, measure_frontier, read_transfers
 from db3kd.cli.display import showing
 from db3kd.cli.work.tables import print_table
 from db3kd.data import load
@@ -37,7 +37,7 @@ def draw_frontier(
     section: Mapping[str, object],
     students: Sequence[str],
     seeds: Sequence[str],
-    softenings: Sequence[SofteningRule],
+    softenings: Sequence[str],
     device: str,
 ) -> None:
     """Train and measure the students, print the table, write the file.
@@ -55,13 +55,14 @@ def draw_frontier(
         device: where everything runs.
 
     Raises:
-        InputError: the teacher is no network of ours, or a seed is no number.
+        InputError: the teacher is no network of ours, or an option is none.
     """
-    if not uri.startswith("torch:") or not all(seed.isdecimal() for seed in seeds):
+    if not uri.startswith("torch:"):
         raise InputError(
-            f"expected a teacher torch:FILE or torch:ARCHITECTURE@FILE and seeds such as 0,1,2, got {uri!r} and "
-            f"{','.join(seeds)!r}; nothing was trained"
+            f"expected a teacher torch:FILE or torch:ARCHITECTURE@FILE, got {uri!r}; nothing was trained: a comparison "
+            "with logits needs the network itself"
         )
+    options = _options(seeds, softenings, device)
     module, _ = weights.from_file(Path(uri.removeprefix("torch:").rpartition("@")[2]))
     with Run(folder) as run, showing() as stages:
         run.adopt({"frontier": {"teacher": uri, **section}})
@@ -71,14 +72,25 @@ def draw_frontier(
             module,
             load(held_out, "test"),
             [_distillation(student, section) for student in students],
-            seeds=[int(seed) for seed in seeds],
-            softenings=softenings,
-            device=device,
+            options=options,
             progress=stages,
         )
     if file is not None:
         write_atomically(file, _json(frontier))
     print_table(Table(_COLUMNS, tuple(_cells(row) for row in frontier.rows)), _title(frontier))
+
+
+def _options(seeds: Sequence[str], softenings: Sequence[str], device: str) -> FrontierOptions:
+    rules: list[SofteningRule] = []
+    for name in softenings:
+        match name:
+            case "inverse" | "relative":
+                rules.append(name)
+            case _:
+                raise InputError(f"softenings are inverse and relative, got {name!r}; nothing was trained")
+    if not all(seed.isdecimal() for seed in seeds):
+        raise InputError(f"expected seeds such as 0,1,2, got {','.join(seeds)!r}; nothing was trained")
+    return FrontierOptions(tuple(int(seed) for seed in seeds), tuple(rules), device)
 
 
 def _distillation(student: str, section: Mapping[str, object]) -> Distillation:
