@@ -25,12 +25,13 @@ def pack(tensors: Mapping[str, Tensor], header: Mapping[str, str], *, kind: str)
         kind: what the file is and in which format version, such as "db3kd-weights-1".
 
     Returns:
-        A safetensors file; kind and digest of the tensors are added to its header.
+        A safetensors file; kind and digest are added to its header.
     """
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     contents, values = _split(safetensors.torch.save(plain))
     # The library writes a header of several entries in an order that changes from process to process.
-    about = {**header, "format": kind, "sha256": _digest(contents, values)}
+    about = {**header, "format": kind}
+    about["sha256"] = _digest(about, contents, values)
     head = json.dumps({"__metadata__": dict(sorted(about.items())), **contents}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     return len(head).to_bytes(8, "little") + head + values
@@ -46,7 +47,7 @@ def unpack(data: bytes, *, kind: str, origin: str, way_out: str) -> tuple[dict[s
         way_out: what the user can do when it cannot be read, for the error.
 
     Returns:
-        The tensors on the CPU, and the header.
+        The tensors on the CPU, and the header without the digest.
 
     Raises:
         ArtifactError: truncated, edited, of another kind or version.
@@ -65,7 +66,7 @@ def unpack(data: bytes, *, kind: str, origin: str, way_out: str) -> tuple[dict[s
             f"{origin} must have the format {kind!r} in its header, got {header.get('format')!r}; nothing was "
             f"read: {way_out}"
         )
-    if header.get("sha256") != _digest(contents, values):
+    if header.pop("sha256", None) != _digest(header, contents, values):
         raise ArtifactError(
             f"{origin} was edited: its sha256 is not the one in its header; nothing was read: {way_out}"
         )
@@ -78,6 +79,6 @@ def _split(data: bytes) -> tuple[dict[str, dict[str, str]], bytes]:
     return json.loads(data[8:end]), data[end:]
 
 
-def _digest(contents: Mapping[str, object], values: bytes) -> str:
-    names = json.dumps(contents, sort_keys=True).encode()
+def _digest(header: Mapping[str, str], contents: Mapping[str, object], values: bytes) -> str:
+    names = json.dumps([header, contents], sort_keys=True).encode()
     return hashlib.sha256(hashlib.sha256(names).digest() + hashlib.sha256(values).digest()).hexdigest()

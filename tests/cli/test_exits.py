@@ -160,7 +160,7 @@ class TestDamage:
     def test_a_shard_is_named_and_can_be_put_back(
         self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path, damage: str
     ) -> None:
-        write_images(tmp_path / "tiny.npz", train=300)
+        write_images(tmp_path / "tiny.npz", train=520)  # one shard holds 512
         run = tmp_path / "run"
         call(*bd, "--run", tmp_path / "whole", "--exemplars", 1)
         log.unlink()

@@ -56,26 +56,6 @@ def interrogate(
     Cost: at most `queries_per_pair` for each row.
     """
     kept: dict[int, Tensor] = {count: torch.full_like(search.best.distances, torch.nan) for count in snapshots}
-    # Tensors without the bookkeeping of autograd: a few percent of the time, at no loss.
-    with torch.inference_mode():
-        spent = _run(oracle, search, kept, queries_per_pair, probes_per_turn)
-    crossings = Crossings(
-        points=search.best.points.unflatten(1, search.pairs.images.shape[1:]).clone(),
-        distances=search.best.distances.clone(),
-        queries=spent.clone(),
-        outcomes=search.outcomes().clone(),
-    )
-    return Interrogation(crossings, kept)
-
-
-def _run(
-    oracle: Teacher,
-    search: Search,
-    kept: dict[int, Float[Tensor, " k"]],
-    queries_per_pair: int,
-    probes_per_turn: int,
-) -> Int[Tensor, " k"]:
-    """Let the search ask until no row can or may go on; gives the queries of each row."""
     spent = torch.zeros_like(search.pairs.image_of)
     # Each turn spends at least one query of a finite budget, so this loop ends.
     while len((probes := search.propose(queries_per_pair - spent, probes_per_turn)).rows):
@@ -84,7 +64,13 @@ def _run(
         search.observe(oracle(probes.points))
         spent = spent + asked
     _keep_passed(kept, torch.full_like(spent, torch.iinfo(spent.dtype).max), search.best.distances)
-    return spent
+    crossings = Crossings(
+        points=search.best.points.unflatten(1, search.pairs.images.shape[1:]).clone(),
+        distances=search.best.distances.clone(),
+        queries=spent,
+        outcomes=search.outcomes(),
+    )
+    return Interrogation(crossings, kept)
 
 
 def _keep_passed(

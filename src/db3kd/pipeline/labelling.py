@@ -7,8 +7,9 @@ Each answer is noted in a journal before it is used, so an interrupted stage goe
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
@@ -19,7 +20,7 @@ from db3kd.execution import Labelling, Remembering, make_shard
 from db3kd.oracle import Oracle
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.runs import Journal, Run
-from db3kd.teachers import Teacher
+from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
@@ -30,6 +31,7 @@ EXAMPLES = 8
 _LEASE = 16_384
 _ROWS_BYTES_PER_SHARD = 16 * 2**20
 _MOST_IMAGES_PER_SHARD = 512
+_BYTE = 256
 _IMAGES_PER_STEP = 4096
 _DECISIONS = "db3kd-decisions-1"
 _SHARD = "db3kd-shard-1"
@@ -123,14 +125,11 @@ def label(
 
     Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class.
     """
+    images = _as_seen(images, teacher.spec)
     kept = run.get(TRANSFER)
     if kept is not None:
         transfer = transfer_from_bytes(kept, str(run.folder / TRANSFER))
-        if transfer.images.digest != images.digest:
-            raise RunMismatch(
-                f"{run.folder / TRANSFER} holds what was bought for other images than {images.name} has "
-                "now; nothing was changed or spent: put the images back, or use another run directory"
-            )
+        _check_bought(run, transfer, images, _provenance(teacher, labelling))
         return transfer
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
@@ -247,11 +246,32 @@ def _assemble(
         shards.append(tensors)
     table = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
     snapshots = {count: table[f"snapshots.{count}"] for count in sorted(labelling.snapshots)}
-    provenance = {
-        "method": labelling.method.name,
-        "labelling": repr(labelling),
-        "teacher": teacher.spec.fingerprint,
-    }
-    return TransferSet(
-        images, decisions, table["distances"], table["queries"], table["outcomes"], snapshots, provenance
-    )
+    found = (table["distances"], table["queries"], table["outcomes"])
+    return TransferSet(images, decisions, *found, snapshots, _provenance(teacher, labelling))
+
+
+def _provenance(teacher: Teacher, labelling: Labelling) -> dict[str, str]:
+    return {"method": labelling.method.name, "labelling": repr(labelling), "teacher": teacher.spec.fingerprint}
+
+
+def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: Mapping[str, str]) -> None:
+    """Refuse a finished transfer set that was bought for something else."""
+    faults = [
+        f"{name}: {transfer.provenance.get(name)!r} there, {asked!r} asked for"
+        for name, asked in provenance.items()
+        if transfer.provenance.get(name) != asked
+    ]
+    if transfer.images.digest != images.digest:
+        faults.append(f"other images than {images.name} has now")
+    if faults:
+        raise RunMismatch(
+            f"{run.folder / TRANSFER} holds what was bought for something else ({'; '.join(faults)}); nothing was "
+            "changed or spent: put back what it was, or use another run directory"
+        )
+
+
+def _as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
+    """The images as the teacher sees them: on its levels, so that what is measured from is what was asked."""
+    if spec.levels is None or (spec.levels == _BYTE and images.pixels.dtype == torch.uint8):
+        return images
+    return replace(images, pixels=spec.admit(images.images()))

@@ -211,6 +211,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
         num_classes=int(header["num_classes"]),
         bounds=section.bounds,
         max_batch=section.max_batch,
+        levels=section.levels,
         device=device,
     )
     return OpenedTeacher(teacher, parameter_count(module))

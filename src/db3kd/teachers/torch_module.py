@@ -24,6 +24,7 @@ class TorchTeacher:
         num_classes: number of scores.
         bounds: lowest and highest pixel value, in input units.
         max_batch: rows a call; larger batches leave the cache of a CPU and take twice as long.
+        levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None.
         device: where the module runs; images are brought there and decisions brought back.
     """
 
@@ -35,11 +36,12 @@ class TorchTeacher:
         num_classes: int,
         bounds: tuple[float, float] = (0.0, 1.0),
         max_batch: int = 128,
+        levels: int | None = None,
         device: str = "cpu",
     ) -> None:
         self._module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub of Module.to lacks memory_format alone
         self._device = torch.device(device)
-        self.spec = TeacherSpec(input_shape, num_classes, bounds, max_batch, _fingerprint(module))
+        self.spec = TeacherSpec(input_shape, num_classes, bounds, max_batch, _fingerprint(module), levels)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide; see `Teacher`."""
@@ -52,7 +54,8 @@ class TorchTeacher:
 
 def _fingerprint(module: nn.Module) -> str:
     """The same for the same architecture and weights, on any device."""
-    digest = hashlib.sha256(type(module).__qualname__.encode())
+    # What a module prints of itself tells layers without weights apart, such as a ReLU and a pooling.
+    digest = hashlib.sha256(f"{type(module).__qualname__}:{module!r}".encode())
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
