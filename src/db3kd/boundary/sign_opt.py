@@ -96,8 +96,10 @@ class SignOpt:
         self._signs = torch.zeros(k, self._options.directions, dtype=dtype, device=pairs.images.device)
         self._place, self._estimates, self._trials, self._gains = (torch.zeros_like(pairs.image_of) for _ in range(4))
         self._turn = Turn()
+        # What was proposed last: first the directions of rows that estimate, then a point of each row in a line search.
         self._asked = none_left(pairs)
         self._estimating = 0
+        self._places, self._radii = torch.zeros_like(self._place[:0]), torch.zeros_like(self._low[:0])
 
     def begin(self, rows: Int[Tensor, " r"]) -> None:
         """Let rows go on from their best crossings; rows without one stay out."""
