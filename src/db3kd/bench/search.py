@@ -62,7 +62,7 @@ class BenchSettings:
     speed_rows: int = 100_000
     bare_seconds: float = 0.2
     whitebox_steps: int = 100
-    max_batch: int = 128
+    max_batch: int = 96
     device: str = "cpu"
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ def interrogate(
     *,
     queries_per_pair: int,
     snapshots: Sequence[int] = (),
-    probes_per_turn: int = 1024,
+    probes_per_turn: int = 2048,
 ) -> Interrogation:
     """Run a search to its end.
 

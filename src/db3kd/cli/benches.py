@@ -24,7 +24,7 @@ def search(
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of an image and a class to compare distances on.")] = 360,
     limit: options.LIMIT = None,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
-    max_batch: Annotated[int, typer.Option(min=1, help="Most rows a call.")] = 128,
+    max_batch: Annotated[int, typer.Option(min=1, help="Most rows a call.")] = 96,
     device: options.DEVICE = "cpu",
 ) -> None:
     """Measure SD, BD and MBD: distances over the white-box minimum, queries, and rows a second beside the teacher."""

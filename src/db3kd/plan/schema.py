@@ -41,7 +41,7 @@ class TeacherSection(_Section):
     input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     num_classes: Annotated[int, Field(ge=2)] | None = None
     bounds: tuple[float, float] = (0.0, 1.0)
-    max_batch: PositiveInt = 128
+    max_batch: PositiveInt = 96
     levels: Annotated[int, Field(ge=2)] | None = None
     fingerprint: str | None = None
 

@@ -29,7 +29,7 @@ class TeacherSpec:
     input_shape: tuple[int, int, int]
     num_classes: int
     bounds: tuple[float, float] = (0.0, 1.0)
-    max_batch: int = 128
+    max_batch: int = 96
     fingerprint: str = ""
     levels: int | None = None
 

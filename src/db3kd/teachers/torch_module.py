@@ -35,7 +35,7 @@ class TorchTeacher:
         input_shape: tuple[int, int, int],
         num_classes: int,
         bounds: tuple[float, float] = (0.0, 1.0),
-        max_batch: int = 128,
+        max_batch: int = 96,
         levels: int | None = None,
         device: str = "cpu",
     ) -> None:
