@@ -43,12 +43,13 @@ class Oracle:
         teacher: decides.
         account: pays.
         attempts: how often a batch is sent at most when its answers do not come.
+        pause: seconds before the second attempt; doubled before each further one.
     """
 
-    def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5) -> None:
+    def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1) -> None:
         self.spec: TeacherSpec = teacher.spec
         self.usage = Usage()
-        self._teacher, self._account, self._attempts = teacher, account, attempts
+        self._teacher, self._account, self._attempts, self._pause = teacher, account, attempts, pause
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Get the teacher's decisions.
@@ -104,6 +105,7 @@ class Oracle:
                         "what was bought before is kept: see to the teacher and run again to go on"
                     ) from failure
                 _log.warning("attempt %d of %d failed: %s", attempt, self._attempts, failure)
+                time.sleep(self._pause * 2 ** (attempt - 1))
                 self._charge_again(failure, len(batch))
                 continue
             self._count(len(batch), time.perf_counter() - started)

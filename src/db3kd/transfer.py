@@ -56,7 +56,8 @@ class TransferSet:
             queries_per_pair: one of the query counts that were kept.
 
         Returns:
-            The same images with the distances of that moment; their cost is capped accordingly.
+            The same images with the distances of that moment; their cost is capped accordingly, and the outcomes are
+            those of the end.
 
         Raises:
             InputError: no such snapshot.

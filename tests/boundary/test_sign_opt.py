@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from db3kd.boundary import ExemplarPool, Outcome
+from db3kd.boundary import ExemplarPool, Outcome, SignOptOptions
 from db3kd.boundary.methods import BoundaryDistance, MinimalBoundaryDistance
 from known_teachers import Ball, HalfSpace, Sectors
 from questions import SHORT, Question, Stack, ask, measured, question
@@ -62,3 +62,13 @@ def test_a_row_that_cannot_get_nearer_is_stalled_and_spends_no_more() -> None:
 
 def test_every_outcome_has_a_sentence() -> None:
     assert len({outcome.sentence for outcome in Outcome}) == len(Outcome)
+
+
+def test_a_row_on_a_teacher_with_levels_stalls_too() -> None:
+    """Its directions cannot get shorter than a level, so their length cannot tell that there is no progress left."""
+    teacher = Sectors(levels=256)
+    asked = question(teacher, count=2)
+    method = MinimalBoundaryDistance(sign_opt=SignOptOptions(directions=10))
+    answer = ask(asked, method, queries=50_000)
+    assert (answer.outcomes == Outcome.STALLED).all()
+    assert (answer.queries < 50_000).all()

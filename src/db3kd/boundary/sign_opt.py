@@ -28,7 +28,8 @@ class SignOptOptions:
         step: first step of a row's line search, along the mean signed direction.
         tolerance: a radius is bisected to this part of itself.
         line_search_steps: most trials of one line search.
-        least_smoothing: a row whose line searches fail divides its smoothing by 10, and is stalled below this value.
+        least_smoothing: a row whose line search fails divides its smoothing by 10, down to this value.
+        patience: a row is stalled when so many of its line searches have failed.
     """
 
     directions: int = 200
@@ -37,6 +38,7 @@ class SignOptOptions:
     tolerance: float = 1e-5
     line_search_steps: int = 15
     least_smoothing: float = 1e-5
+    patience: int = 3
 
 
 class _Phase(IntEnum):
@@ -90,11 +92,13 @@ class SignOpt:
         # The ray of each row: the best direction while estimating, the trial's during a line search.
         self._aim = torch.zeros_like(best.points)
         self._descent = torch.zeros_like(best.points)
-        self._low, self._high, self._shrink, self._step, self._smoothing = (
-            torch.zeros(k, dtype=dtype, device=pairs.images.device) for _ in range(5)
+        self._low, self._high, self._to_beat, self._shrink, self._step, self._smoothing = (
+            torch.zeros(k, dtype=dtype, device=pairs.images.device) for _ in range(6)
         )
         self._signs = torch.zeros(k, self._options.directions, dtype=dtype, device=pairs.images.device)
-        self._place, self._estimates, self._trials, self._gains = (torch.zeros_like(pairs.image_of) for _ in range(4))
+        self._place, self._estimates, self._trials, self._gains, self._failures = (
+            torch.zeros_like(pairs.image_of) for _ in range(5)
+        )
         self._turn = Turn()
         # What was proposed last: first the directions of rows that estimate, then a point of each row in a line search.
         self._asked = none_left(pairs)
@@ -188,8 +192,11 @@ class SignOpt:
         self._phase[rows[shrinking & ~across]] = _Phase.BISECT
         tried = phase == _Phase.TRY
         self._phase[rows[tried & across]] = _Phase.SHRINK
-        self._fail(rows[tried & ~across])
-        self._succeed(rows[(self._phase[rows] == _Phase.BISECT) & self._is_settled(rows)])
+        settled = rows[(self._phase[rows] == _Phase.BISECT) & self._is_settled(rows)]
+        # Rounded to levels, a turn may end where it began: across, and no nearer.
+        nearer = self.best.distances[settled] < (1 - self._options.tolerance) * self._to_beat[settled]
+        self._fail(torch.cat([rows[tried & ~across], settled[~nearer]]))
+        self._succeed(settled[nearer])
 
     def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
         fine = self._options.tolerance * self._high[rows] + self._spec.level_step / 4
@@ -199,7 +206,7 @@ class SignOpt:
         """Turn by the row's step and ask whether that is across at the radius to beat."""
         aim = self._best_directions(rows) + self._step[rows][:, None] * self._descent[rows]
         self._aim[rows] = aim / torch.linalg.vector_norm(aim, dim=1, keepdim=True)
-        self._high[rows] = self.best.distances[rows]
+        self._high[rows] = self._to_beat[rows] = self.best.distances[rows]
         self._low[rows] = 0.0
         self._shrink[rows] = _FIRST_SHRINK
         self._trials[rows] += 1
@@ -225,8 +232,9 @@ class SignOpt:
         self._try(shrinking[~hopeless])
         given_up = shrinking[hopeless]
         self._step[given_up] = self._options.step
-        self._smoothing[given_up] /= 10
-        stalled = self._smoothing[given_up] < self._options.least_smoothing
+        self._smoothing[given_up] = (self._smoothing[given_up] / 10).clamp(min=self._options.least_smoothing)
+        self._failures[given_up] += 1
+        stalled = self._failures[given_up] >= self._options.patience
         self._estimate(given_up[~stalled])
         self._phase[given_up[stalled]] = _Phase.STALLED
 

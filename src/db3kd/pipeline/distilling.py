@@ -22,6 +22,7 @@ from db3kd.training import Recipe, student_recipe
 
 MethodName = Literal["sd", "bd", "mbd"]
 _MBD_QUERIES = 1000
+_SECTION = "python"
 
 
 def distill(  # noqa: PLR0913  # the whole story in one call: its options are the user's, and keyword-only
@@ -62,25 +63,41 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     Cost: one query an image, and what the budget leaves for the distances.
     """
     dataset = images if isinstance(images, Dataset) else from_arrays(images)
-    pairs = len(dataset) * (teacher.spec.num_classes - 1)
-    allowance = None if budget is None else max(0, budget - len(dataset)) // max(1, pairs)
-    story = Story(
-        teacher=teacher,
-        images=dataset,
-        held_out=None,
-        labelling=choose_labelling(method, allowance, seed=seed, device=device),
-        distillation=Distillation(student, recipe or student_recipe(student), seed=seed, baselines=()),
-        budget=Budget(total=budget),
-        device=device,
-    )
+    distillation = Distillation(student, recipe or student_recipe(student), seed=seed, baselines=())
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        opened.adopt({"python": {"images": dataset.digest, "story": repr((story.labelling, story.distillation))}})
+        asked = {"images": dataset.digest, "method": method, "distillation": repr(distillation), "seed": seed}
+        allowance = _kept_allowance(opened)
+        if allowance is None:
+            allowance = _allowance(budget, dataset, teacher.spec.num_classes)
+        opened.adopt({_SECTION: {**asked, "allowance": allowance}})
+        story = Story(
+            teacher=teacher,
+            images=dataset,
+            held_out=None,
+            labelling=choose_labelling(method, None if allowance < 0 else allowance, seed=seed, device=device),
+            distillation=distillation,
+            budget=Budget(total=budget),
+            device=device,
+        )
         tell(opened, story)
         kept = opened.get(f"{STUDENT}.safetensors")
     assert kept is not None, "the student was just trained"
     return weights.from_bytes(kept, STUDENT)[0]
+
+
+def _allowance(budget: int | None, images: Dataset, num_classes: int) -> int:
+    """Queries that a budget leaves for each pair; -1 for no limit."""
+    if budget is None:
+        return -1
+    return max(0, budget - len(images)) // max(1, len(images) * (num_classes - 1))
+
+
+def _kept_allowance(run: Run) -> int | None:
+    """What a run that was begun allows each pair: a budget that is raised to go on must not change the search."""
+    section = (run.plan() or {}).get(_SECTION)
+    return int(str(section["allowance"])) if isinstance(section, dict) and "allowance" in section else None
 
 
 def choose_labelling(method: MethodName, allowance: int | None, *, seed: int = 0, device: str = "cpu") -> Labelling:

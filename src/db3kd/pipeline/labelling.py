@@ -19,7 +19,7 @@ from db3kd.errors import RunMismatch
 from db3kd.execution import Labelling, Remembering, make_shard
 from db3kd.oracle import Oracle
 from db3kd.pipeline.story import Budget, Progress, silent
-from db3kd.runs import Journal, Run
+from db3kd.runs import Run
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
@@ -68,6 +68,7 @@ def decide(
 
     Cost: one query an image that was not answered before.
     """
+    images = _as_seen(images, teacher.spec)
     name, identity = f"{stage}.safetensors", _identity(teacher, images.digest)
     read = _read_decisions(run, name)
     if read is not None:
@@ -78,8 +79,7 @@ def decide(
                 "use another run directory"
             )
         return tensors["decisions"]
-    path = run.folder / f"{stage}.journal"
-    with _asking(run, teacher, budget, stage, held_out=held_out) as oracle, Journal(path, identity) as journal:
+    with _asking(run, teacher, budget, stage, held_out=held_out) as oracle, run.journal(stage, identity) as journal:
         ask = Remembering(oracle, journal)
         answers = []
         progress(stage, 0, len(images), "images")
@@ -92,7 +92,7 @@ def decide(
         "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
     }
     run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
-    path.unlink()
+    run.drop_journal(stage)
     return decisions
 
 
@@ -140,8 +140,10 @@ def label(
     progress("label", done, len(images), "images")
     with _asking(run, teacher, budget, "label") as oracle:
         for index, rows in enumerate(parts):
-            if run.shards.get(index) is None:
-                identity = scope + index.to_bytes(4, "big")
+            identity = scope + index.to_bytes(4, "big")
+            if run.shards.get(index) is not None:
+                _check_shard(run, index, identity)
+            else:
                 with run.shards.journal(index, identity) as journal:
                     shard = make_shard(
                         Remembering(oracle, journal),
@@ -236,18 +238,24 @@ def _assemble(
 ) -> TransferSet:
     shards = []
     for index in range(count):
-        tensors, header = read_shard(run, index)
-        if header["identity"] != (scope + index.to_bytes(4, "big")).hex():
-            raise RunMismatch(
-                f"{run.shards.path(index)} was made by another plan, teacher or version; nothing was put together: "
-                "put the right file back, or delete it and run again: only its queries are paid again"
-            )
+        tensors = _check_shard(run, index, scope + index.to_bytes(4, "big"))
         tensors.pop("example_points", None)
         shards.append(tensors)
     table = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
     snapshots = {count: table[f"snapshots.{count}"] for count in sorted(labelling.snapshots)}
     found = (table["distances"], table["queries"], table["outcomes"])
     return TransferSet(images, decisions, *found, snapshots, _provenance(teacher, labelling))
+
+
+def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
+    """Read a shard, if it was made by this plan and teacher."""
+    tensors, header = read_shard(run, index)
+    if header["identity"] != identity.hex():
+        raise RunMismatch(
+            f"{run.shards.path(index)} was made by another plan, teacher or version; nothing was asked: put the right "
+            "file back, or delete it and run again: only its queries are paid again"
+        )
+    return tensors
 
 
 def _provenance(teacher: Teacher, labelling: Labelling) -> dict[str, str]:

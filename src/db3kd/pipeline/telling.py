@@ -95,10 +95,15 @@ def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -
         labelled: whether their labels, where they have some, will be compared with the teacher's classes.
 
     Raises:
-        InputError: there is no image, or images and teacher differ in shape or classes.
+        InputError: there is no image, or images and teacher differ in bounds, shape or classes.
     """
     if not len(images):
         raise InputError(f"{images.name} holds no image; nothing was asked: name other images")
+    if spec.bounds != (0.0, 1.0):
+        raise InputError(
+            f"images are given in [0, 1], and the teacher's bounds are {spec.bounds}: it would be asked about other "
+            "pictures than these; nothing was asked: let a callable rescale its images itself, with the bounds 0, 1"
+        )
     if images.image_shape != tuple(spec.input_shape):
         raise InputError(
             f"the teacher takes images of shape {tuple(spec.input_shape)}, and those of {images.name} are "

@@ -136,6 +136,12 @@ def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
     method = methods[section.method]
     most = _MBD_QUERIES if method.most_queries is None else method.most_queries
     queries = most if section.queries_per_pair is None else section.queries_per_pair
+    late = [count for count in section.snapshots if count >= queries]
+    if late:
+        raise PlanError(
+            f"label.snapshots must lie below the {queries:,} queries that a pair may ask, got {late}; nothing was "
+            "asked: take them out, or raise label.queries_per_pair"
+        )
     return Labelling(method, queries, tuple(sorted(section.snapshots)), section.seed, device)
 
 
@@ -226,7 +232,13 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
             f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
             "what it needs"
         ) from error
-    if isinstance(found, Teacher):
+    if isinstance(found, Teacher) and not isinstance(found, type):
+        said = sorted(section.model_fields_set - {"uri"})
+        if said:
+            raise PlanError(
+                f"teacher.uri names {rest!r}, a teacher that describes itself in .spec, and the plan says of it too: "
+                f"{', '.join(said)}; nothing was asked: leave these keys out, or name a plain callable"
+            )
         return found
     if not callable(found) or section.input_shape is None or section.num_classes is None:
         raise PlanError(

@@ -16,7 +16,7 @@ from db3kd.runs.records import read_object, write_object
 
 _logger = logging.getLogger(__name__)
 
-_WAY_OUT = "delete it and run again: the files that it speaks of are made again, at no query"
+_WAY_OUT = "delete it and run again: the files that it speaks of are made again; decisions are asked, and paid, again"
 
 
 @final

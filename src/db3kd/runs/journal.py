@@ -166,6 +166,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; what was appended stays for the next time."""
+        if self._closed.alive:
+            self.sync()
         self._closed()
 
     def __enter__(self) -> "Journal":

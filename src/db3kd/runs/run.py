@@ -20,6 +20,7 @@ from db3kd.runs.artifacts import Artifacts
 from db3kd.runs.environment import describe_environment
 from db3kd.runs.files import remove_drafts, storage_errors, write_atomically
 from db3kd.runs.identity import check_teacher, merge_plans, plan_from_file, plan_to_bytes
+from db3kd.runs.journal import Journal
 from db3kd.runs.records import append_record, read_object, read_records, write_object, write_records
 from db3kd.runs.shards import Shards
 
@@ -184,6 +185,37 @@ class Run:
         """
         self.hold()
         self._artifacts.remove(self._free_name(name))
+
+    def journal(self, name: str, identity: bytes) -> Journal:
+        """Open the journal of a stage that has no shards.
+
+        Args:
+            name: of the stage.
+            identity: tells what the answers are to; any length.
+
+        Returns:
+            The journal; whoever opened it closes it.
+
+        Raises:
+            ArtifactError: the file holds answers to something else or is of another format version.
+            RunError: another process is writing this run.
+            StorageError: the file cannot be written.
+        """
+        self.hold()
+        return Journal(self.folder / self._free_name(f"{name}.journal"), identity)
+
+    def drop_journal(self, name: str) -> None:
+        """Delete the journal of a stage whose answers are kept now.
+
+        Args:
+            name: of the stage; its journal need not be there.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        path = self.folder / self._free_name(f"{name}.journal")
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
 
     def append_line(self, record: Mapping[str, object], *, name: str = "training.jsonl") -> None:
         """Add a line to a file of records.
