@@ -6,6 +6,8 @@ from db3kd.boundary.crossing import BestCrossings, Crossings, Outcome
 from db3kd.boundary.directions import DirectionBank
 from db3kd.boundary.exemplars import ExemplarPool
 from db3kd.boundary.goal import Goals, Pairs
+from db3kd.boundary.guide import Guide, principal_directions
+from db3kd.boundary.guided import Guided, GuidedOptions
 from db3kd.boundary.interrogate import Interrogation, interrogate
 from db3kd.boundary.nearest import Nearest
 from db3kd.boundary.search import Probes, Search
@@ -19,6 +21,9 @@ __all__ = [
     "DirectionBank",
     "ExemplarPool",
     "Goals",
+    "Guide",
+    "Guided",
+    "GuidedOptions",
     "Interrogation",
     "Nearest",
     "Outcome",
@@ -28,4 +33,5 @@ __all__ = [
     "SignOpt",
     "SignOptOptions",
     "interrogate",
+    "principal_directions",
 ]

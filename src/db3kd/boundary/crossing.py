@@ -70,14 +70,25 @@ class BestCrossings:
         """Keep the points that are nearer than what their rows had.
 
         Args:
-            rows: rows of the points; a row may come once only.
+            rows: rows of the points; a row may come several times.
             points: points that are across, as they were sent.
 
         Returns:
             The distance of each point, in input units.
         """
         distances: Float[Tensor, " b"] = torch.linalg.vector_norm(points - self._origins[self._image_of[rows]], dim=1)
-        nearer = distances < self.distances[rows]
+        nearer = (distances < self.distances[rows]).nonzero()[:, 0]
+        nearer = nearer[distances[nearer].argsort(stable=True)]
+        nearer = nearer[_first_of_each(rows[nearer])]
         self.points[rows[nearer]] = points[nearer]
         self.distances[rows[nearer]] = distances[nearer]
         return distances
+
+
+def _first_of_each(rows: Int[Tensor, " b"]) -> Int[Tensor, " u"]:
+    """Where each row comes for the first time."""
+    order = rows.argsort(stable=True)
+    ordered = rows[order]
+    new = torch.ones_like(ordered, dtype=torch.bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return order[new]

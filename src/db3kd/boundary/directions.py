@@ -4,6 +4,8 @@ A row takes its next block by its own key and counter, so that what it sees does
 a twentieth of the cost of fresh Gaussians.
 """
 
+import math
+
 import torch
 
 from db3kd.tensors import Float, Int, Tensor
@@ -18,13 +20,25 @@ class DirectionBank:
         dimension: length of a direction.
         block: directions that a row takes at once.
         seed: what they are drawn from.
+        span: orthonormal directions; what is drawn lies in the space of them. None for the whole space.
         device: where they live.
     """
 
-    def __init__(self, dimension: int, *, block: int, seed: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        block: int,
+        seed: int,
+        span: Float[Tensor, "m d"] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
         # Two blocks at least: one alone would show every row the same directions over and over.
         blocks = max(2, _MOST_BYTES // (4 * dimension * block))
-        drawn = torch.randn(blocks * block, dimension, generator=torch.Generator().manual_seed(seed))
+        free = dimension if span is None else len(span)
+        drawn = torch.randn(blocks * block, free, generator=torch.Generator().manual_seed(seed))
+        if span is not None:
+            drawn = drawn @ span.cpu()
         drawn = drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
         self._directions: Float[Tensor, "m d"] = drawn.to(device)
         self._blocks, self._block = blocks, block
@@ -45,3 +59,29 @@ class DirectionBank:
         """
         blocks = self._directions.view(self._blocks, self._block, -1)[(keys + counters) % self._blocks]
         return (weights[:, :, None] * blocks).mean(dim=1)
+
+
+def low_frequencies(shape: tuple[int, int, int], count: int) -> Float[Tensor, "m d"]:
+    """Give the smoothest patterns that images can be turned by: the lowest cosines of each channel.
+
+    Args:
+        shape: channels, height and width of an image.
+        count: about how many to give; it is rounded down to a square of frequencies in each channel.
+
+    Returns:
+        Orthonormal patterns, flattened.
+
+    Source: the low-frequency subspace of Guo et al. (2019), "Low Frequency Adversarial Perturbation".
+    """
+    channels, height, width = shape
+    side = max(1, min(height, width, math.isqrt(count // channels)))
+    waves: Tensor = torch.einsum("ai,bj->abij", _cosines(side, height), _cosines(side, width)).reshape(side**2, -1)
+    every: Tensor = torch.block_diag(*[waves] * channels)
+    return every
+
+
+def _cosines(count: int, length: int) -> Float[Tensor, "count length"]:
+    """The first cosines of the discrete cosine transform, each of length 1."""
+    waves: Tensor = torch.cos(math.pi / length * torch.arange(count)[:, None] * (torch.arange(length) + 0.5))
+    lengths: Tensor = torch.linalg.vector_norm(waves, dim=1, keepdim=True)
+    return waves / lengths

@@ -12,9 +12,11 @@ import torch
 
 from db3kd.boundary.bisection import Bisection
 from db3kd.boundary.chain import Chain
-from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.directions import DirectionBank, low_frequencies
 from db3kd.boundary.exemplars import ExemplarPool
 from db3kd.boundary.goal import Pairs
+from db3kd.boundary.guide import Guide
+from db3kd.boundary.guided import Guided, GuidedOptions
 from db3kd.boundary.nearest import Nearest
 from db3kd.boundary.search import Search
 from db3kd.boundary.sign_opt import SignOpt, SignOptOptions
@@ -142,6 +144,47 @@ class MinimalBoundaryDistance:
         first = self.start.search(pairs, pool, spec)
         bank = _bank(first.best.points.shape[1], self.sign_opt.directions, self.seed, first.best.points.device)
         return Chain(first, SignOpt(pairs, first.best, bank, spec, options=self.sign_opt))
+
+
+@dataclass(frozen=True)
+class GuidedDistance:
+    """The distance to the boundary where a primer expects it, mended by asking.
+
+    Args:
+        guide: primers; without them, directions are taken from the lowest frequencies, and all is found by asking.
+        subspace: about how many directions to ask in, where there is no guide to say.
+        options: how to step.
+        seed: the random directions are drawn from it.
+    """
+
+    guide: Guide | None = None
+    subspace: int = 100
+    options: GuidedOptions = field(default_factory=GuidedOptions)
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The short name that tables and plans use."""
+        return "guided"
+
+    @property
+    def most_queries(self) -> None:
+        """It could always use more."""
+        return None
+
+    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
+        """Make the search; see `Method`. It asks nothing, but looks at the primers."""
+        best = Nearest(pairs, pool, pool.nearest(pairs, 1)).best
+        bank = _subspace_bank(self.guide, spec.input_shape, self.subspace, self.options.directions, self.seed)
+        return Guided(pairs, best, bank, self.guide, spec, options=self.options)
+
+
+@functools.lru_cache(maxsize=1)
+def _subspace_bank(
+    guide: Guide | None, shape: tuple[int, int, int], subspace: int, block: int, seed: int
+) -> DirectionBank:
+    span = low_frequencies(shape, subspace) if guide is None else guide.subspace
+    return DirectionBank(math.prod(shape), block=block, seed=seed, span=span)
 
 
 @functools.lru_cache(maxsize=1)

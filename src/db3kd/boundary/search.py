@@ -89,6 +89,40 @@ class Turn:
         return rows, counts
 
 
+class ImageTurn:
+    """Chooses whose rows ask next, all rows of an image in the same turn.
+
+    So that rows may learn from their image's other rows, and what they learn depends on nothing outside of the image.
+
+    Args:
+        pairs: the rows.
+    """
+
+    def __init__(self, pairs: Pairs) -> None:
+        self._order = pairs.image_of.argsort(stable=True)
+        self._image_of = pairs.image_of
+        self._start = 0
+
+    def take(
+        self, wants: Int[Tensor, " k"], remaining: Int[Tensor, " k"], limit: int
+    ) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:
+        """Choose rows; see `Turn`. The limit is passed where one image alone wants more."""
+        counts = torch.minimum(wants, remaining)
+        rows = self._order[counts[self._order] > 0]
+        if int(counts.sum()) <= limit:
+            self._start = 0
+            return rows, counts[rows]
+        images = self._image_of[rows]
+        first = int(torch.searchsorted(images, self._start))
+        rows, images = rows.roll(-first), images.roll(-first)
+        taken = int(torch.searchsorted(counts[rows].cumsum(0), limit, right=True))
+        ends = (images[1:] != images[:-1]).nonzero()[:, 0] + 1
+        whole = ends[ends <= taken]
+        taken = int(whole[-1]) if len(whole) else int(ends[0]) if len(ends) else len(rows)
+        self._start = int(images[taken - 1]) + 1
+        return rows[:taken], counts[rows[:taken]]
+
+
 def none_left(pairs: Pairs) -> Probes:
     """What a search proposes when no row can go on."""
     rows = pairs.image_of.new_empty(0)

@@ -13,6 +13,7 @@ import torch
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.directions import DirectionBank
 from db3kd.boundary.goal import Pairs
+from db3kd.boundary.rays import Rays
 from db3kd.boundary.search import Probes, Turn, none_left
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
@@ -46,11 +47,9 @@ class _Phase(IntEnum):
 
     WAITING = 0
     ESTIMATE = 1
-    TRY = 2
-    SHRINK = 3
-    BISECT = 4
-    STALLED = 5
-    ARRIVED = 6
+    TURN = 2
+    STALLED = 3
+    ARRIVED = 4
 
 
 _FIRST_SHRINK = 0.01
@@ -89,12 +88,12 @@ class SignOpt:
         self._origins = pairs.images.flatten(1)
         k, dtype = len(pairs), self._origins.dtype
         self._phase = torch.full_like(pairs.image_of, _Phase.WAITING)
-        # The ray of each row: the best direction while estimating, the trial's during a line search.
+        tolerance = self._options.tolerance
+        self._rays = Rays(pairs, best, spec, tolerance=tolerance, first_shrink=_FIRST_SHRINK)
+        # The best direction and distance of each row when its estimate began.
         self._aim = torch.zeros_like(best.points)
+        self._radius, self._step, self._smoothing = (torch.zeros_like(best.distances) for _ in range(3))
         self._descent = torch.zeros_like(best.points)
-        self._low, self._high, self._to_beat, self._shrink, self._step, self._smoothing = (
-            torch.zeros(k, dtype=dtype, device=pairs.images.device) for _ in range(6)
-        )
         self._signs = torch.zeros(k, self._options.directions, dtype=dtype, device=pairs.images.device)
         self._place, self._estimates, self._trials, self._gains, self._failures = (
             torch.zeros_like(pairs.image_of) for _ in range(5)
@@ -103,7 +102,7 @@ class SignOpt:
         # What was proposed last: first the directions of rows that estimate, then a point of each row in a line search.
         self._asked = none_left(pairs)
         self._estimating = 0
-        self._places, self._radii = torch.zeros_like(self._place[:0]), torch.zeros_like(self._low[:0])
+        self._places = torch.zeros_like(self._place[:0])
 
     def begin(self, rows: Int[Tensor, " r"]) -> None:
         """Let rows go on from their best crossings; rows without one stay out."""
@@ -116,7 +115,7 @@ class SignOpt:
     def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
         """The next random directions of rows that estimate, and one point of each row in a line search."""
         estimating = self._phase == _Phase.ESTIMATE
-        searching = (self._phase > _Phase.ESTIMATE) & (self._phase < _Phase.STALLED)
+        searching = self._phase == _Phase.TURN
         wants = torch.where(estimating, self._options.directions - self._place, searching.to(remaining.dtype))
         rows, counts = self._turn.take(wants, remaining, limit)
         single, many = rows[searching[rows]], rows[estimating[rows]]
@@ -126,7 +125,7 @@ class SignOpt:
             repeats.cumsum(0) - repeats, repeats
         )
         self._places = self._place[spread] + within
-        points = torch.cat([self._around(spread, self._places), self._on_ray(single)])
+        points = torch.cat([self._around(spread, self._places), self._rays.points(single)])
         self._estimating = len(spread)
         points = self._spec.admit(points.unflatten(1, self.pairs.images.shape[1:]))
         self._asked = Probes(torch.cat([spread, single]), points)
@@ -138,9 +137,10 @@ class SignOpt:
         split = self._estimating
         self._observe_signs(self._asked.rows[:split], across[:split])
         rows, points = self._asked.rows[split:], self._asked.points.flatten(1)[split:]
-        hit = across[split:]
-        self.best.offer(rows[hit], points[hit])
-        self._observe_rays(rows, hit)
+        ended = self._rays.observe(rows, points, across[split:])
+        nearer = self._rays.gained(ended.settled)
+        self._fail(torch.cat([ended.lost, ended.settled[~nearer]]))
+        self._succeed(ended.settled[nearer])
         self._arrive(rows)
 
     def outcomes(self) -> Int[Tensor, " k"]:
@@ -157,15 +157,8 @@ class SignOpt:
         """Points at the row's radius in directions a little off its own."""
         directions = self._bank.take(self.pairs.keys[rows], self._estimates[rows], places)
         aims = self._aim[rows].addcmul_(directions, self._smoothing[rows][:, None])
-        scales = self._high[rows] / torch.linalg.vector_norm(aims, dim=1)
+        scales = self._radius[rows] / torch.linalg.vector_norm(aims, dim=1)
         return self._origins[self.pairs.image_of[rows]].addcmul_(aims, scales[:, None])
-
-    def _on_ray(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
-        """The point at which each line search wants to look."""
-        phase, low, high = self._phase[rows], self._low[rows], self._high[rows]
-        radii = torch.where(phase == _Phase.SHRINK, high * (1 - self._shrink[rows]), high)
-        self._radii = torch.where(phase == _Phase.BISECT, (low + high) / 2, radii)
-        return self._origins[self.pairs.image_of[rows]].addcmul_(self._aim[rows], self._radii[:, None])
 
     def _observe_signs(self, rows: Int[Tensor, " b"], across: Bool[Tensor, " b"]) -> None:
         self._signs[rows, self._places] = across.to(self._signs.dtype) * 2 - 1
@@ -182,35 +175,13 @@ class SignOpt:
         self._gains[complete] = 0
         self._try(complete)
 
-    def _observe_rays(self, rows: Int[Tensor, " r"], across: Bool[Tensor, " r"]) -> None:
-        phase, radii = self._phase[rows], self._radii
-        self._high[rows] = torch.where(across, radii, self._high[rows])
-        self._low[rows] = torch.where(across, self._low[rows], radii)
-        # Down the ray in growing steps until the near side is met, then between the two.
-        shrinking = phase == _Phase.SHRINK
-        self._shrink[rows[shrinking]] = (self._shrink[rows[shrinking]] * 2).clamp(max=0.5)
-        self._phase[rows[shrinking & ~across]] = _Phase.BISECT
-        tried = phase == _Phase.TRY
-        self._phase[rows[tried & across]] = _Phase.SHRINK
-        settled = rows[(self._phase[rows] == _Phase.BISECT) & self._is_settled(rows)]
-        # Rounded to levels, a turn may end where it began: across, and no nearer.
-        nearer = self.best.distances[settled] < (1 - self._options.tolerance) * self._to_beat[settled]
-        self._fail(torch.cat([rows[tried & ~across], settled[~nearer]]))
-        self._succeed(settled[nearer])
-
-    def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
-        fine = self._options.tolerance * self._high[rows] + self._spec.level_step / 4
-        return self._high[rows] - self._low[rows] <= fine
-
     def _try(self, rows: Int[Tensor, " r"]) -> None:
         """Turn by the row's step and ask whether that is across at the radius to beat."""
         aim = self._best_directions(rows) + self._step[rows][:, None] * self._descent[rows]
-        self._aim[rows] = aim / torch.linalg.vector_norm(aim, dim=1, keepdim=True)
-        self._high[rows] = self._to_beat[rows] = self.best.distances[rows]
-        self._low[rows] = 0.0
-        self._shrink[rows] = _FIRST_SHRINK
+        aim = aim / torch.linalg.vector_norm(aim, dim=1, keepdim=True)
+        self._rays.start(rows, aim, self.best.distances[rows])
         self._trials[rows] += 1
-        self._phase[rows] = _Phase.TRY
+        self._phase[rows] = _Phase.TURN
 
     def _succeed(self, rows: Int[Tensor, " r"]) -> None:
         """Grow the step while that goes well; a step that had to shrink first is left alone."""
@@ -241,12 +212,12 @@ class SignOpt:
     def _estimate(self, rows: Int[Tensor, " r"]) -> None:
         """Go back to the best direction and ask around it."""
         self._aim[rows] = self._best_directions(rows)
-        self._high[rows] = self.best.distances[rows]
+        self._radius[rows] = self.best.distances[rows]
         self._place[rows] = 0
         self._phase[rows] = _Phase.ESTIMATE
         if self._spec.levels is not None:
             # A turn that moves no pixel by half a level asks the same question again.
-            least = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._high[rows]
+            least = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._radius[rows]
             self._smoothing[rows] = self._smoothing[rows].maximum(least)
 
     def _best_directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
