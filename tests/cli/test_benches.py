@@ -54,5 +54,6 @@ def test_what_cannot_be_measured_is_refused_at_once(
     search = ("bench", "search", "--images", images)
     file = tmp_path / "missing" / "figures.json"
     assert "no folder" in call(*search, "--teacher", teacher, "--json", file, expect=2).err
+    assert "give both" in call(*search, "--teacher", teacher, "--rival-pairs", 2, expect=2).err
     assert "needs the network itself" in call(*search, "--teacher", "python:a:b", expect=2).err
     assert "lenet5-half" in call(*search, "--teacher", teacher.replace("torch:", "torch:lenet5-half@"), expect=2).err

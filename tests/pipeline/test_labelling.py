@@ -10,8 +10,9 @@ from db3kd.boundary.methods import BoundaryDistance, Method, SampleDistance
 from db3kd.data import Dataset, from_arrays
 from db3kd.errors import ArtifactError, BudgetExhausted, RunMismatch, TeacherError
 from db3kd.execution import Labelling
-from db3kd.pipeline import Budget, labelling
-from db3kd.pipeline.labelling import TRANSFER, decide, label, read_shard
+from db3kd.pipeline import Budget, asking
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.labelling import TRANSFER, label, read_shard
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.transfer import TransferSet, transfer_from_bytes
@@ -25,7 +26,7 @@ NO_LIMIT = Budget()
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelling, "_MOST_IMAGES_PER_SHARD", IMAGES // SHARDS)
+    monkeypatch.setattr(asking, "_MOST_IMAGES_PER_SHARD", IMAGES // SHARDS)
 
 
 def _teacher() -> Sectors:
@@ -62,7 +63,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Coun
     """The bytes of a labelling that ran through, and what its teacher saw."""
     folder, counting = tmp_path_factory.mktemp("runs") / "whole", Counting(_teacher())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(labelling, "_MOST_IMAGES_PER_SHARD", IMAGES // SHARDS)
+        patch.setattr(asking, "_MOST_IMAGES_PER_SHARD", IMAGES // SHARDS)
         _label(folder, counting)
     return (folder / TRANSFER).read_bytes(), counting
 
@@ -90,7 +91,7 @@ def test_once_more_reads_the_file_and_asks_nothing(tmp_path: Path) -> None:
 def test_the_size_of_a_shard_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: tuple[bytes, Counting]
 ) -> None:
-    monkeypatch.setattr(labelling, "_MOST_IMAGES_PER_SHARD", 5)
+    monkeypatch.setattr(asking, "_MOST_IMAGES_PER_SHARD", 5)
     assert _label(tmp_path, _teacher()).to_bytes() == transfer_from_bytes(uninterrupted[0], "whole").to_bytes()
 
 

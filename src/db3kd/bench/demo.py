@@ -17,7 +17,8 @@ from db3kd.data import Dataset, load
 from db3kd.execution import Labelling
 from db3kd.ledger import Statement
 from db3kd.models import parameter_count
-from db3kd.pipeline.labelling import decide, label
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.labelling import label
 from db3kd.pipeline.reporting import HeldOut, account_of, describe_labelling
 from db3kd.pipeline.story import Budget, Distillation, Progress, silent
 from db3kd.pipeline.students import train

@@ -14,7 +14,8 @@ from torch import nn
 from db3kd.bench.comparison import Lesson, baseline_lessons, compare, distance_lessons
 from db3kd.data import Dataset
 from db3kd.errors import InputError
-from db3kd.pipeline.labelling import TRANSFER, decide
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.reporting import HeldOut
 from db3kd.pipeline.story import Budget, Distillation, Progress, SofteningRule, silent
 from db3kd.report.schema import StudentFigures

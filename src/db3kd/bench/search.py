@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from db3kd.bench.figures import BareFigures, SearchBench, SearchFigures
+from db3kd.bench.rivals import RivalSettings, measure_rivals
 from db3kd.bench.speed import Alternating, BareTeacher, Speed
 from db3kd.bench.whitebox import decoupled_minimum
 from db3kd.boundary import ExemplarPool, Goals, Interrogation, Pairs, interrogate
@@ -50,6 +51,7 @@ class BenchSettings:
         whitebox_steps: gradient steps of the yardstick.
         max_batch: rows a call to the teacher.
         device: where teacher and searches run.
+        rivals: what is measured of public attacks; None where they are left out.
 
     Raises:
         PlanError: nothing to measure.
@@ -64,6 +66,7 @@ class BenchSettings:
     whitebox_steps: int = 100
     max_batch: int = 96
     device: str = "cpu"
+    rivals: RivalSettings | None = None
 
     def __post_init__(self) -> None:
         numbers = (self.pairs, self.whitebox_steps, self.max_batch, *self.exemplars, *self.sign_opt_queries)
@@ -162,6 +165,7 @@ class _Bench:
             for exemplars in self._settings.exemplars:
                 yield self._boundary_distance(BoundaryDistance(exemplars, order))
         yield from self._minimal_boundary_distance()
+        yield from self._rivals()
 
     def summary(self, figures: tuple[SearchFigures, ...], teacher: str) -> SearchBench:
         """Put the figures together."""
@@ -213,6 +217,14 @@ class _Bench:
             distances = measured.bought.snapshots[count]
             yield self._figures(method.name, f"queries={count}", distances, queries, measured)
 
+    def _rivals(self) -> Iterator[SearchFigures]:
+        if self._settings.rivals is None:
+            return
+        for rival in measure_rivals(self._pairs, self._pool, self._settings.rivals):
+            for count, distances in zip(rival.counts, rival.distances.T, strict=True):
+                queries = float(rival.queries.clamp(max=count).double().mean())
+                yield self._figures(rival.name, f"{rival.setting}, queries={count}", distances, queries, None)
+
     def _run(self, method: Method, pairs: Pairs, queries: int, snapshots: tuple[int, ...] = ()) -> _Measured:
         oracle = self._oracle(method.name)
         with Alternating(oracle, self._bare, bare_seconds=self._settings.bare_seconds) as asked:
@@ -244,8 +256,10 @@ class _Bench:
         self, name: str, setting: str, distances: Float[Tensor, " k"], queries: float, measured: _Measured | None
     ) -> SearchFigures:
         distances = distances.cpu()
-        both = distances.isfinite() & self._whitebox.isfinite()
-        found, least = distances[both], self._whitebox[both]
+        # Rivals may have been measured on the first pairs only.
+        whitebox = self._whitebox[: len(distances)]
+        both = distances.isfinite() & whitebox.isfinite()
+        found, least = distances[both], whitebox[both]
         known = len(found) > 0
         return SearchFigures(
             name=name,

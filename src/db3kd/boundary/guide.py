@@ -54,7 +54,7 @@ class Guide:
         primers: Sequence[nn.Module],
         subspace: Float[Tensor, "m d"],
         *,
-        noise: float = 0.08,
+        noise: float = 0.05,
         bounds: tuple[float, float] = (0.0, 1.0),
         device: str = "cpu",
     ) -> None:
@@ -94,7 +94,7 @@ class Guide:
         """Passes for one gradient: a look of each primer, at 4 shifts in all or more."""
         return len(self._primers) * -(-_LOOKS // len(self._primers))
 
-    def expect(self, images: Float[Tensor, "b c h w"], goals: Goals, *, steps: int = 8) -> Float[Tensor, "b c h w"]:
+    def expect(self, images: Float[Tensor, "b c h w"], goals: Goals, *, steps: int = 4) -> Float[Tensor, "b c h w"]:
         """Find a near point at which the primers would cross the boundary.
 
         Args:

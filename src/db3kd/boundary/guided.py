@@ -37,10 +37,10 @@ class GuidedOptions:
     directions: int = 20
     smoothing: float = 0.05
     memory: float = 0.9
-    tolerance: float = 0.01
+    tolerance: float = 0.02
     follows: int = 6
-    tries: int = 3
-    patience: int = 10
+    tries: int = 5
+    patience: int = 30
     reach: tuple[float, ...] = (1.5, 2.5, 4.0)
 
 

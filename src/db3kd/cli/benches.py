@@ -25,12 +25,25 @@ def search(
     limit: options.LIMIT = None,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
     max_batch: Annotated[int, typer.Option(min=1, help="Most rows a call.")] = 96,
+    rivals: Annotated[bool, typer.Option("--rivals", help="Beside public attacks, installed on first use.")] = False,
+    rival_pairs: Annotated[int | None, typer.Option(min=1, help="Only so many of the pairs for them.")] = None,
     device: options.DEVICE = "cpu",
 ) -> None:
     """Measure SD, BD and MBD: distances over the white-box minimum, queries, and rows a second beside the teacher."""
     from db3kd.cli.work.benches import measure
 
-    measure(teacher, images, file, limit=limit, pairs=pairs, seed=seed, max_batch=max_batch, device=device)
+    measure(
+        teacher,
+        images,
+        file,
+        limit=limit,
+        pairs=pairs,
+        seed=seed,
+        max_batch=max_batch,
+        rivals=rivals,
+        rival_pairs=rival_pairs,
+        device=device,
+    )
 
 
 @bench.command()

@@ -9,6 +9,7 @@ from db3kd.cli import options
 from db3kd.cli.options import given, listed, sections
 
 _SEARCH = "Search"
+_PRIMER = "Primers"
 
 
 def label(
@@ -17,8 +18,9 @@ def label(
     images: Annotated[str, typer.Option(help="mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR or npz:FILE.")],
     run: options.RUN,
     method: Annotated[
-        Literal["sd", "bd", "mbd"], typer.Option(help="Sample, boundary or minimal boundary distance.")
-    ] = "mbd",
+        Literal["sd", "bd", "mbd", "guided"],
+        typer.Option(help="Sample, boundary or minimal boundary distance, or this one guided by primers."),
+    ] = "guided",
     queries_per_pair: Annotated[
         int | None, typer.Option(help="Most queries for one image and class.", rich_help_panel=_SEARCH)
     ] = None,
@@ -36,17 +38,31 @@ def label(
         float | None, typer.Option(help="Part of the radius at which bisection stops.", rich_help_panel=_SEARCH)
     ] = None,
     directions: Annotated[
-        int | None, typer.Option(help="mbd's random directions per estimate.", rich_help_panel=_SEARCH)
+        int | None, typer.Option(help="Random directions per estimate of mbd and guided.", rich_help_panel=_SEARCH)
     ] = None,
     smoothing: Annotated[float | None, typer.Option(help="Their length.", rich_help_panel=_SEARCH)] = None,
     step: Annotated[
         float | None, typer.Option(help="First step of mbd's line search.", rich_help_panel=_SEARCH)
+    ] = None,
+    primers: Annotated[
+        int | None,
+        typer.Option(help="Networks that guide the guided search; 0 for none.", rich_help_panel=_PRIMER),
+    ] = None,
+    primer_architecture: Annotated[
+        str | None, typer.Option(help="Their architecture: lenet5, alexnet, ...", rich_help_panel=_PRIMER)
+    ] = None,
+    primer_epochs: Annotated[
+        int | None, typer.Option(help="Their passes over the answers.", rich_help_panel=_PRIMER)
+    ] = None,
+    mixtures_per_image: Annotated[
+        float | None, typer.Option(help="Mixtures to ask about for them, per image.", rich_help_panel=_PRIMER)
     ] = None,
     split: Annotated[Literal["train", "test"] | None, typer.Option(help="Which images of the source.")] = None,
     limit: options.LIMIT = None,
     seed: options.SEED = None,
     budget: options.BUDGET = None,
     decisions_budget: options.DECISIONS_BUDGET = None,
+    primer_budget: options.PRIMER_BUDGET = None,
     label_budget: options.LABEL_BUDGET = None,
     input_shape: options.INPUT_SHAPE = None,
     num_classes: options.NUM_CLASSES = None,
@@ -83,7 +99,14 @@ def label(
             step=step,
             seed=seed,
         ),
-        budget=given(total=budget, decisions=decisions_budget, label=label_budget),
+        primer=given(
+            networks=primers,
+            architecture=primer_architecture,
+            epochs=primer_epochs,
+            mixtures_per_image=mixtures_per_image,
+            seed=seed,
+        ),
+        budget=given(total=budget, decisions=decisions_budget, primer=primer_budget, label=label_budget),
     )
     label_images(run, asked, device=device, as_json=as_json)
 

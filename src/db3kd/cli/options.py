@@ -44,6 +44,9 @@ BUDGET = Annotated[
 DECISIONS_BUDGET = Annotated[
     int | None, typer.Option(help="Most queries for the classes of the images.", rich_help_panel=_BUDGET)
 ]
+PRIMER_BUDGET = Annotated[
+    int | None, typer.Option(help="Most queries for the classes of mixtures.", rich_help_panel=_BUDGET)
+]
 LABEL_BUDGET = Annotated[int | None, typer.Option(help="Most queries for the distances.", rich_help_panel=_BUDGET)]
 
 _RECIPE = "Recipe (where left out: the preset of the architecture)"

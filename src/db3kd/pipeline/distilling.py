@@ -9,19 +9,21 @@ import numpy as np
 from jaxtyping import Shaped
 from torch import nn
 
-from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
 from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling
 from db3kd.models import weights
-from db3kd.pipeline.story import Budget, Distillation, Story
+from db3kd.pipeline.priming import PRIMER_RECIPE, mixtures_for
+from db3kd.pipeline.story import Budget, Distillation, Priming, Story
 from db3kd.pipeline.telling import STUDENT, tell
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.tensors import Tensor
 from db3kd.training import Recipe, student_recipe
 
-MethodName = Literal["sd", "bd", "mbd"]
-_MBD_QUERIES = 1000
+MethodName = Literal["sd", "bd", "mbd", "guided"]
+_QUERIES: dict[str, int] = {"mbd": 1000, "guided": 50}
+_LEAST_GUIDED = 10
 _SECTION = "python"
 
 
@@ -45,7 +47,8 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
             [n h w], [n c h w] or [n h w c]. No labels are needed.
         student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
         budget: most queries to spend in all; the queries per pair are chosen so that they fit.
-        method: "sd", "bd" or "mbd"; where the budget does not reach for a search, the sample distance is taken.
+        method: "sd", "bd", "mbd" or "guided", which trains primers first; where the budget does not reach for a
+            search, the sample distance is taken.
         recipe: how the student is trained; None for the preset of its architecture.
         run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
             temporary one.
@@ -67,10 +70,12 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
+        priming = Priming(PRIMER_RECIPE, seed=seed) if method == "guided" else None
         asked = {"images": dataset.digest, "method": method, "distillation": repr(distillation), "seed": seed}
         allowance = _kept_allowance(opened)
         if allowance is None:
-            allowance = _allowance(budget, dataset, teacher.spec.num_classes)
+            beside = 0 if priming is None else mixtures_for(len(dataset), priming)
+            allowance = _allowance(budget, dataset, teacher.spec.num_classes, beside=beside)
         opened.adopt({_SECTION: {**asked, "allowance": allowance}})
         story = Story(
             teacher=teacher,
@@ -79,6 +84,7 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
             labelling=choose_labelling(method, None if allowance < 0 else allowance, seed=seed, device=device),
             distillation=distillation,
             budget=Budget(total=budget),
+            priming=priming,
             device=device,
         )
         tell(opened, story)
@@ -87,11 +93,11 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     return weights.from_bytes(kept, STUDENT)[0]
 
 
-def _allowance(budget: int | None, images: Dataset, num_classes: int) -> int:
+def _allowance(budget: int | None, images: Dataset, num_classes: int, *, beside: int) -> int:
     """Queries that a budget leaves for each pair; -1 for no limit."""
     if budget is None:
         return -1
-    return max(0, budget - len(images)) // max(1, len(images) * (num_classes - 1))
+    return max(0, budget - len(images) - beside) // max(1, len(images) * (num_classes - 1))
 
 
 def _kept_allowance(run: Run) -> int | None:
@@ -117,10 +123,12 @@ def choose_labelling(method: MethodName, allowance: int | None, *, seed: int = 0
         "sd": SampleDistance(),
         "bd": BoundaryDistance(),
         "mbd": MinimalBoundaryDistance(seed=seed),
+        "guided": GuidedDistance(seed=seed),
     }
     chosen = wished[method]
-    most = _MBD_QUERIES if chosen.most_queries is None else chosen.most_queries
+    most = _QUERIES[method] if chosen.most_queries is None else chosen.most_queries
     affordable = most if allowance is None else min(most, allowance)
-    if affordable < BoundaryDistance(exemplars=1).most_queries:
+    least = _LEAST_GUIDED if method == "guided" else BoundaryDistance(exemplars=1).most_queries
+    if affordable < least:
         chosen, affordable = SampleDistance(), 0
     return Labelling(chosen, affordable, seed=seed, device=device)

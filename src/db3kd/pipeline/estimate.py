@@ -14,7 +14,9 @@ from db3kd.data import Dataset
 from db3kd.execution import Labelling
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
-from db3kd.pipeline.labelling import TRANSFER, images_per_shard
+from db3kd.pipeline.asking import images_per_shard
+from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.priming import PRIMER, mixtures_for
 from db3kd.pipeline.story import Story
 from db3kd.runs import Run
 from db3kd.runs.identity import check_teacher, merge_plans
@@ -95,6 +97,9 @@ def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
         StageEstimate("decisions", images, 0 if bought or run.has("decisions.safetensors") else images),
         StageEstimate("label", images * per_image, 0 if bought else unlabelled * per_image),
     ]
+    if story.priming is not None:
+        mixed = mixtures_for(images, story.priming)
+        stages.insert(1, StageEstimate(PRIMER, mixed, 0 if bought or run.has(f"{PRIMER}.safetensors") else mixed))
     if story.held_out is not None:
         count = len(story.held_out)
         ahead = 0 if run.has("held-out.safetensors") else count

@@ -1,99 +1,31 @@
-"""The stages that spend: decisions of all images, then distances, shard by shard.
+"""The stage that buys distances, shard by shard.
 
 Each answer is noted in a journal before it is used, so an interrupted stage goes on without paying twice. Called by
 `db3kd.pipeline.tell` and by benchmarks.
 """
 
-import hashlib
-import json
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from db3kd.boundary import ExemplarPool
+from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
 from db3kd.errors import RunMismatch
 from db3kd.execution import Labelling, Remembering, make_shard
-from db3kd.oracle import Oracle
-from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.pipeline.asking import as_seen, asking, decide, identity_of, images_per_shard
+from db3kd.pipeline.priming import prime
+from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.runs import Run
-from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
 
 TRANSFER = "transfer.safetensors"
 EXAMPLES = 8
-# A kill wastes at most one lease; a lease costs one write to the disk.
-_LEASE = 16_384
-_ROWS_BYTES_PER_SHARD = 16 * 2**20
-_MOST_IMAGES_PER_SHARD = 512
-_BYTE = 256
-_IMAGES_PER_STEP = 4096
-_DECISIONS = "db3kd-decisions-1"
 _SHARD = "db3kd-shard-1"
-
-
-def decide(
-    run: Run,
-    teacher: Teacher,
-    images: Dataset,
-    *,
-    budget: Budget,
-    stage: str = "decisions",
-    held_out: bool = False,
-    progress: Progress = silent,
-) -> Int[Tensor, " n"]:
-    """Ask the teacher for the class of each image, or read what it said before.
-
-    Args:
-        run: remembers the answers under the stage's name.
-        teacher: decides.
-        images: the n images.
-        budget: what may be spent.
-        stage: who spends.
-        held_out: whether it is booked apart from the budget.
-        progress: hears how far it is.
-
-    Returns:
-        A class per image.
-
-    Raises:
-        BudgetExhausted: the budget is spent; the answers so far are kept.
-        RunMismatch: the run holds the decisions of other images.
-        TeacherError: the teacher failed for good.
-
-    Cost: one query an image that was not answered before.
-    """
-    images = _as_seen(images, teacher.spec)
-    name, identity = f"{stage}.safetensors", _identity(teacher, images.digest)
-    read = _read_decisions(run, name)
-    if read is not None:
-        tensors, header = read
-        if header["identity"] != identity.hex():
-            raise RunMismatch(
-                f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
-                "use another run directory"
-            )
-        return tensors["decisions"]
-    with _asking(run, teacher, budget, stage, held_out=held_out) as oracle, run.journal(stage, identity) as journal:
-        ask = Remembering(oracle, journal)
-        answers = []
-        progress(stage, 0, len(images), "images")
-        for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
-            answers.append(ask(images.images(rows)))
-            progress(stage, int(rows[-1]) + 1, len(images), "images")
-    decisions = torch.cat(answers)
-    header = {
-        "identity": identity.hex(),
-        "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
-    }
-    run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
-    run.drop_journal(stage)
-    return decisions
 
 
 def label(
@@ -103,6 +35,7 @@ def label(
     labelling: Labelling,
     *,
     budget: Budget,
+    priming: Priming | None = None,
     progress: Progress = silent,
 ) -> TransferSet:
     """Buy the distances of all images, or read what was bought before.
@@ -113,6 +46,7 @@ def label(
         images: the n images; they are the pool of exemplars too.
         labelling: how.
         budget: what may be spent.
+        priming: where the primers of a guided search come from; None for a search that has none.
         progress: hears how far it is.
 
     Returns:
@@ -125,20 +59,25 @@ def label(
 
     Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class.
     """
-    images = _as_seen(images, teacher.spec)
+    images = as_seen(images, teacher.spec)
     kept = run.get(TRANSFER)
     if kept is not None:
         transfer = transfer_from_bytes(kept, str(run.folder / TRANSFER))
-        _check_bought(run, transfer, images, _provenance(teacher, labelling))
+        _check_bought(run, transfer, images, _provenance(teacher, labelling, priming))
         return transfer
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
+    asked_for = labelling
+    if priming is not None and isinstance(labelling.method, GuidedDistance):
+        device = labelling.device
+        primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
+        labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
-    scope = _identity(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
+    scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
     # A shard that was put back by hand may stand behind one that is missing.
     done = sum(len(parts[index]) for index in run.shards.finished() if index < len(parts))
     progress("label", done, len(images), "images")
-    with _asking(run, teacher, budget, "label") as oracle:
+    with asking(run, teacher, budget, "label") as oracle:
         for index, rows in enumerate(parts):
             identity = scope + index.to_bytes(4, "big")
             if run.shards.get(index) is not None:
@@ -156,33 +95,10 @@ def label(
                 run.shards.put(index, pack(shard, {"identity": identity.hex()}, kind=_SHARD))
                 done += len(rows)
                 progress("label", done, len(images), "images")
-    transfer = _assemble(run, images, decisions, labelling, teacher, scope=scope, count=len(parts))
+    provenance = _provenance(teacher, asked_for, priming)
+    transfer = _assemble(run, images, decisions, provenance, scope=scope, count=len(parts))
     run.put(TRANSFER, transfer.to_bytes())
     return transfer
-
-
-def images_per_shard(image_shape: tuple[int, int, int], num_classes: int) -> int:
-    """Choose how many images a shard has: enough rows for full calls, and few enough for the memory of any machine.
-
-    Args:
-        image_shape: channels, height and width of one image.
-        num_classes: number of classes of the teacher.
-
-    Returns:
-        So many images that a float for each pixel of each of their rows takes 16 MiB; a search holds a few of those.
-    """
-    bytes_per_image = 4 * math.prod(image_shape) * (num_classes - 1)
-    return max(1, min(_MOST_IMAGES_PER_SHARD, _ROWS_BYTES_PER_SHARD // bytes_per_image))
-
-
-def count_decided(run: Run) -> tuple[int, int] | None:
-    """Tell how many images have the teacher's decisions, and in how many shards; None where that is not finished."""
-    read = _read_decisions(run, "decisions.safetensors")
-    if read is None:
-        return None
-    tensors, header = read
-    images = len(tensors["decisions"])
-    return images, -(-images // int(header["images_per_shard"]))
 
 
 def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -207,31 +123,11 @@ def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]
     )
 
 
-def _read_decisions(run: Run, name: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    kept = run.get(name)
-    if kept is None:
-        return None
-    way_out = "delete it and run again: it is paid again"
-    return unpack(kept, kind=_DECISIONS, origin=str(run.folder / name), way_out=way_out)
-
-
-@contextmanager
-def _asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False) -> Iterator[Oracle]:
-    """An oracle on the run's account for a stage; what was leased too much is given back at the end."""
-    with run.ledger().account(stage, limits=budget.limits(stage), block=_LEASE, held_out=held_out) as account:
-        yield Oracle(teacher, account)
-
-
-def _identity(teacher: Teacher, *what: str) -> bytes:
-    return hashlib.sha256(json.dumps([teacher.spec.fingerprint, *what]).encode()).digest()
-
-
 def _assemble(
     run: Run,
     images: Dataset,
     decisions: Int[Tensor, " n"],
-    labelling: Labelling,
-    teacher: Teacher,
+    provenance: Mapping[str, str],
     *,
     scope: bytes,
     count: int,
@@ -242,9 +138,10 @@ def _assemble(
         tensors.pop("example_points", None)
         shards.append(tensors)
     table = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
-    snapshots = {count: table[f"snapshots.{count}"] for count in sorted(labelling.snapshots)}
+    counts = sorted(int(name.removeprefix("snapshots.")) for name in table if name.startswith("snapshots."))
+    snapshots = {count: table[f"snapshots.{count}"] for count in counts}
     found = (table["distances"], table["queries"], table["outcomes"])
-    return TransferSet(images, decisions, *found, snapshots, _provenance(teacher, labelling))
+    return TransferSet(images, decisions, *found, snapshots, dict(provenance))
 
 
 def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
@@ -258,8 +155,9 @@ def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
     return tensors
 
 
-def _provenance(teacher: Teacher, labelling: Labelling) -> dict[str, str]:
-    return {"method": labelling.method.name, "labelling": repr(labelling), "teacher": teacher.spec.fingerprint}
+def _provenance(teacher: Teacher, labelling: Labelling, priming: Priming | None) -> dict[str, str]:
+    how = {"method": labelling.method.name, "labelling": repr(labelling), "teacher": teacher.spec.fingerprint}
+    return how if priming is None else {**how, "priming": repr(priming)}
 
 
 def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: Mapping[str, str]) -> None:
@@ -276,10 +174,3 @@ def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: 
             f"{run.folder / TRANSFER} holds what was bought for something else ({'; '.join(faults)}); nothing was "
             "changed or spent: put back what it was, or use another run directory"
         )
-
-
-def _as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
-    """The images as the teacher sees them: on its levels, so that what is measured from is what was asked."""
-    if spec.levels is None or (spec.levels == _BYTE and images.pixels.dtype == torch.uint8):
-        return images
-    return replace(images, pixels=spec.admit(images.images()))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from db3kd.ledger import Statement
-from db3kd.pipeline.labelling import TRANSFER, count_decided
+from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.priming import PRIMER
 from db3kd.pipeline.story import Budget
 from db3kd.pipeline.telling import REPORT
 from db3kd.pipeline.timing import spent_seconds
@@ -91,9 +93,18 @@ def _asking_stages(run: Run) -> tuple[StageStatus, ...]:
         begun = (run.folder / "decisions.journal").exists()
         decisions = StageStatus("decisions", "begun" if begun else "not begun", unit="images")
     if bought:
-        return decisions, StageStatus("label", "done", finished, finished, "shards")
-    begun = bool(finished or run.shards.begun())
-    return decisions, StageStatus("label", "begun" if begun else "not begun", finished, shards, "shards")
+        label = StageStatus("label", "done", finished, finished, "shards")
+    else:
+        begun = bool(finished or run.shards.begun())
+        label = StageStatus("label", "begun" if begun else "not begun", finished, shards, "shards")
+    return (decisions, *_primer_stage(run), label)
+
+
+def _primer_stage(run: Run) -> tuple[StageStatus, ...]:
+    """The mixtures that primers learn from, where there are any."""
+    if run.has(f"{PRIMER}.safetensors"):
+        return (StageStatus(PRIMER, "done"),)
+    return (StageStatus(PRIMER, "begun"),) if (run.folder / f"{PRIMER}.journal").exists() else ()
 
 
 def _training_stages(run: Run, networks: Mapping[str, int]) -> list[StageStatus]:

@@ -37,6 +37,27 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Priming:
+    """Where the primers of a guided search come from.
+
+    Args:
+        recipe: how they learn.
+        architecture: as `db3kd.models.build` takes it; the teacher's size, where it is known, does well.
+        networks: how many of them learn from the same answers.
+        mixtures_per_image: mixtures and noisy images to ask about, per image.
+        subspace: directions of their gradients to ask in.
+        seed: of the mixtures, the weights and the order of the images.
+    """
+
+    recipe: Recipe
+    architecture: str = "lenet5"
+    networks: int = 4
+    mixtures_per_image: float = 2.0
+    subspace: int = 100
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Distillation:
     """How students learn from what was bought; none of it costs a query.
 
@@ -78,6 +99,7 @@ class Story:
         labelling: how distances are bought.
         distillation: how the student learns from them.
         budget: what may be spent.
+        priming: where the primers of a guided search come from; None for a search that has none.
         teacher_name: how the report calls the teacher.
         teacher_parameters: number of the teacher's weights, where it is known.
         device: where students are trained and searches run.
@@ -89,6 +111,7 @@ class Story:
     labelling: Labelling
     distillation: Distillation
     budget: Budget = field(default_factory=Budget)
+    priming: Priming | None = None
     teacher_name: str = ""
     teacher_parameters: int | None = None
     device: str = "cpu"

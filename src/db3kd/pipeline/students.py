@@ -83,6 +83,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
     *,
     architecture: str,
     recipe: Recipe,
+    num_classes: int | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = silent,
@@ -96,6 +97,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         objective: what it learns about them.
         architecture: as `db3kd.models.build` takes it.
         recipe: how it learns.
+        num_classes: length of its scores; None to take it from what it learns.
         seed: of the initial weights and the order of the images.
         device: where it learns.
         progress: hears the epochs.
@@ -114,7 +116,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         # A kill may have come between the weights and the end of their training's state.
         run.remove(state_file)
         return weights.from_bytes(kept, str(run.folder / file))[0]
-    num_classes = _count_classes(images, objective)
+    num_classes = num_classes or _count_classes(images, objective)
     resume = _read_state(run, state_file)
     done = 0 if resume is None else resume.epoch
     progress(f"train {name}", done, recipe.epochs, "epochs")

@@ -14,7 +14,8 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError, RunError
 from db3kd.models import build
 from db3kd.pipeline import reporting
-from db3kd.pipeline.labelling import TRANSFER, decide, label
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import last_losses, lessons, train
 from db3kd.pipeline.timing import spent_seconds, timed
@@ -54,7 +55,15 @@ def tell(run: Run, story: Story, *, progress: Progress = silent) -> Report:
     check(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
     with timed(run):
-        transfer = label(run, story.teacher, story.images, story.labelling, budget=story.budget, progress=progress)
+        transfer = label(
+            run,
+            story.teacher,
+            story.images,
+            story.labelling,
+            budget=story.budget,
+            priming=story.priming,
+            progress=progress,
+        )
         students = teach(run, transfer, story.distillation, device=story.device, progress=progress)
     return conclude(run, story, transfer, students, progress=progress)
 

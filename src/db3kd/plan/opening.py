@@ -8,19 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary.guided import GuidedOptions
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
 from db3kd.boundary.sign_opt import SignOptOptions
 from db3kd.data import Dataset, load
 from db3kd.errors import PlanError
 from db3kd.execution import Labelling
 from db3kd.models import parameter_count, weights
-from db3kd.pipeline import Budget, Distillation, Story
+from db3kd.pipeline import Budget, Distillation, Priming, Story
+from db3kd.pipeline.priming import PRIMER_RECIPE
 from db3kd.plan.schema import (
     BudgetSection,
     DistillSection,
     ImagesSection,
     LabelSection,
     Plan,
+    PrimerSection,
     RecipeSection,
     TeacherSection,
     TrainSection,
@@ -29,7 +32,8 @@ from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.teachers.function import Decide
 from db3kd.training import Recipe, student_recipe, teacher_recipe
 
-_MBD_QUERIES = 1000
+_QUERIES = {"mbd": 1000, "guided": 50}
+_DIRECTIONS = {"mbd": 200, "guided": 20}
 _BD_EXEMPLARS = 10
 
 
@@ -69,6 +73,7 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
         labelling=open_labelling(plan.label, device=device),
         distillation=open_distillation(plan.distill),
         budget=open_budget(plan.budget),
+        priming=open_priming(plan.primer, plan.label),
         teacher_name=plan.teacher.uri,
         teacher_parameters=opened.parameters,
         device=device,
@@ -127,14 +132,16 @@ def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
         How distances are bought.
     """
     boundary = BoundaryDistance(section.exemplars or _BD_EXEMPLARS, section.order, section.tolerance)
-    sign_opt = SignOptOptions(section.directions, section.smoothing, section.step)
+    directions = section.directions or _DIRECTIONS.get(section.method, 1)
+    sign_opt = SignOptOptions(directions, section.smoothing, section.step)
     methods: dict[str, Method] = {
         "sd": SampleDistance(section.exemplars),
         "bd": boundary,
         "mbd": MinimalBoundaryDistance(boundary, sign_opt, section.seed),
+        "guided": GuidedDistance(options=GuidedOptions(directions), seed=section.seed),
     }
     method = methods[section.method]
-    most = _MBD_QUERIES if method.most_queries is None else method.most_queries
+    most = _QUERIES[section.method] if method.most_queries is None else method.most_queries
     queries = most if section.queries_per_pair is None else section.queries_per_pair
     late = [count for count in section.snapshots if count >= queries]
     if late:
@@ -143,6 +150,28 @@ def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
             "asked: take them out, or raise label.queries_per_pair"
         )
     return Labelling(method, queries, tuple(sorted(section.snapshots)), section.seed, device)
+
+
+def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
+    """Say where a guided search's primers come from.
+
+    Args:
+        section: how many of which kind.
+        label: the search.
+
+    Returns:
+        How primers are made; None where the search has none.
+    """
+    if label.method != "guided" or not section.networks:
+        return None
+    return Priming(
+        recipe=open_recipe(section, PRIMER_RECIPE),
+        architecture=section.architecture,
+        networks=section.networks,
+        mixtures_per_image=section.mixtures_per_image,
+        subspace=section.subspace,
+        seed=section.seed,
+    )
 
 
 def open_distillation(section: DistillSection) -> Distillation:
@@ -164,7 +193,7 @@ def open_distillation(section: DistillSection) -> Distillation:
 
 def open_budget(section: BudgetSection) -> Budget:
     """Make what a section says may be spent."""
-    limits = {"decisions": section.decisions, "label": section.label}
+    limits = {"decisions": section.decisions, "primer": section.primer, "label": section.label}
     stages = {name: limit for name, limit in limits.items() if limit is not None}
     return Budget(section.total, stages, section.price_per_1000)
 

@@ -72,26 +72,28 @@ class LabelSection(_Section):
     """How distances are bought.
 
     Args:
-        method: "sd" (sample distance), "bd" (boundary distance) or "mbd" (minimal boundary distance).
-        queries_per_pair: most queries for one image and class; by default 1,000 for mbd, and what it can use for bd.
+        method: "sd" (sample distance), "bd" (boundary distance), "mbd" (minimal boundary distance, by Sign-OPT as in
+            the paper) or "guided" (minimal boundary distance where primers expect it).
+        queries_per_pair: most queries for one image and class; by default 50 for guided, 1,000 for mbd, and what it
+            can use for bd.
         snapshots: query counts at which the distances are kept as well.
         exemplars: images of the class that bd and the start of mbd bisect towards; for sd, random ones to look at
             instead of all.
         order: "nearest" exemplars, or the nearest and then "random" ones as in the paper.
         tolerance: bd's bisection stops when its bracket is this part of the radius.
-        directions: mbd's random directions per estimate.
+        directions: random directions per estimate; 200 for mbd, 20 for guided.
         smoothing: their length beside the row's direction (the paper's beta).
         step: first step of mbd's line search.
         seed: of all random choices.
     """
 
-    method: Literal["sd", "bd", "mbd"] = "mbd"
+    method: Literal["sd", "bd", "mbd", "guided"] = "guided"
     queries_per_pair: Count | None = None
     snapshots: tuple[PositiveInt, ...] = ()
     exemplars: PositiveInt | None = None
     order: Literal["nearest", "random"] = "nearest"
     tolerance: Fraction = 1e-3
-    directions: PositiveInt = 200
+    directions: PositiveInt | None = None
     smoothing: Positive = 1e-3
     step: Positive = 0.2
     seed: int = 0
@@ -117,6 +119,24 @@ class RecipeSection(_Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     milestones: tuple[PositiveInt, ...] | None = None
+
+
+class PrimerSection(RecipeSection):
+    """Where the primers of the guided search come from, beside the keys of their recipe.
+
+    Args:
+        architecture: lenet5, lenet5-half, alexnet, ... or package.module:factory; the teacher's size does well.
+        networks: how many learn from the same answers; 0 for a search without primers.
+        mixtures_per_image: mixtures and noisy images to ask about, per image.
+        subspace: directions of their gradients that the search asks in.
+        seed: of the mixtures, the weights and the order of the images.
+    """
+
+    architecture: str = "lenet5"
+    networks: Count = 4
+    mixtures_per_image: Annotated[float, Field(ge=0)] = 2.0
+    subspace: PositiveInt = 100
+    seed: int = 0
 
 
 class TrainSection(RecipeSection):
@@ -171,6 +191,7 @@ class BudgetSection(_Section):
     Args:
         total: most queries of all stages together.
         decisions: most queries of the stage that asks for the class of each image.
+        primer: most queries of the stage that asks for the classes of mixtures.
         label: most queries of the stage that asks for distances.
         price_per_1000: money for 1,000 queries.
         currency: what the price is in, for the estimate.
@@ -178,6 +199,7 @@ class BudgetSection(_Section):
 
     total: Count | None = None
     decisions: Count | None = None
+    primer: Count | None = None
     label: Count | None = None
     price_per_1000: Annotated[float, Field(ge=0)] | None = None
     currency: str = "EUR"
@@ -191,6 +213,7 @@ class Plan(_Section):
         images: what the student learns from.
         held_out: what it is measured on; without it, the report holds no accuracies.
         label: how distances are bought.
+        primer: what guides the guided search.
         distill: how the student learns.
         budget: what may be spent.
     """
@@ -199,6 +222,7 @@ class Plan(_Section):
     images: ImagesSection
     held_out: HeldOutSection | None = None
     label: LabelSection = LabelSection()
+    primer: PrimerSection = PrimerSection()
     distill: DistillSection = DistillSection()
     budget: BudgetSection = BudgetSection()
 
@@ -215,6 +239,7 @@ class Sections(BaseModel):
         images: as in a plan.
         held_out: as in a plan.
         label: as in a plan.
+        primer: as in a plan.
         distill: as in a plan.
         budget: as in a plan.
         train: of `db3kd train`.
@@ -227,6 +252,7 @@ class Sections(BaseModel):
     images: ImagesSection | None = None
     held_out: HeldOutSection | None = None
     label: LabelSection | None = None
+    primer: PrimerSection | None = None
     distill: DistillSection | None = None
     budget: BudgetSection | None = None
     train: TrainSection | None = None

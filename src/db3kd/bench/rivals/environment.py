@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 FOOLBOX = "3.3.4"
 ART = "1.20.1"
 _WANTED = (f"foolbox=={FOOLBOX}", f"adversarial-robustness-toolbox=={ART}")
-_SITE_FOLDERS = ("site-packages", "dist-packages")
+# What the folders are called that packages are installed into.
+SITE_FOLDERS = ("site-packages", "dist-packages")
 _SECONDS_TO_INSTALL = 900
 
 
@@ -69,7 +70,7 @@ def _name() -> str:
 
 def _site_folders() -> tuple[str, ...]:
     """Where the running interpreter has its packages from."""
-    return tuple(dict.fromkeys(entry for entry in sys.path if Path(entry).name in _SITE_FOLDERS))
+    return tuple(dict.fromkeys(entry for entry in sys.path if Path(entry).name in SITE_FOLDERS))
 
 
 def _make(folder: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import db3kd
-from db3kd.bench.rivals.environment import ART, FOOLBOX
+from db3kd.bench.rivals.environment import ART, FOOLBOX, SITE_FOLDERS
 from db3kd.boundary import ExemplarPool, Pairs
 from db3kd.errors import Db3kdError, PlanError
 from db3kd.tensors import Float, Int, Tensor
@@ -47,7 +47,8 @@ class RivalSettings:
     pairs: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.queries or min(*self.queries, self.pairs or 1) < 1 or self.pairs == 0:
+        pairs = 1 if self.pairs is None else self.pairs
+        if not self.queries or min(*self.queries, pairs) < 1:
             raise PlanError(
                 "rivals need at least 1 query and 1 pair, "
                 f"got queries {self.queries} and pairs {self.pairs}; nothing was measured"
@@ -93,7 +94,7 @@ def measure_rivals(pairs: Pairs, pool: ExemplarPool, settings: RivalSettings) ->
     count = len(pairs) if settings.pairs is None else min(settings.pairs, len(pairs))
     exemplars = pool.nearest(pairs, 1)[:count, 0].cpu()
     started = (exemplars >= 0).nonzero()[:, 0]
-    counts = tuple(sorted(settings.queries))
+    counts = tuple(sorted(set(settings.queries)))
     fewer = "" if count == len(pairs) else f", first {count} pairs"
     with tempfile.TemporaryDirectory(prefix="db3kd-rivals-") as folder:
         request = Path(folder) / "request.npz"
@@ -111,12 +112,12 @@ def measure_rivals(pairs: Pairs, pool: ExemplarPool, settings: RivalSettings) ->
             answer = _asked(settings, name, request)
             distances = torch.full((count, len(counts)), math.inf)
             queries = torch.zeros(count, dtype=torch.int64)
-            distances[started] = torch.from_numpy(answer["distances"]).view(-1, len(counts))
-            queries[started] = torch.from_numpy(answer["queries"])
+            distances[started] = answer["distances"].view(-1, len(counts))
+            queries[started] = answer["queries"]
             yield RivalDistances(name, library + fewer, counts, distances, queries)
 
 
-def _asked(settings: RivalSettings, rival: str, request: Path) -> dict[str, np.ndarray[tuple[int, ...], np.dtype]]:
+def _asked(settings: RivalSettings, rival: str, request: Path) -> dict[str, Tensor]:
     answer = request.with_name(f"{rival}.npz")
     command = (str(settings.python), "-m", "db3kd.bench.rivals.worker", rival, request, settings.weights, answer)
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
@@ -125,10 +126,12 @@ def _asked(settings: RivalSettings, rival: str, request: Path) -> dict[str, np.n
             f"the process of {rival} must end with code 0, got {done.returncode}; its figures are missing and nothing "
             f"of it was kept: leave the rivals out, or mend what it said:\n{done.stderr.strip()[-2000:]}"
         )
-    return dict(np.load(answer))
+    return {name: torch.from_numpy(values) for name, values in np.load(answer).items()}
 
 
 def _environment() -> dict[str, str]:
     """The variables of this process, with db3kd found where it is found here."""
-    root = str(Path(db3kd.__file__).parents[1])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), root)))}
+    root = Path(db3kd.__file__).parents[1]
+    # An installed db3kd is seen anyway; on PYTHONPATH, its folder would come before the environment's own.
+    own = "" if root.name in SITE_FOLDERS else str(root)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), own)))}

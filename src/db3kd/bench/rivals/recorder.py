@@ -24,7 +24,7 @@ class Recorder:
         image: where distances are measured from.
         target: the class to reach.
         start: a point that the network puts in the target class; it is the best crossing after 0 queries.
-        counts: query counts at which the best distance is wanted, at least one.
+        counts: query counts at which the best distance is wanted; at least one, none twice.
     """
 
     def __init__(

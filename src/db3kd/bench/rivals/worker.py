@@ -22,18 +22,24 @@ from db3kd.bench.rivals.recorder import EnoughAsked, Recorder, never_across
 from db3kd.models import weights
 from db3kd.tensors import Float, Int, Tensor
 
-# More steps than the count leaves queries for: the count ends the attack, not a cap of its own.
+# Steps enough for any count: the recorder ends the attack, not a cap of its own.
 _WITHOUT_END = 10**9
 
 
 @dataclass(frozen=True)
-class _AttackedPair:
-    """One image to attack, one class to reach, one point that is across."""
+class AttackedPair:
+    """One image and one class to reach.
+
+    Args:
+        image: in [0, 1].
+        target: the class.
+        start: a point that is across.
+        num_classes: number of classes that there are.
+    """
 
     image: Float[Tensor, "c h w"]
     target: int
     start: Float[Tensor, "c h w"]
-    most_queries: int
     num_classes: int
 
 
@@ -49,7 +55,7 @@ class _OneHotDecisions(nn.Module):
         return _one_hot(self._recorder.decide(points), self._num_classes)
 
 
-def hop_skip_jump(recorder: Recorder, pair: _AttackedPair) -> None:
+def hop_skip_jump(recorder: Recorder, pair: AttackedPair) -> None:
     """Attack a pair by foolbox's HopSkipJump with its default settings, from the pair's start.
 
     Args:
@@ -61,11 +67,11 @@ def hop_skip_jump(recorder: Recorder, pair: _AttackedPair) -> None:
     foolbox: Any = importlib.import_module("foolbox")
     model = foolbox.PyTorchModel(_OneHotDecisions(recorder, pair.num_classes).eval(), bounds=(0, 1), device="cpu")
     criterion = foolbox.criteria.TargetedMisclassification(torch.tensor([pair.target]))
-    attack = foolbox.attacks.HopSkipJumpAttack(steps=pair.most_queries, constraint="l2")
+    attack = foolbox.attacks.HopSkipJumpAttack(steps=_WITHOUT_END, constraint="l2")
     attack.run(model, pair.image[None], criterion, starting_points=pair.start[None])
 
 
-def sign_opt(recorder: Recorder, pair: _AttackedPair) -> None:
+def sign_opt(recorder: Recorder, pair: AttackedPair) -> None:
     """Attack a pair by ART's Sign-OPT with its default settings, from the pair's start.
 
     Args:
@@ -89,7 +95,7 @@ def sign_opt(recorder: Recorder, pair: _AttackedPair) -> None:
     attack = evasion.SignOPTAttack(classifier, targeted=True, max_iter=_WITHOUT_END, query_limit=_WITHOUT_END)
     attack_as_published = attack._attack
 
-    def attack_mended(*, x_0: object, y_0: object, target: object, x_init: object) -> object:
+    def attack_mended(*, x_0: object, target: object, x_init: object, y_0: object) -> object:  # noqa: ARG001  # ART's
         return attack_as_published(x_0=x_0, y_0=target, target=target, x_init=x_init)
 
     attack._attack = attack_mended
@@ -97,7 +103,7 @@ def sign_opt(recorder: Recorder, pair: _AttackedPair) -> None:
     attack.generate(pair.image[None].numpy(), y=np.array([pair.target]), x_init=pair.start[None].numpy())
 
 
-ATTACKS: dict[str, Callable[[Recorder, _AttackedPair], None]] = {
+ATTACKS: dict[str, Callable[[Recorder, AttackedPair], None]] = {
     "hop-skip-jump": hop_skip_jump,
     "sign-opt-art": sign_opt,
 }
@@ -120,9 +126,7 @@ def attack_pairs(rival: str, request: Path, weights_file: Path, answer: Path) ->
     counts = [int(count) for count in asked["counts"]]
     distances, queries = [], []
     for row, image in enumerate(asked["image_of"]):
-        pair = _AttackedPair(
-            images[image], int(asked["targets"][row]), starts[row], max(counts), int(header["num_classes"])
-        )
+        pair = AttackedPair(images[image], int(asked["targets"][row]), starts[row], int(header["num_classes"]))
         reached, spent = _attack(ATTACKS[rival], _decisions_of(module), pair, counts=counts, key=asked["keys"][row])
         distances.append(reached)
         queries.append(spent)
@@ -130,9 +134,9 @@ def attack_pairs(rival: str, request: Path, weights_file: Path, answer: Path) ->
 
 
 def _attack(
-    attack: Callable[[Recorder, _AttackedPair], None],
+    attack: Callable[[Recorder, AttackedPair], None],
     network: Callable[[Float[Tensor, "b c h w"]], Int[Tensor, " b"]],
-    pair: _AttackedPair,
+    pair: AttackedPair,
     *,
     counts: Sequence[int],
     key: int,

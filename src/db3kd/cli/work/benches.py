@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from db3kd.bench import BenchSettings, SearchBench, SearchFigures, measure_searches
+from db3kd.bench.rivals import RivalSettings, rivals_python
 from db3kd.cli.display import print_pairs, remark
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import InputError
@@ -34,6 +35,8 @@ def measure(
     pairs: int,
     seed: int,
     max_batch: int,
+    rivals: bool,
+    rival_pairs: int | None,
     device: str,
 ) -> None:
     """Measure the searches, print the table, write the file.
@@ -46,6 +49,8 @@ def measure(
         pairs: pairs to compare distances on.
         seed: of all random choices.
         max_batch: rows a call.
+        rivals: measure public attacks as well, and install them where they are not yet.
+        rival_pairs: attack so many of the pairs by them; None means all.
         device: where teacher and searches run.
     """
     # Told now and not after minutes of measuring.
@@ -56,15 +61,24 @@ def measure(
             f"the white-box minimum needs the network itself, torch:FILE or torch:ARCHITECTURE@FILE, got {uri!r}; "
             "nothing was measured"
         )
+    if rival_pairs is not None and not rivals:
+        raise InputError("--rival-pairs says how many pairs --rivals attack; nothing was measured: give both")
     # What is wrong with the URI is the plan's to say.
     open_teacher(TeacherSection(uri=uri), device=device)
-    module, header = weights.from_file(Path(uri.removeprefix("torch:").rpartition("@")[2]))
+    network = Path(uri.removeprefix("torch:").rpartition("@")[2])
+    module, header = weights.from_file(network)
     figures = measure_searches(
         module,
         open_images(ImagesSection(source=source, limit=limit, seed=seed)),
         teacher=uri,
         num_classes=int(header["num_classes"]),
-        settings=BenchSettings(pairs=pairs, seed=seed, max_batch=max_batch, device=device),
+        settings=BenchSettings(
+            pairs=pairs,
+            seed=seed,
+            max_batch=max_batch,
+            device=device,
+            rivals=RivalSettings(rivals_python(), network, pairs=rival_pairs) if rivals else None,
+        ),
         on_search=lambda figure: remark(f"{figure.name}, {figure.setting}: measured"),
     )
     if file is not None:

@@ -13,8 +13,8 @@ from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
 from db3kd.plan import Sections, parse_sections
-from db3kd.plan.opening import open_budget, open_images, open_labelling, open_teacher
-from db3kd.plan.schema import BudgetSection
+from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming, open_teacher
+from db3kd.plan.schema import BudgetSection, PrimerSection
 from db3kd.report.schema import Labelling
 from db3kd.report.tables import UNKNOWN, outcome_table
 from db3kd.runs import Run
@@ -36,12 +36,21 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
         assert sections.label is not None
         teacher, images = open_teacher(sections.teacher, device=device).teacher, open_images(sections.images)
         labelling = open_labelling(sections.label, device=device)
+        priming = open_priming(sections.primer or PrimerSection(), sections.label)
         check_images(teacher.spec, images, labelled=False)
         run.adopt(sections.sections())
         run.adopt_teacher(teacher.spec.fingerprint)
         budget = open_budget(sections.budget or BudgetSection())
         with showing() as stages, timed(run):
-            transfer = label(run, Watched(teacher, stages.hear_rows), images, labelling, budget=budget, progress=stages)
+            transfer = label(
+                run,
+                Watched(teacher, stages.hear_rows),
+                images,
+                labelling,
+                budget=budget,
+                priming=priming,
+                progress=stages,
+            )
         found, statement = describe_labelling(transfer), run.statement()
     _show(folder, found, statement, len(transfer), as_json=as_json)
 

@@ -7,11 +7,12 @@ from db3kd.cli.display import print_json
 from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
+from db3kd.pipeline.priming import PRIMER
 from db3kd.pipeline.status import StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
-from db3kd.plan.opening import open_budget, open_distillation, open_train_recipe
-from db3kd.plan.schema import BudgetSection
+from db3kd.plan.opening import open_budget, open_distillation, open_priming, open_train_recipe
+from db3kd.plan.schema import BudgetSection, PrimerSection
 from db3kd.report.tables import UNKNOWN, Column, Table, duration
 from db3kd.runs import Run
 
@@ -47,14 +48,25 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     """The networks that a run trains, with their epochs."""
     if kept.train is not None:
         return {"model": open_train_recipe(kept.train).epochs}
+    primers = _primers(kept)
     if kept.distill is None:
-        return {}
+        return primers
     distillation = open_distillation(kept.distill)
     names = [*distillation.baselines, STUDENT]
     # Without true labels there is no such baseline, which shows once the run's own student, the last one, is there.
     if run.has(f"{STUDENT}.safetensors"):
         names = [name for name in names if run.has(f"{name}.safetensors")]
-    return dict.fromkeys(names, distillation.recipe.epochs)
+    return primers | dict.fromkeys(names, distillation.recipe.epochs)
+
+
+def _primers(kept: Sections) -> dict[str, int]:
+    """The networks that guide the search, with their epochs."""
+    if kept.label is None:
+        return {}
+    priming = open_priming(kept.primer or PrimerSection(), kept.label)
+    if priming is None:
+        return {}
+    return {f"{PRIMER}-{number}": priming.recipe.epochs for number in range(priming.networks)}
 
 
 def _stage_table(found: Status) -> Table:

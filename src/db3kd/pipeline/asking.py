@@ -1,0 +1,153 @@
+"""The stages that ask for classes alone: of the images, of held-out ones, of mixtures for primers.
+
+Each answer is noted in a journal before it is used, so an interrupted stage goes on without paying twice. How any stage
+of a run gets its oracle stands here too.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+
+from db3kd.data import Dataset
+from db3kd.errors import RunMismatch
+from db3kd.execution import Remembering
+from db3kd.oracle import Oracle
+from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.runs import Run
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensorfile import pack, unpack
+from db3kd.tensors import Int, Tensor
+
+# A kill wastes at most one lease; a lease costs one write to the disk.
+_LEASE = 16_384
+_ROWS_BYTES_PER_SHARD = 16 * 2**20
+_MOST_IMAGES_PER_SHARD = 512
+_BYTE = 256
+_IMAGES_PER_STEP = 4096
+_DECISIONS = "db3kd-decisions-1"
+
+
+def decide(
+    run: Run,
+    teacher: Teacher,
+    images: Dataset,
+    *,
+    budget: Budget,
+    stage: str = "decisions",
+    held_out: bool = False,
+    progress: Progress = silent,
+) -> Int[Tensor, " n"]:
+    """Ask the teacher for the class of each image, or read what it said before.
+
+    Args:
+        run: remembers the answers under the stage's name.
+        teacher: decides.
+        images: the n images.
+        budget: what may be spent.
+        stage: who spends.
+        held_out: whether it is booked apart from the budget.
+        progress: hears how far it is.
+
+    Returns:
+        A class per image.
+
+    Raises:
+        BudgetExhausted: the budget is spent; the answers so far are kept.
+        RunMismatch: the run holds the decisions of other images.
+        TeacherError: the teacher failed for good.
+
+    Cost: one query an image that was not answered before.
+    """
+    images = as_seen(images, teacher.spec)
+    name, identity = f"{stage}.safetensors", identity_of(teacher, images.digest)
+    read = _read_decisions(run, name)
+    if read is not None:
+        tensors, header = read
+        if header["identity"] != identity.hex():
+            raise RunMismatch(
+                f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
+                "use another run directory"
+            )
+        return tensors["decisions"]
+    with asking(run, teacher, budget, stage, held_out=held_out) as oracle, run.journal(stage, identity) as journal:
+        ask = Remembering(oracle, journal)
+        answers = []
+        progress(stage, 0, len(images), "images")
+        for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
+            answers.append(ask(images.images(rows)))
+            progress(stage, int(rows[-1]) + 1, len(images), "images")
+    decisions = torch.cat(answers)
+    header = {
+        "identity": identity.hex(),
+        "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
+    }
+    run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
+    run.drop_journal(stage)
+    return decisions
+
+
+def count_decided(run: Run) -> tuple[int, int] | None:
+    """Tell how many images have the teacher's decisions, and in how many shards; None where that is not finished."""
+    read = _read_decisions(run, "decisions.safetensors")
+    if read is None:
+        return None
+    tensors, header = read
+    images = len(tensors["decisions"])
+    return images, -(-images // int(header["images_per_shard"]))
+
+
+def images_per_shard(image_shape: tuple[int, int, int], num_classes: int) -> int:
+    """Choose how many images a shard has: enough rows for full calls, and few enough for the memory of any machine.
+
+    Args:
+        image_shape: channels, height and width of one image.
+        num_classes: number of classes of the teacher.
+
+    Returns:
+        So many images that a float for each pixel of each of their rows takes 16 MiB; a search holds a few of those.
+    """
+    bytes_per_image = 4 * math.prod(image_shape) * (num_classes - 1)
+    return max(1, min(_MOST_IMAGES_PER_SHARD, _ROWS_BYTES_PER_SHARD // bytes_per_image))
+
+
+@contextmanager
+def asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False) -> Iterator[Oracle]:
+    """Give an oracle on the run's account for a stage; what was leased too much is given back at the end.
+
+    Args:
+        run: holds the ledger.
+        teacher: decides.
+        budget: what may be spent.
+        stage: who spends.
+        held_out: whether it is booked apart from the budget.
+
+    Yields:
+        The oracle.
+    """
+    with run.ledger().account(stage, limits=budget.limits(stage), block=_LEASE, held_out=held_out) as account:
+        yield Oracle(teacher, account)
+
+
+def identity_of(teacher: Teacher, *what: str) -> bytes:
+    """Tell by a digest what answers belong to: a teacher, and what it was asked about."""
+    return hashlib.sha256(json.dumps([teacher.spec.fingerprint, *what]).encode()).digest()
+
+
+def _read_decisions(run: Run, name: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    kept = run.get(name)
+    if kept is None:
+        return None
+    way_out = "delete it and run again: it is paid again"
+    return unpack(kept, kind=_DECISIONS, origin=str(run.folder / name), way_out=way_out)
+
+
+def as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
+    """Give the images as the teacher sees them: on its levels, so that what is measured from is what was asked."""
+    if spec.levels is None or (spec.levels == _BYTE and images.pixels.dtype == torch.uint8):
+        return images
+    return replace(images, pixels=spec.admit(images.images()))

@@ -1,0 +1,171 @@
+"""The stage before the guided search: primers, which learn what the teacher decides and can be looked into.
+
+Several networks learn from the same answers: the decisions on the images, and on mixtures of them. Their gradients
+guide the search; what they learned from stays in the run. Called by `db3kd.pipeline.label`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from db3kd.boundary import Guide, principal_directions
+from db3kd.boundary.guide import margin_slopes
+from db3kd.data import Dataset
+from db3kd.evaluation import evaluate
+from db3kd.models.placement import find_device, place
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.story import Budget, Priming, Progress, silent
+from db3kd.pipeline.students import train
+from db3kd.runs import Run
+from db3kd.synthesis import mixtures
+from db3kd.teachers import Teacher
+from db3kd.tensorfile import pack, unpack
+from db3kd.tensors import Float, Int, Tensor
+from db3kd.training import Objective, Recipe
+
+PRIMER = "primer"
+PRIMER_RECIPE = Recipe("adam", 1e-3, epochs=10, batch_size=128, milestones=(7, 9))
+_SUBSPACE = "primer-subspace.safetensors"
+_KIND = "db3kd-subspace-1"
+_LOOKED_AT = 6000
+_SHIFT = 0.05
+_ROWS_PER_PASS = 64
+
+
+@dataclass(frozen=True)
+class Primed:
+    """What the stage brought.
+
+    Args:
+        guide: the primers, for the search.
+        primers: the networks themselves.
+        asked: the mixtures.
+        decisions: what the teacher said of them.
+    """
+
+    guide: Guide
+    primers: tuple[nn.Module, ...]
+    asked: Dataset
+    decisions: Int[Tensor, " m"]
+
+
+def prime(  # teacher, images and what is known of them; the rest is keyword-only
+    run: Run,
+    teacher: Teacher,
+    images: Dataset,
+    decisions: Int[Tensor, " n"],
+    priming: Priming,
+    *,
+    budget: Budget,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Primed:
+    """Ask about mixtures and train primers, or read those that a run holds.
+
+    Args:
+        run: keeps the decisions on the mixtures, the primers and the subspace of their gradients.
+        teacher: decides.
+        images: the n images.
+        decisions: the teacher's class of each of them.
+        priming: how many primers of which kind learn from how many mixtures.
+        budget: what may be spent.
+        device: where primers are trained and looked into.
+        progress: hears how far it is.
+
+    Returns:
+        The primers.
+
+    Raises:
+        BudgetExhausted: the budget is spent; the answers so far are kept.
+        TeacherError: the teacher failed for good.
+
+    Cost: one query a mixture that was not answered before.
+    """
+    asked = mixtures(images, mixtures_for(len(images), priming), seed=priming.seed)
+    answers = decide(run, teacher, asked, budget=budget, stage=PRIMER, progress=progress)
+    lesson = _joined(images, asked)
+    objective = Objective(labels=torch.cat([decisions, answers]))
+    primers = tuple(
+        train(
+            run,
+            f"primer-{number}",
+            lesson,
+            objective,
+            architecture=priming.architecture,
+            recipe=priming.recipe,
+            num_classes=teacher.spec.num_classes,
+            # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
+            seed=(priming.seed + 1) * 1_000_003 + number,
+            device=device,
+            progress=progress,
+        )
+        for number in range(priming.networks)
+    )
+    subspace = _subspace(run, primers, images, priming, device=device)
+    guide = Guide(primers, subspace, bounds=teacher.spec.bounds, device=device)
+    return Primed(guide, primers, asked, answers)
+
+
+def mixtures_for(images: int, priming: Priming) -> int:
+    """Tell how many mixtures primers are to learn from beside so many images."""
+    return round(priming.mixtures_per_image * images)
+
+
+def agreement(primers: tuple[nn.Module, ...], images: Dataset, decisions: Int[Tensor, " n"]) -> float:
+    """Tell how often primers decide as the teacher, on average.
+
+    Args:
+        primers: the networks.
+        images: what they are asked about.
+        decisions: the teacher's class of each image.
+
+    Returns:
+        A share of 1.
+
+    Cost: none.
+    """
+    found = [evaluate(primer, images, decisions=decisions).agreement for primer in primers]
+    return sum(share or 0.0 for share in found) / len(found)
+
+
+def _joined(images: Dataset, asked: Dataset) -> Dataset:
+    """The images and their mixtures as one set."""
+    pixels = torch.cat([images.pixels, asked.pixels]) if images.pixels.dtype == torch.uint8 else None
+    if pixels is None:
+        pixels = torch.cat([images.pixels, asked.images()])
+    return Dataset(f"{images.name} and mixtures", (*images.ids, *asked.ids), pixels, None, images.class_names)
+
+
+def _subspace(
+    run: Run, primers: tuple[nn.Module, ...], images: Dataset, priming: Priming, *, device: str
+) -> Float[Tensor, "m d"]:
+    """The directions in which the primers' gradients mostly lie; kept, so that a run that goes on has the same."""
+    kept = run.get(_SUBSPACE)
+    if kept is not None:
+        way_out = "delete it and run again: it is made again, and searches that are unfinished begin anew"
+        return unpack(kept, kind=_KIND, origin=str(run.folder / _SUBSPACE), way_out=way_out)[0]["subspace"]
+    generator = torch.Generator().manual_seed(priming.seed)
+    rows = torch.randint(len(images), (_LOOKED_AT,), generator=generator)
+    normals = torch.cat([_normals(place(primer, device), images, rows, generator, device=device) for primer in primers])
+    subspace = principal_directions(normals, priming.subspace)
+    run.put(_SUBSPACE, pack({"subspace": subspace}, {}, kind=_KIND))
+    return subspace
+
+
+def _normals(
+    primer: nn.Module, images: Dataset, rows: Int[Tensor, " r"], generator: torch.Generator, *, device: str
+) -> Float[Tensor, "r d"]:
+    """Gradients of a primer's margin towards random classes, a little off the images."""
+    network = primer.eval().requires_grad_(False)
+    found = []
+    for part in rows.split(_ROWS_PER_PASS):
+        points = images.images(part)
+        points = (points + _SHIFT * torch.randn(points.shape, generator=generator)).to(find_device(device))
+        with torch.inference_mode():
+            scores = network(points)
+        # Any class but the one that it decides: the way to that one is long behind.
+        shift = torch.randint(1, scores.shape[1], (len(part),), generator=generator).to(scores.device)
+        classes = (scores.argmax(dim=1) + shift) % scores.shape[1]
+        found.append(margin_slopes(network, points, classes, torch.ones_like(classes, dtype=torch.bool)).normals.cpu())
+    return torch.cat(found)
