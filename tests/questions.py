@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from db3kd.boundary import ExemplarPool, Goals, Interrogation, Pairs, SignOptOptions, interrogate
-from db3kd.boundary.methods import BoundaryDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary import ExemplarPool, Goals, GuidedOptions, Interrogation, Pairs, SignOptOptions, interrogate
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle, Usage
 from db3kd.teachers import Teacher
@@ -24,6 +24,7 @@ METHODS: dict[str, Method] = {
     "bd": BoundaryDistance(exemplars=4),
     "bd at random": BoundaryDistance(exemplars=4, order="random"),
     "mbd": SHORT,
+    "guided": GuidedDistance(options=GuidedOptions(directions=10)),
 }
 
 

@@ -13,6 +13,8 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.errors import PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
+from db3kd.pipeline import Priming
+from db3kd.training import Recipe
 from known_teachers import Counting, Sectors, Slow
 
 SHAPE = (1, 6, 6)
@@ -21,6 +23,8 @@ SETTINGS = BenchSettings(
     pairs=7,
     exemplars=(1, 3),
     sign_opt_queries=(250, 500),
+    guided_queries=(10, 40),
+    priming=Priming(Recipe("adam", 0.01, 3, 16), "made_networks:two_layers", networks=1, subspace=8),
     speed_rows=400,
     bare_seconds=0.001,
     whitebox_steps=60,
@@ -59,6 +63,10 @@ def test_every_setting_has_its_figures(bench: SearchBench) -> None:
         ("bd", "exemplars=3, order=random"),
         ("mbd", "queries=250"),
         ("mbd", "queries=500"),
+        ("guided", "primers=1, queries=10"),
+        ("guided", "primers=1, queries=40"),
+        ("guided", "primers=0, queries=10"),
+        ("guided", "primers=0, queries=40"),
     ]
     assert all(entry.not_found == 0 for entry in bench.searches)
 
@@ -85,6 +93,9 @@ def test_queries_are_those_really_spent(bench: SearchBench) -> None:
     assert bench.pairs == 7
     assert figure(bench, "sd", "exemplars=all 60").queries_per_pair == 0
     assert 5 < figure(bench, "bd", "exemplars=1, order=nearest").queries_per_pair < 25
+    guided, alone = (figure(bench, "guided", f"primers={count}, queries=40") for count in (1, 0))
+    assert 10 < guided.queries_per_pair <= 40
+    assert (guided.primer_queries, alone.primer_queries) == (120, 0)
     assert 200 < figure(bench, "mbd", "queries=250").queries_per_pair <= 250
     assert 250 < figure(bench, "mbd", "queries=500").queries_per_pair <= 500
 
@@ -100,6 +111,13 @@ def test_speeds_are_compared_with_the_bare_teacher(bench: SearchBench) -> None:
     one = figure(bench, "bd", "exemplars=1, order=nearest")
     assert one.rows_per_call is not None
     assert one.rows_per_call > 7
+
+
+def test_the_primers_own_work_is_told_apart(bench: SearchBench) -> None:
+    guided, alone = (figure(bench, "guided", f"primers={count}, queries=40") for count in (1, 0))
+    assert guided.student_seconds is not None
+    assert guided.student_seconds > 0
+    assert alone.student_seconds == 0
 
 
 def test_json_holds_what_a_script_would_check(bench: SearchBench) -> None:

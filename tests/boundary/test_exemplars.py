@@ -77,7 +77,9 @@ def test_rows_without_an_exemplar_leave_the_others_as_they_are() -> None:
     full = Question(teacher, images, teacher(images), ExemplarPool(Stack(others), of_others, num_classes=4), others)
     kept = others[of_others != 2]
     without = Question(teacher, images, teacher(images), ExemplarPool(Stack(kept), teacher(kept), num_classes=4), kept)
-    for method in METHODS.values():
+    for name, method in METHODS.items():
+        if name == "guided":
+            continue  # which hands answers on from class to class: see test_guided
         reference, answer = ask(full, method, queries=80), ask(without, method, queries=80)
         missing = (answer.pairs.goals.classes == 2) & answer.pairs.goals.reaching
         assert 0 < missing.sum() < len(missing)

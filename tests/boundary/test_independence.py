@@ -96,7 +96,8 @@ def test_another_seed_draws_other_directions_and_every_row_has_its_own() -> None
     assert len(keys.unique()) == len(keys)
 
 
-@every_search
+# Not guided: by the time that a row has asked so many, its image's other rows may have asked more, and shared it.
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "guided"])
 def test_a_snapshot_is_what_a_search_with_so_many_queries_finds(name: str) -> None:
     asked = _question()
     counts = (0, 1, 7, 20, 57, 81, 100, CAP)

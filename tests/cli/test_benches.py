@@ -29,7 +29,7 @@ def test_search_writes_the_figures_and_prints_the_table(
         assert isinstance(settings, BenchSettings)
         assert (settings.pairs, settings.seed) == (6, 3)
         little = BenchSettings(
-            pairs=6, seed=3, exemplars=(1,), sign_opt_queries=(20,), speed_rows=1, bare_seconds=0.001
+            pairs=6, seed=3, exemplars=(1,), sign_opt_queries=(20,), guided_queries=(), speed_rows=1, bare_seconds=0.001
         )
         return measure_searches(module, dataset, settings=little, **options)  # type: ignore[arg-type]  # as they came
 

@@ -41,6 +41,8 @@ class SearchFigures:
         rows_per_call: mean rows of a call to the teacher.
         bare_rows_per_second: of the bare teacher, measured in turns with this search.
         share_of_bare: rows of the search over those that the bare teacher decides in the same time.
+        primer_queries: what the primers of a guided search were trained on, all pairs together; in no other figure.
+        student_seconds: time of the primers' own passes, all pairs together; in no speed.
     """
 
     name: str
@@ -54,6 +56,8 @@ class SearchFigures:
     rows_per_call: float | None
     bare_rows_per_second: float | None
     share_of_bare: float | None
+    primer_queries: int | None = None
+    student_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import logging
 import math
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import get_args
 
 import torch
@@ -19,13 +21,23 @@ from db3kd.bench.figures import BareFigures, SearchBench, SearchFigures
 from db3kd.bench.rivals import RivalSettings, measure_rivals
 from db3kd.bench.speed import Alternating, BareTeacher, Speed
 from db3kd.bench.whitebox import decoupled_minimum
-from db3kd.boundary import ExemplarPool, Goals, Interrogation, Pairs, interrogate
-from db3kd.boundary.methods import BoundaryDistance, ExemplarOrder, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary import ExemplarPool, Goals, Guide, Interrogation, Pairs, interrogate
+from db3kd.boundary.methods import (
+    BoundaryDistance,
+    ExemplarOrder,
+    GuidedDistance,
+    Method,
+    MinimalBoundaryDistance,
+    SampleDistance,
+)
 from db3kd.data import Dataset
 from db3kd.data.dataset import draw
 from db3kd.errors import PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
+from db3kd.pipeline import Budget, Priming
+from db3kd.pipeline.priming import PRIMER_RECIPE, prime
+from db3kd.runs import Run
 from db3kd.teachers import TorchTeacher
 from db3kd.tensors import Float, Tensor
 
@@ -46,6 +58,8 @@ class BenchSettings:
         seed: of the draw of images and of the searches.
         exemplars: numbers of exemplars that BD is measured with.
         sign_opt_queries: query counts a pair at which MBD is measured; one run serves all.
+        guided_queries: the same for the guided search, with primers and without.
+        priming: where its primers come from.
         speed_rows: rows that a measurement of BD's speed asks at least, on images besides those of the pairs.
         bare_seconds: time of one measurement of the bare teacher beside a search.
         whitebox_steps: gradient steps of the yardstick.
@@ -61,6 +75,8 @@ class BenchSettings:
     seed: int = 0
     exemplars: tuple[int, ...] = (1, 10, 50, 200)
     sign_opt_queries: tuple[int, ...] = (500, 1000, 2000, 4000)
+    guided_queries: tuple[int, ...] = (25, 50, 100, 200, 500, 1000)
+    priming: Priming = field(default_factory=lambda: Priming(PRIMER_RECIPE))
     speed_rows: int = 100_000
     bare_seconds: float = 0.2
     whitebox_steps: int = 100
@@ -84,9 +100,10 @@ def measure_searches(
     teacher: str,
     num_classes: int,
     settings: BenchSettings | None = None,
+    run: Run | None = None,
     on_search: Callable[[SearchFigures], None] | None = None,
 ) -> SearchBench:
-    """Measure SD, BD and MBD on a network of ours.
+    """Measure SD, BD, MBD and the guided search on a network of ours.
 
     Args:
         module: the teacher's network, which maps images in [0, 1] to scores.
@@ -94,6 +111,8 @@ def measure_searches(
         teacher: what the teacher is called in the figures.
         num_classes: number of scores.
         settings: what to measure.
+        run: keeps the primers of the guided search, so that a second bench need not train them; None for a temporary
+            one.
         on_search: hears each figure as soon as it is there.
 
     Returns:
@@ -106,11 +125,13 @@ def measure_searches(
     """
     bench = _Bench(module, images, num_classes, settings or BenchSettings())
     figures = []
-    for figure in bench.figures():
-        figures.append(figure)
-        _log.info("%s, %s: measured", figure.name, figure.setting)
-        if on_search is not None:
-            on_search(figure)
+    with ExitStack() as stack:
+        kept = run or stack.enter_context(Run(stack.enter_context(TemporaryDirectory(prefix="db3kd-"))))
+        for figure in bench.figures(kept):
+            figures.append(figure)
+            _log.info("%s, %s: measured", figure.name, figure.setting)
+            if on_search is not None:
+                on_search(figure)
     return bench.summary(tuple(figures), teacher)
 
 
@@ -158,13 +179,14 @@ class _Bench:
         )
         self._speeds: list[float] = []
 
-    def figures(self) -> Iterator[SearchFigures]:
+    def figures(self, run: Run) -> Iterator[SearchFigures]:
         """Measure one search after the other."""
         yield self._sample_distance()
         for order in get_args(ExemplarOrder):
             for exemplars in self._settings.exemplars:
                 yield self._boundary_distance(BoundaryDistance(exemplars, order))
         yield from self._minimal_boundary_distance()
+        yield from self._guided(run)
         yield from self._rivals()
 
     def summary(self, figures: tuple[SearchFigures, ...], teacher: str) -> SearchBench:
@@ -217,6 +239,29 @@ class _Bench:
             distances = measured.bought.snapshots[count]
             yield self._figures(method.name, f"queries={count}", distances, queries, measured)
 
+    def _guided(self, run: Run) -> Iterator[SearchFigures]:
+        counts = self._settings.guided_queries
+        if not counts:
+            return
+        priming, device = self._settings.priming, self._settings.device
+        if priming.networks:
+            primed = prime(run, self._teacher, self._images, self._decisions, priming, budget=Budget(), device=device)
+            yield from self._guided_by(primed.guide, f"primers={priming.networks}", len(primed.asked))
+        yield from self._guided_by(None, "primers=0", 0)
+
+    def _guided_by(self, guide: Guide | None, setting: str, primer_queries: int) -> Iterator[SearchFigures]:
+        counts = self._settings.guided_queries
+        method = GuidedDistance(guide, seed=self._settings.seed)
+        # One run a count: an estimate that a snapshot would cut in two is not begun.
+        for count in sorted(counts):
+            before = 0.0 if guide is None else guide.seconds
+            measured = self._run(method, self._pairs, count, guide=guide)
+            crossings = measured.bought.crossings
+            queries = float(crossings.queries.double().mean())
+            figures = self._figures(method.name, f"{setting}, queries={count}", crossings.distances, queries, measured)
+            seconds = 0.0 if guide is None else guide.seconds - before
+            yield dataclasses.replace(figures, primer_queries=primer_queries, student_seconds=seconds)
+
     def _rivals(self) -> Iterator[SearchFigures]:
         if self._settings.rivals is None:
             return
@@ -225,9 +270,22 @@ class _Bench:
                 queries = float(rival.queries.clamp(max=count).double().mean())
                 yield self._figures(rival.name, f"{rival.setting}, queries={count}", distances, queries, None)
 
-    def _run(self, method: Method, pairs: Pairs, queries: int, snapshots: tuple[int, ...] = ()) -> _Measured:
+    def _run(
+        self,
+        method: Method,
+        pairs: Pairs,
+        queries: int,
+        snapshots: tuple[int, ...] = (),
+        *,
+        guide: Guide | None = None,
+    ) -> _Measured:
         oracle = self._oracle(method.name)
-        with Alternating(oracle, self._bare, bare_seconds=self._settings.bare_seconds) as asked:
+
+        def student_seconds() -> float:
+            return 0.0 if guide is None else guide.seconds
+
+        seconds = self._settings.bare_seconds
+        with Alternating(oracle, self._bare, bare_seconds=seconds, apart=student_seconds) as asked:
             search = method.search(pairs, self._pool, oracle.spec)
             bought = interrogate(asked, search, queries_per_pair=queries, snapshots=snapshots)
         self._speeds.append(asked.speed.bare_rows_per_second)

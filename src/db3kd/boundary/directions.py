@@ -42,6 +42,7 @@ class DirectionBank:
         drawn = drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
         self._directions: Float[Tensor, "m d"] = drawn.to(device)
         self._blocks, self._block = blocks, block
+        self.freedom = free
 
     def take(
         self, keys: Int[Tensor, " b"], counters: Int[Tensor, " b"], places: Int[Tensor, " b"]

@@ -4,6 +4,7 @@ It starts where the primer expects the crossing, follows the primer's normal alo
 then asks around the crossing, in directions in which normals lie, to mend the normal. It works without a primer too.
 """
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -58,6 +59,11 @@ class _Phase(IntEnum):
 
 
 _FIRST_SHRINK = 0.04
+# What a primer's normal is worth before anything was asked, and after how many probes these count as much.
+_EXPECTED_COSINE, _TRUST = 0.5, 60.0
+# About the length of a normal's part in the span of the directions.
+_IN_SPAN = 0.8
+_MOST_COSINE = 0.95
 _LEAST_GAIN = 0.005
 _WIDEST = 1.45
 
@@ -98,6 +104,7 @@ class Guided:
         self._aims, self._turns = torch.zeros_like(best.points), torch.zeros_like(best.points)
         self._expected, self._angle, self._radius, self._before = (torch.zeros_like(best.distances) for _ in range(4))
         self._evidence = torch.zeros_like(best.points)
+        self._weight = torch.zeros_like(best.distances)
         self._signs = best.points.new_zeros(len(pairs), self._options.directions)
         self._place, self._estimates, self._tried, self._followed, self._failures = (
             torch.zeros_like(pairs.image_of) for _ in range(5)
@@ -232,12 +239,32 @@ class Guided:
             return
         seen = self._bank.weigh(self.pairs.keys[rows], self._estimates[rows], self._signs[rows])
         self._evidence[rows] = self._options.memory * self._evidence[rows] + seen
+        self._weight[rows] = self._options.memory * self._weight[rows] + 1
         self._estimates[rows] += 1
-        normals = _unit(self._evidence[rows])
+        normals = self._evidence[rows] / self._weight[rows][:, None]
         if self._guide is not None:
-            normals = _unit(normals + _unit(self._expected_normals(rows)))
+            normals = self._weigh(rows, normals, self._expected_normals(rows))
+        normals = _unit(normals)
         self._phase[rows] = _Phase.TURN
         self._step(rows, normals)
+
+    def _weigh(
+        self, rows: Int[Tensor, " r"], seen: Float[Tensor, "r d"], expected: Float[Tensor, "r d"]
+    ) -> Float[Tensor, "r d"]:
+        """Add up what was seen and what the primer expects, each by its cosine to the true normal.
+
+        Of N signed random unit directions in m dimensions the mean is c = sqrt(2 / (pi m)) of the normal, and
+        1 / sqrt(N) of noise. So its cosine is known, and how far the primer's normal agrees with it tells the primer's.
+        """
+        probes = self._options.directions * self._weight[rows]
+        share = (2 / (math.pi * self._bank.freedom)) ** 0.5
+        cosine_seen = _IN_SPAN * share / (share**2 + 1 / probes).sqrt()
+        observed = (seen * expected).sum(dim=1) / (share * _IN_SPAN)
+        cosine = (probes * observed + _TRUST * _EXPECTED_COSINE) / (probes + _TRUST)
+        cosine = cosine.clamp(0.0, _MOST_COSINE)
+        trust, trust_seen = cosine / (1 - cosine**2), cosine_seen / (1 - cosine_seen**2)
+        together: Tensor = trust[:, None] * expected + trust_seen[:, None] * _unit(seen)
+        return together
 
     def _step(self, rows: Int[Tensor, " r"], normals: Float[Tensor, "r d"]) -> None:
         """Turn from the row's direction towards a normal, in the plane of the two.

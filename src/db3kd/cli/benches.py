@@ -25,11 +25,14 @@ def search(
     limit: options.LIMIT = None,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
     max_batch: Annotated[int, typer.Option(min=1, help="Most rows a call.")] = 96,
+    primers: Annotated[int, typer.Option(min=0, help="Networks that guide the guided search.")] = 4,
+    primer_architecture: Annotated[str, typer.Option(help="Their architecture.")] = "lenet5",
+    run: Annotated[Path | None, typer.Option("--run", help="Keeps the primers, for another time.")] = None,
     rivals: Annotated[bool, typer.Option("--rivals", help="Beside public attacks, installed on first use.")] = False,
     rival_pairs: Annotated[int | None, typer.Option(min=1, help="Only so many of the pairs for them.")] = None,
     device: options.DEVICE = "cpu",
 ) -> None:
-    """Measure SD, BD and MBD: distances over the white-box minimum, queries, and rows a second beside the teacher."""
+    """Measure the searches: distances over the white-box minimum, queries, and rows a second beside the teacher."""
     from db3kd.cli.work.benches import measure
 
     measure(
@@ -40,6 +43,9 @@ def search(
         pairs=pairs,
         seed=seed,
         max_batch=max_batch,
+        primers=primers,
+        primer_architecture=primer_architecture,
+        folder=run,
         rivals=rivals,
         rival_pairs=rival_pairs,
         device=device,

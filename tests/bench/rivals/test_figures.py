@@ -37,7 +37,13 @@ def test_rivals_are_held_against_the_yardstick_of_their_own_pairs(monkeypatch: p
         teacher="linear",
         num_classes=2,
         settings=BenchSettings(
-            pairs=5, exemplars=(1,), sign_opt_queries=(), speed_rows=1, bare_seconds=0.001, rivals=settings
+            pairs=5,
+            exemplars=(1,),
+            sign_opt_queries=(),
+            guided_queries=(),
+            speed_rows=1,
+            bare_seconds=0.001,
+            rivals=settings,
         ),
     )
 

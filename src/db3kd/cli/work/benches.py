@@ -1,5 +1,6 @@
 """The work of `db3kd bench search`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from db3kd.bench import BenchSettings, SearchBench, SearchFigures, measure_searches
@@ -8,10 +9,12 @@ from db3kd.cli.display import print_pairs, remark
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import InputError
 from db3kd.models import weights
+from db3kd.pipeline import Priming
+from db3kd.pipeline.priming import PRIMER_RECIPE
 from db3kd.plan.opening import open_images, open_teacher
 from db3kd.plan.schema import ImagesSection, TeacherSection
 from db3kd.report.tables import UNKNOWN, Column, Table
-from db3kd.runs import write_atomically
+from db3kd.runs import Run, write_atomically
 
 _COLUMNS = (
     Column("search", numeric=False),
@@ -35,6 +38,9 @@ def measure(
     pairs: int,
     seed: int,
     max_batch: int,
+    primers: int,
+    primer_architecture: str,
+    folder: Path | None,
     rivals: bool,
     rival_pairs: int | None,
     device: str,
@@ -49,6 +55,9 @@ def measure(
         pairs: pairs to compare distances on.
         seed: of all random choices.
         max_batch: rows a call.
+        primers: networks that guide the guided search.
+        primer_architecture: what they are.
+        folder: of a run that keeps them; None for a temporary one.
         rivals: measure public attacks as well, and install them where they are not yet.
         rival_pairs: attack so many of the pairs by them; None means all.
         device: where teacher and searches run.
@@ -67,20 +76,24 @@ def measure(
     open_teacher(TeacherSection(uri=uri), device=device)
     network = Path(uri.removeprefix("torch:").rpartition("@")[2])
     module, header = weights.from_file(network)
-    figures = measure_searches(
-        module,
-        open_images(ImagesSection(source=source, limit=limit, seed=seed)),
-        teacher=uri,
-        num_classes=int(header["num_classes"]),
-        settings=BenchSettings(
-            pairs=pairs,
-            seed=seed,
-            max_batch=max_batch,
-            device=device,
-            rivals=RivalSettings(rivals_python(), network, pairs=rival_pairs) if rivals else None,
-        ),
-        on_search=lambda figure: remark(f"{figure.name}, {figure.setting}: measured"),
+    settings = BenchSettings(
+        pairs=pairs,
+        seed=seed,
+        max_batch=max_batch,
+        priming=Priming(PRIMER_RECIPE, primer_architecture, primers, seed=seed),
+        device=device,
+        rivals=RivalSettings(rivals_python(), network, pairs=rival_pairs) if rivals else None,
     )
+    with nullcontext() if folder is None else Run(folder) as run:
+        figures = measure_searches(
+            module,
+            open_images(ImagesSection(source=source, limit=limit, seed=seed)),
+            teacher=uri,
+            num_classes=int(header["num_classes"]),
+            settings=settings,
+            run=run,
+            on_search=lambda figure: remark(f"{figure.name}, {figure.setting}: measured"),
+        )
     if file is not None:
         write_atomically(file, figures.to_json())
     _show(figures)
