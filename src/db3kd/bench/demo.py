@@ -12,15 +12,15 @@ from torch import nn
 
 from db3kd import __version__
 from db3kd.bench.comparison import Lesson, baseline_lessons, compare, distance_lessons
-from db3kd.boundary.methods import BoundaryDistance, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, MinimalBoundaryDistance, SampleDistance
 from db3kd.data import Dataset, load
 from db3kd.execution import Labelling
 from db3kd.ledger import Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import label
-from db3kd.pipeline.reporting import HeldOut, account_of, describe_labelling
-from db3kd.pipeline.story import Budget, Distillation, Progress, silent
+from db3kd.pipeline.reporting import HeldOut, account_of, describe_labelling, describe_primers
+from db3kd.pipeline.story import Budget, Distillation, Priming, Progress, silent
 from db3kd.pipeline.students import train
 from db3kd.pipeline.telling import REPORT, write_report
 from db3kd.pipeline.timing import spent_seconds, timed
@@ -42,6 +42,8 @@ class DemoOptions:
     Args:
         images: what each student sees.
         queries_per_pair: of the minimal boundary distance.
+        guided_queries_per_pair: of the guided search.
+        mixtures_per_image: what its primers learn from beside the images.
         teacher_epochs: passes of the teacher over the 4,000 digits.
         student_epochs: passes of each student over its images.
         seeds: trainings of each student.
@@ -51,6 +53,8 @@ class DemoOptions:
 
     images: int = 300
     queries_per_pair: int = 500
+    guided_queries_per_pair: int = 50
+    mixtures_per_image: float = 5.0
     teacher_epochs: int = 20
     student_epochs: int = 100
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -88,6 +92,8 @@ def demonstrate(run: Run, options: DemoOptions, *, progress: Progress = silent) 
         bought = _buy_all(run, teacher, options, progress)
         decisions = decide(run, teacher, test, budget=Budget(), stage="held-out", held_out=True, progress=progress)
         students = _students(run, network, bought, digits, HeldOut(test, decisions), options=options, progress=progress)
+        with Run(run.folder / bought[-1].transfer.provenance["method"]) as shards:
+            primers = describe_primers(shards, bought[-1].transfer, HeldOut(test, decisions), device=options.device)
     report = Report(
         title=f"Demo: {_STUDENT} from the decisions of a LeNet5 on MNIST digits",
         db3kd_version=__version__,
@@ -98,6 +104,7 @@ def demonstrate(run: Run, options: DemoOptions, *, progress: Progress = silent) 
         queries=account_of(_joined(bought, run.statement())),
         seconds=spent_seconds(run),
         class_names=digits.class_names,
+        primers=primers,
         labellings=tuple(describe_labelling(one.transfer) for one in bought),
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
         notes=(
@@ -138,16 +145,28 @@ def _buy_all(run: Run, teacher: TorchTeacher, options: DemoOptions, progress: Pr
     """Buy distances by each method in a run of its own, so that each pays all that it needs."""
     images = load(_SOURCE, "train", limit=options.images, seed=options.seed)
     boundary, minimal = BoundaryDistance(), MinimalBoundaryDistance(seed=options.seed)
+    guided = GuidedDistance(seed=options.seed)
+    # Far fewer images than the default is made for: each of them needs more mixtures.
+    priming = Priming(mixtures_per_image=options.mixtures_per_image, seed=options.seed)
     bought = []
     for method, queries in (
         (SampleDistance(), 0),
         (boundary, boundary.most_queries),
         (minimal, options.queries_per_pair),
+        (guided, options.guided_queries_per_pair),
     ):
         labelling = Labelling(method, queries, seed=options.seed, device=options.device)
         with Run(run.folder / method.name) as own:
             own.adopt_teacher(teacher.spec.fingerprint)
-            transfer = label(own, teacher, images, labelling, budget=Budget(), progress=progress)
+            transfer = label(
+                own,
+                teacher,
+                images,
+                labelling,
+                budget=Budget(),
+                priming=priming if method is guided else None,
+                progress=progress,
+            )
             bought.append(_Bought(transfer, own.statement()))
     return bought
 

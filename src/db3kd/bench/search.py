@@ -36,7 +36,7 @@ from db3kd.errors import PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline import Budget, Priming
-from db3kd.pipeline.priming import PRIMER_RECIPE, prime
+from db3kd.pipeline.priming import prime
 from db3kd.runs import Run
 from db3kd.teachers import TorchTeacher
 from db3kd.tensors import Float, Tensor
@@ -76,7 +76,7 @@ class BenchSettings:
     exemplars: tuple[int, ...] = (1, 10, 50, 200)
     sign_opt_queries: tuple[int, ...] = (500, 1000, 2000, 4000)
     guided_queries: tuple[int, ...] = (25, 50, 100, 200, 500, 1000)
-    priming: Priming = field(default_factory=lambda: Priming(PRIMER_RECIPE))
+    priming: Priming = field(default_factory=Priming)
     speed_rows: int = 100_000
     bare_seconds: float = 0.2
     whitebox_steps: int = 100

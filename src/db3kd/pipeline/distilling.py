@@ -13,7 +13,7 @@ from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, Min
 from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling
 from db3kd.models import weights
-from db3kd.pipeline.priming import PRIMER_RECIPE, mixtures_for
+from db3kd.pipeline.priming import mixtures_for
 from db3kd.pipeline.story import Budget, Distillation, Priming, Story
 from db3kd.pipeline.telling import STUDENT, tell
 from db3kd.runs import Run
@@ -70,7 +70,7 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        priming = Priming(PRIMER_RECIPE, seed=seed) if method == "guided" else None
+        priming = Priming(seed=seed) if method == "guided" else None
         asked = {"images": dataset.digest, "method": method, "distillation": repr(distillation), "seed": seed}
         allowance = _kept_allowance(opened)
         if allowance is None:

@@ -24,7 +24,7 @@ from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
 
 TRANSFER = "transfer.safetensors"
-EXAMPLES = 8
+EXAMPLES = 64
 _SHARD = "db3kd-shard-1"
 
 
@@ -66,11 +66,12 @@ def label(
         _check_bought(run, transfer, images, _provenance(teacher, labelling, priming))
         return transfer
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
-    asked_for = labelling
+    provenance = _provenance(teacher, labelling, priming)
     if priming is not None and isinstance(labelling.method, GuidedDistance):
         device = labelling.device
         primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
         labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
+        provenance["primer_queries"] = str(len(primed.asked))
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
@@ -84,6 +85,7 @@ def label(
                 _check_shard(run, index, identity)
             else:
                 with run.shards.journal(index, identity) as journal:
+                    before = _work_of(labelling)
                     shard = make_shard(
                         Remembering(oracle, journal),
                         images.subset(rows),
@@ -92,10 +94,10 @@ def label(
                         labelling,
                         examples=EXAMPLES if index == 0 else 0,
                     )
-                run.shards.put(index, pack(shard, {"identity": identity.hex()}, kind=_SHARD))
+                header = {"identity": identity.hex(), **_spent_since(before, labelling)}
+                run.shards.put(index, pack(shard, header, kind=_SHARD))
                 done += len(rows)
                 progress("label", done, len(images), "images")
-    provenance = _provenance(teacher, asked_for, priming)
     transfer = _assemble(run, images, decisions, provenance, scope=scope, count=len(parts))
     run.put(TRANSFER, transfer.to_bytes())
     return transfer
@@ -153,6 +155,19 @@ def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
             "file back, or delete it and run again: only its queries are paid again"
         )
     return tensors
+
+
+def _work_of(labelling: Labelling) -> tuple[int, float] | None:
+    """Passes and seconds of the primers so far."""
+    guide = labelling.method.guide if isinstance(labelling.method, GuidedDistance) else None
+    return None if guide is None else (guide.passes, guide.seconds)
+
+
+def _spent_since(before: tuple[int, float] | None, labelling: Labelling) -> dict[str, str]:
+    now = _work_of(labelling)
+    if before is None or now is None:
+        return {}
+    return {"primer_passes": str(now[0] - before[0]), "primer_seconds": f"{now[1] - before[1]:.3f}"}
 
 
 def _provenance(teacher: Teacher, labelling: Labelling, priming: Priming | None) -> dict[str, str]:

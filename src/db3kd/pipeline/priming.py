@@ -5,14 +5,15 @@ guide the search; what they learned from stays in the run. Called by `db3kd.pipe
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from db3kd.boundary import Guide, principal_directions
+from db3kd.boundary import Goals, Guide, principal_directions
 from db3kd.boundary.guide import margin_slopes
 from db3kd.data import Dataset
-from db3kd.evaluation import evaluate
+from db3kd.models import weights
 from db3kd.models.placement import find_device, place
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
@@ -25,7 +26,8 @@ from db3kd.tensors import Float, Int, Tensor
 from db3kd.training import Objective, Recipe
 
 PRIMER = "primer"
-PRIMER_RECIPE = Recipe("adam", 1e-3, epochs=10, batch_size=128, milestones=(7, 9))
+_MANY_ANSWERS = 20_000
+_LEAST_EPOCHS, _MOST_EPOCHS, _IMAGES_SEEN = 10, 60, 1_000_000
 _SUBSPACE = "primer-subspace.safetensors"
 _KIND = "db3kd-subspace-1"
 _LOOKED_AT = 6000
@@ -86,14 +88,15 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     answers = decide(run, teacher, asked, budget=budget, stage=PRIMER, progress=progress)
     lesson = _joined(images, asked)
     objective = Objective(labels=torch.cat([decisions, answers]))
+    recipe = priming.recipe or primer_recipe(len(lesson))
     primers = tuple(
         train(
             run,
-            f"primer-{number}",
+            f"{PRIMER}-{number}",
             lesson,
             objective,
             architecture=priming.architecture,
-            recipe=priming.recipe,
+            recipe=recipe,
             num_classes=teacher.spec.num_classes,
             # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
             seed=(priming.seed + 1) * 1_000_003 + number,
@@ -112,21 +115,60 @@ def mixtures_for(images: int, priming: Priming) -> int:
     return round(priming.mixtures_per_image * images)
 
 
-def agreement(primers: tuple[nn.Module, ...], images: Dataset, decisions: Int[Tensor, " n"]) -> float:
-    """Tell how often primers decide as the teacher, on average.
+def primer_recipe(answers: int) -> Recipe:
+    """Choose how primers learn from so many answers: few of them are gone through more often."""
+    epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, _IMAGES_SEEN // max(1, answers)))
+    batch = 128 if answers >= _MANY_ANSWERS else 32
+    return Recipe("adam", 1e-3, epochs, batch, milestones=(epochs * 7 // 10, epochs * 9 // 10))
+
+
+class KeptPrimers(NamedTuple):
+    """The primers of a run.
+
+    Args:
+        networks: in eval mode, on the CPU; none where the run has none.
+        architecture: of each of them.
+    """
+
+    networks: tuple[nn.Module, ...]
+    architecture: str
+
+
+def kept_primers(run: Run) -> KeptPrimers:
+    """Read the primers that a run holds."""
+    networks: list[nn.Module] = []
+    architecture = ""
+    while (kept := run.get(f"{PRIMER}-{len(networks)}.safetensors")) is not None:
+        network, header = weights.from_bytes(kept, str(run.folder))
+        networks.append(network)
+        architecture = header["architecture"]
+    return KeptPrimers(tuple(networks), architecture)
+
+
+def closeness(
+    primers: tuple[nn.Module, ...],
+    images: Float[Tensor, "n c h w"],
+    points: Float[Tensor, "n c h w"],
+    classes: Int[Tensor, " n"],
+) -> float:
+    """Tell how well primers know the boundary's normal where it was found.
+
+    The way from an image to its nearest crossing is the normal there.
 
     Args:
         primers: the networks.
-        images: what they are asked about.
-        decisions: the teacher's class of each image.
+        images: the n images.
+        points: the nearest crossing of each.
+        classes: the class that it reaches.
 
     Returns:
-        A share of 1.
+        The mean cosine of the primers' gradient to that way.
 
     Cost: none.
     """
-    found = [evaluate(primer, images, decisions=decisions).agreement for primer in primers]
-    return sum(share or 0.0 for share in found) / len(found)
+    slopes = Guide(primers, torch.zeros(0, points[0].numel())).slopes(points, Goals.reach(classes))
+    ways = (points - images).flatten(1)
+    return torch.nn.functional.cosine_similarity(slopes.normals, ways).mean().item()
 
 
 def _joined(images: Dataset, asked: Dataset) -> Dataset:

@@ -5,6 +5,7 @@ The teacher's decisions on held-out images are booked apart: evaluation never sp
 """
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import cast
 
 import torch
@@ -16,6 +17,7 @@ from db3kd.evaluation import Evaluation, evaluate
 from db3kd.ledger import Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.labelling import read_shard
+from db3kd.pipeline.priming import closeness, kept_primers
 from db3kd.report.examples import Example
 from db3kd.report.schema import (
     Calibration,
@@ -23,13 +25,16 @@ from db3kd.report.schema import (
     Labelling,
     OutcomeCount,
     OutcomeName,
+    Primers,
     Queries,
     StudentFigures,
 )
 from db3kd.report.summary import summarise
 from db3kd.runs import Run
-from db3kd.tensors import Int, Tensor
+from db3kd.tensors import Float, Int, Tensor
 from db3kd.transfer import TransferSet
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ def queries_of(name: str, transfer: TransferSet) -> int:
     """
     if name == "true-labels":
         return 0
-    return len(transfer) + (0 if name == "hard-decisions" else int(transfer.queries.sum()))
+    if name == "hard-decisions":
+        return len(transfer)
+    return len(transfer) + int(transfer.queries.sum()) + int(transfer.provenance.get("primer_queries", 0))
 
 
 def describe_labelling(transfer: TransferSet) -> Labelling:
@@ -160,9 +167,62 @@ def examples(run: Run, transfer: TransferSet) -> list[Example]:
             distance=float(nearest.values[row]),
             queries=int(transfer.queries[row, nearest.indices[row]]),
         )
-        for row in range(len(points))
+        for row in range(min(_SHOWN, len(points)))
         if bool(points[row].isfinite().all())
     ]
+
+
+def describe_primers(
+    run: Run, transfer: TransferSet, held_out: HeldOut | None, *, device: str = "cpu"
+) -> Primers | None:
+    """Measure the primers that guided a search.
+
+    Args:
+        run: where they and the shards are.
+        transfer: what was bought with them.
+        held_out: what they are measured on, if there is anything.
+        device: where they run.
+
+    Returns:
+        Their figures; None where there were none.
+
+    Cost: none.
+    """
+    primers, architecture = kept_primers(run)
+    if not primers:
+        return None
+    measured = [measure("primer", one, held_out, queries=0, images=0, seed=0, device=device) for one in primers]
+    shards = [read_shard(run, index) for index in sorted(run.shards.finished())]
+    headers = [header for _, header in shards if "primer_passes" in header]
+    return Primers(
+        architecture=architecture,
+        networks=len(primers),
+        queries=int(transfer.provenance.get("primer_queries", 0)),
+        accuracy=_mean([one.accuracy for one in measured]),
+        agreement=_mean([one.agreement for one in measured]),
+        cosine=_cosine(primers, transfer, shards[0][0].get("example_points")) if shards else None,
+        passes=sum(int(header["primer_passes"]) for header in headers),
+        seconds=sum(float(header["primer_seconds"]) for header in headers),
+    )
+
+
+def _cosine(
+    primers: tuple[nn.Module, ...], transfer: TransferSet, points: Float[Tensor, "e c h w"] | None
+) -> float | None:
+    """How well primers know the normal at the nearest crossings of the first images."""
+    if points is None:
+        return None
+    found = points.flatten(1).isfinite().all(dim=1) & (transfer.distances[: len(points)].amin(dim=1) > 0)
+    rows = found.nonzero()[:, 0]
+    if not len(rows):
+        return None
+    nearest = transfer.distances[rows].argmin(dim=1)
+    return closeness(primers, transfer.images.images(rows), points[rows], nearest)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def _calibration(found: Evaluation) -> Calibration | None:

@@ -41,7 +41,7 @@ class Priming:
     """Where the primers of a guided search come from.
 
     Args:
-        recipe: how they learn.
+        recipe: how they learn; None for one that suits the number of answers.
         architecture: as `db3kd.models.build` takes it; the teacher's size, where it is known, does well.
         networks: how many of them learn from the same answers.
         mixtures_per_image: mixtures and noisy images to ask about, per image.
@@ -49,7 +49,7 @@ class Priming:
         seed: of the mixtures, the weights and the order of the images.
     """
 
-    recipe: Recipe
+    recipe: Recipe | None = None
     architecture: str = "lenet5"
     networks: int = 4
     mixtures_per_image: float = 2.0

@@ -211,6 +211,7 @@ def conclude(
         queries=reporting.account_of(run.statement()),
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
+        primers=reporting.describe_primers(run, transfer, held_out, device=story.device),
         labellings=(reporting.describe_labelling(transfer),),
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
     )

@@ -16,7 +16,7 @@ from db3kd.errors import PlanError
 from db3kd.execution import Labelling
 from db3kd.models import parameter_count, weights
 from db3kd.pipeline import Budget, Distillation, Priming, Story
-from db3kd.pipeline.priming import PRIMER_RECIPE
+from db3kd.pipeline.priming import primer_recipe
 from db3kd.plan.schema import (
     BudgetSection,
     DistillSection,
@@ -35,6 +35,7 @@ from db3kd.training import Recipe, student_recipe, teacher_recipe
 _QUERIES = {"mbd": 1000, "guided": 50}
 _DIRECTIONS = {"mbd": 200, "guided": 20}
 _BD_EXEMPLARS = 10
+_MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,10 @@ def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
     """
     if label.method != "guided" or not section.networks:
         return None
+    # Without a word on it, the recipe follows the number of answers, which is not known yet.
+    chosen = section.model_fields_set & RecipeSection.model_fields.keys()
     return Priming(
-        recipe=open_recipe(section, PRIMER_RECIPE),
+        recipe=open_recipe(section, primer_recipe(_MANY)) if chosen else None,
         architecture=section.architecture,
         networks=section.networks,
         mixtures_per_image=section.mixtures_per_image,

@@ -73,6 +73,7 @@ def render(report: Report, examples: Sequence[Example] = ()) -> str:
         trainings=tables.training_table(report),
         accuracies=pictures.accuracy_chart(report) if shown else "",
         queries=tables.query_table(report),
+        primers=tables.primer_table(report),
         labellings=[_view(number, search, report.class_names) for number, search in enumerate(report.labellings)],
         examples=[draw(example) for example in examples],
         classes=tables.class_table(report),

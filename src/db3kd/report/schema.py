@@ -202,6 +202,30 @@ class Labelling(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         return self
 
 
+class Primers(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The networks that guided a search, and what they cost beside the teacher's queries.
+
+    Args:
+        architecture: of each of them.
+        networks: how many.
+        queries: what they learned from beside the images' own decisions.
+        accuracy: share of the evaluation images decided as labelled; the mean over the networks.
+        agreement: share of the evaluation images that they decide as the teacher does; the mean over the networks.
+        cosine: of their gradient to the way from an image to its nearest crossing, the mean over some images.
+        passes: forward and backward passes of one image through one network during the search.
+        seconds: wall time of these passes; those of a shard that was made in two sessions count as in the last one.
+    """
+
+    architecture: str
+    networks: Count
+    queries: Count
+    accuracy: Fraction | None = None
+    agreement: Fraction | None = None
+    cosine: Annotated[float, Field(ge=-1, le=1)] | None = None
+    passes: Count | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+
+
 class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All figures of one run.
 
@@ -214,6 +238,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         seconds: wall time of the run, all its sessions together.
         class_names: one per class, or empty where unknown.
         labellings: one per search.
+        primers: what guided the search, if anything did.
         settings: the plan, or whatever a reader needs to do it again.
         notes: sentences shown on top of the page.
         format_version: of the file.
@@ -230,6 +255,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     seconds: Annotated[float, Field(ge=0)] | None = None
     class_names: tuple[str, ...] = ()
     labellings: tuple[Labelling, ...] = ()
+    primers: Primers | None = None
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[1] = FORMAT_VERSION

@@ -192,6 +192,31 @@ def query_table(report: Report) -> Table:
     return Table(columns, tuple(rows))
 
 
+def primer_table(report: Report) -> Table:
+    """Show the networks that guided the search.
+
+    Args:
+        report: the figures.
+
+    Returns:
+        A row for what they are, know and cost each; no rows where nothing guided it.
+    """
+    columns = (Column("primers", numeric=False), Column("figure"))
+    found = report.primers
+    if found is None:
+        return Table(columns, ())
+    rows = (
+        ("networks", f"{found.networks} x {found.architecture}"),
+        ("queries for what they learned from", _count(found.queries)),
+        ("accuracy", percent(found.accuracy)),
+        ("agreement with the teacher", percent(found.agreement)),
+        ("cosine to the boundary's normal", UNKNOWN if found.cosine is None else f"{found.cosine:.2f}"),
+        ("their own passes", _count(found.passes)),
+        ("time of these", duration(found.seconds)),
+    )
+    return Table(columns, rows)
+
+
 def outcome_table(labelling: Labelling) -> Table:
     """Tell how the pairs of a search ended.
 

@@ -10,7 +10,6 @@ from db3kd.cli.work.tables import print_table
 from db3kd.errors import InputError
 from db3kd.models import weights
 from db3kd.pipeline import Priming
-from db3kd.pipeline.priming import PRIMER_RECIPE
 from db3kd.plan.opening import open_images, open_teacher
 from db3kd.plan.schema import ImagesSection, TeacherSection
 from db3kd.report.tables import UNKNOWN, Column, Table
@@ -80,7 +79,7 @@ def measure(
         pairs=pairs,
         seed=seed,
         max_batch=max_batch,
-        priming=Priming(PRIMER_RECIPE, primer_architecture, primers, seed=seed),
+        priming=Priming(architecture=primer_architecture, networks=primers, seed=seed),
         device=device,
         rivals=RivalSettings(rivals_python(), network, pairs=rival_pairs) if rivals else None,
     )

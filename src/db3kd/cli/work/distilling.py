@@ -18,7 +18,7 @@ from db3kd.report.tables import STUDENT_LABELS, UNKNOWN, Column, Table
 from db3kd.runs import Run
 from db3kd.transfer import transfer_from_bytes
 
-_OF_THE_TRANSFER_SET = ("teacher", "images", "held_out", "label")
+_OF_THE_TRANSFER_SET = ("teacher", "images", "held_out", "label", "primer")
 
 
 def distill_student(

@@ -7,7 +7,8 @@ from db3kd.cli.display import print_json
 from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
-from db3kd.pipeline.priming import PRIMER
+from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.priming import PRIMER, mixtures_for, primer_recipe
 from db3kd.pipeline.status import StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
@@ -48,7 +49,7 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     """The networks that a run trains, with their epochs."""
     if kept.train is not None:
         return {"model": open_train_recipe(kept.train).epochs}
-    primers = _primers(kept)
+    primers = _primers(run, kept)
     if kept.distill is None:
         return primers
     distillation = open_distillation(kept.distill)
@@ -59,14 +60,17 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     return primers | dict.fromkeys(names, distillation.recipe.epochs)
 
 
-def _primers(kept: Sections) -> dict[str, int]:
+def _primers(run: Run, kept: Sections) -> dict[str, int]:
     """The networks that guide the search, with their epochs."""
     if kept.label is None:
         return {}
     priming = open_priming(kept.primer or PrimerSection(), kept.label)
-    if priming is None:
+    decided = count_decided(run)
+    if priming is None or decided is None:
         return {}
-    return {f"{PRIMER}-{number}": priming.recipe.epochs for number in range(priming.networks)}
+    answers = decided[0] + mixtures_for(decided[0], priming)
+    recipe = priming.recipe or primer_recipe(answers)
+    return {f"{PRIMER}-{number}": recipe.epochs for number in range(priming.networks)}
 
 
 def _stage_table(found: Status) -> Table:
