@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from db3kd.boundary import ExemplarPool, Goals, Guide, Outcome, Pairs, principal_directions
+from db3kd.boundary import ExemplarPool, Goals, Guide, Outcome, Pairs, interrogate, principal_directions
 from db3kd.boundary.directions import DirectionBank, low_frequencies
 from db3kd.boundary.methods import GuidedDistance, SampleDistance
 from db3kd.boundary.search import ImageTurn
@@ -173,3 +173,23 @@ def test_all_rows_of_an_image_ask_in_the_same_turn(limit: int) -> None:
         assert set(rows.tolist()) == asking
         seen += rows.tolist()
     assert set(seen) == {row for row in range(10) if wants[row]}
+
+
+def test_what_a_row_leaves_over_goes_to_the_nearest_row_of_its_image() -> None:
+    asked = question(Sectors(), count=3)
+    pairs = asked.pairs()
+    cap = 2000
+    search = METHODS["guided"].search(pairs, asked.pool, asked.teacher.spec)
+    apart = ask(asked, METHODS["guided"], queries=cap)
+    shared = interrogate(asked.teacher, search, queries_per_pair=cap, share_leftovers=True).crossings
+    ended = apart.outcomes != Outcome.BUDGET
+    assert ended.any()
+    assert not ended.all()
+    for image in range(3):
+        rows = (pairs.image_of == image).nonzero()[:, 0]
+        assert shared.queries[rows].sum() <= cap * len(rows)
+        going = rows[~ended[rows]]
+        if len(going) and ended[rows].any():
+            nearest = going[apart.distances[going].argmin()]
+            assert shared.queries[nearest] > cap
+            assert shared.distances[nearest] <= apart.distances[nearest]

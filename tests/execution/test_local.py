@@ -9,6 +9,7 @@ from db3kd.boundary import ExemplarPool, Outcome
 from db3kd.boundary.methods import BoundaryDistance, Method, SampleDistance
 from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling, Remembering, make_shard
+from db3kd.execution.local import Keeping
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.runs import Journal
@@ -116,3 +117,33 @@ def test_an_answer_to_another_question_is_not_taken_for_it(tmp_path: Path) -> No
         with Journal(tmp_path / "journal", b"here") as journal:
             assert torch.equal(Remembering(oracle, journal)(others), TEACHER(others))
         assert account.spent == 120
+
+
+def test_probes_are_kept_with_the_answers_that_they_got() -> None:
+    teacher, images = Sectors(), draw_images(Sectors(), 12)
+    shard = from_arrays(images, name="drawn")
+    pool = ExemplarPool(shard, teacher(images), num_classes=teacher.classes)
+    kept = make_shard(teacher, shard, teacher(images), pool, Labelling(BoundaryDistance(), 40), probes=50)
+    assert len(kept["probe_points"]) == len(kept["probe_decisions"]) == 50
+    assert torch.equal(teacher(kept["probe_points"]), kept["probe_decisions"])
+    assert len(kept["probe_points"].flatten(1).unique(dim=0)) > 40
+
+
+def test_every_point_is_as_likely_to_be_kept() -> None:
+    teacher = Sectors()
+    points = draw_images(teacher, 400)
+    counts = torch.zeros(400)
+    for seed in range(200):
+        keeping = Keeping(teacher, 40, seed)
+        for batch in points.split(90):
+            keeping(batch)
+        counts += (points[:, None] == keeping.points[None]).flatten(2).all(dim=2).any(dim=1)
+    assert counts.sum() == 200 * 40
+    early, late = counts[:200].mean(), counts[200:].mean()
+    assert abs(early - late) < 0.1 * counts.mean()
+
+
+def test_fewer_probes_than_may_be_kept_are_all_kept() -> None:
+    keeping = Keeping(Sectors(), 40, 0)
+    keeping(draw_images(Sectors(), 7))
+    assert len(keeping.points) == 7

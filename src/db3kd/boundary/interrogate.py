@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from db3kd.boundary.crossing import Crossings
+from db3kd.boundary.crossing import Crossings, Outcome
 from db3kd.boundary.search import Search
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
@@ -34,6 +34,7 @@ def interrogate(
     *,
     queries_per_pair: int,
     snapshots: Sequence[int] = (),
+    share_leftovers: bool = False,
     probes_per_turn: int = 2048,
 ) -> Interrogation:
     """Run a search to its end.
@@ -41,8 +42,10 @@ def interrogate(
     Args:
         oracle: is asked; an `Oracle`, or something that remembers its answers.
         search: proposes; it is used up.
-        queries_per_pair: most queries of one row.
+        queries_per_pair: most queries of one row; with leftovers shared, of an image's rows on average.
         snapshots: query counts at which the distances are kept, without a query more.
+        share_leftovers: whether what the rows of an image that came to their end left over is spent on its nearest
+            other row, whose distance weighs most in a soft label.
         probes_per_turn: about how many points to take from the search at once; the oracle splits them into calls.
             No result depends on it.
 
@@ -57,12 +60,18 @@ def interrogate(
     """
     kept: dict[int, Tensor] = {count: torch.full_like(search.best.distances, torch.nan) for count in snapshots}
     spent = torch.zeros_like(search.pairs.image_of)
-    # Each turn spends at least one query of a finite budget, so this loop ends.
-    while len((probes := search.propose(queries_per_pair - spent, probes_per_turn)).rows):
-        asked = torch.bincount(probes.rows, minlength=len(spent))
-        _keep_passed(kept, spent + asked, search.best.distances)
-        search.observe(oracle(probes.points))
-        spent = spent + asked
+    allowed = torch.full_like(spent, queries_per_pair)
+    # Each turn spends at least one query of a finite budget, so these loops end.
+    while True:
+        while len((probes := search.propose(allowed - spent, probes_per_turn)).rows):
+            asked = torch.bincount(probes.rows, minlength=len(spent))
+            _keep_passed(kept, spent + asked, search.best.distances)
+            search.observe(oracle(probes.points))
+            spent = spent + asked
+        handed_on = _hand_on(search, allowed, spent) if share_leftovers else allowed
+        if torch.equal(handed_on, allowed):
+            break
+        allowed = handed_on
     _keep_passed(kept, torch.full_like(spent, torch.iinfo(spent.dtype).max), search.best.distances)
     crossings = Crossings(
         points=search.best.points.unflatten(1, search.pairs.images.shape[1:]).clone(),
@@ -71,6 +80,23 @@ def interrogate(
         outcomes=search.outcomes(),
     )
     return Interrogation(crossings, kept)
+
+
+def _hand_on(search: Search, allowed: Int[Tensor, " k"], spent: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
+    """Give what rows left over to the nearest row of their image that would go on; the same where there is none."""
+    image_of, going = search.pairs.image_of, search.outcomes() == Outcome.BUDGET
+    distances = search.best.distances.where(going, torch.inf)
+    nearest = distances.new_full((len(search.pairs.images),), torch.inf)
+    nearest = nearest.scatter_reduce(0, image_of, distances, "amin")
+    receiving = (going & (distances == nearest[image_of]) & distances.isfinite()).nonzero()[:, 0]
+    # Of two that are as near as each other, the last one.
+    receiver = torch.full_like(nearest, -1, dtype=image_of.dtype)
+    receiver = receiver.scatter_reduce(0, image_of[receiving], receiving, "amax")
+    giving = (~going & (receiver[image_of] >= 0)).nonzero()[:, 0]
+    left = (allowed - spent)[giving]
+    handed_on = allowed.clone()
+    handed_on[giving] -= left
+    return handed_on.index_add(0, receiver[image_of[giving]], left)
 
 
 def _keep_passed(

@@ -44,6 +44,9 @@ def label(
     step: Annotated[
         float | None, typer.Option(help="First step of mbd's line search.", rich_help_panel=_SEARCH)
     ] = None,
+    keep_probes: Annotated[
+        int | None, typer.Option(help="Most points to keep with their answers.", rich_help_panel=_SEARCH)
+    ] = None,
     primers: Annotated[
         int | None,
         typer.Option(help="Networks that guide the guided search; 0 for none.", rich_help_panel=_PRIMER),
@@ -97,6 +100,7 @@ def label(
             directions=directions,
             smoothing=smoothing,
             step=step,
+            keep_probes=keep_probes,
             seed=seed,
         ),
         primer=given(

@@ -30,6 +30,9 @@ class Labelling:
         method: the search.
         queries_per_pair: most queries for one image and class.
         snapshots: query counts at which distances are kept.
+        share_leftovers: whether an image's rows share what some of them leave over.
+        keep_probes: most points to keep with their answers, of all images together, drawn evenly from all that were
+            asked.
         seed: random choices are drawn from it, the image's id and the goal.
         device: where the search runs.
     """
@@ -38,6 +41,8 @@ class Labelling:
     queries_per_pair: int
     snapshots: tuple[int, ...] = ()
     seed: int = 0
+    share_leftovers: bool = False
+    keep_probes: int = 0
     # Where it runs does not tell what it finds: a run may go on on another device.
     device: str = field(default="cpu", repr=False)
 
@@ -69,6 +74,38 @@ class Remembering:
         return decisions
 
 
+class Keeping:
+    """An oracle that keeps some of the points that it was asked about, each as likely as any other.
+
+    Args:
+        oracle: is asked.
+        most: so many are kept.
+        seed: decides which ones.
+    """
+
+    def __init__(self, oracle: Teacher, most: int, seed: int) -> None:
+        self.spec: TeacherSpec = oracle.spec
+        self._oracle, self._most = oracle, most
+        self._generator = torch.Generator().manual_seed(seed)
+        self._tickets = torch.zeros(0)
+        self.points = torch.zeros(0, *oracle.spec.input_shape)
+        self.decisions = torch.zeros(0, dtype=torch.int64)
+
+    def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+        """Answer; see `Teacher`."""
+        decisions = self._oracle(images)
+        # The highest tickets stay: so every point asked so far is as likely to be there, however many are to come.
+        tickets = torch.rand(len(images), generator=self._generator)
+        high = tickets > self._tickets.min() if len(self._tickets) >= self._most else tickets >= 0
+        self._tickets = torch.cat([self._tickets, tickets[high]])
+        self.points = torch.cat([self.points, images.cpu()[high]])
+        self.decisions = torch.cat([self.decisions, decisions.cpu()[high]])
+        if len(self._tickets) > self._most:
+            kept = self._tickets.topk(self._most).indices
+            self._tickets, self.points, self.decisions = self._tickets[kept], self.points[kept], self.decisions[kept]
+        return decisions
+
+
 def _checksum(batch: Float[Tensor, "b c h w"]) -> int:
     """Tells two questions apart; a sample of the pixels will do, since every search moves all of them."""
     flat = batch.flatten(1)
@@ -84,6 +121,7 @@ def make_shard(
     labelling: Labelling,
     *,
     examples: int = 0,
+    probes: int = 0,
 ) -> dict[str, Tensor]:
     """Buy the distances of one shard.
 
@@ -94,10 +132,12 @@ def make_shard(
         pool: exemplars to start from.
         labelling: how.
         examples: of how many images to keep the nearest crossing as a picture.
+        probes: most points to keep with their answers.
 
     Returns:
         "distances", "queries", "outcomes" and "snapshots.N", each [n num_classes], as in `TransferSet`; with
-        examples, "example_points" [examples c h w] too: the nearest crossings of the first images, NaN where none.
+        examples, "example_points" [examples c h w] too: the nearest crossings of the first images, NaN where none;
+        with probes, "probe_points" [probes c h w] as they were sent and "probe_decisions" [probes].
 
     Raises:
         BudgetExhausted: the ledger allows no more.
@@ -106,15 +146,17 @@ def make_shard(
     Cost: at most `labelling.queries_per_pair` for each image and other class.
     """
     num_classes = oracle.spec.num_classes
+    keeping = Keeping(oracle, probes, zlib.crc32(f"{labelling.seed}/{shard.ids[0]}".encode())) if probes else None
     images = shard.images().to(labelling.device)
     pairs = Pairs.every_other_class(
         images, shard.ids, decisions.to(labelling.device), num_classes=num_classes, seed=labelling.seed
     )
     answer = interrogate(
-        oracle,
+        keeping or oracle,
         labelling.method.search(pairs, pool, oracle.spec),
         queries_per_pair=labelling.queries_per_pair,
         snapshots=labelling.snapshots,
+        share_leftovers=labelling.share_leftovers,
     )
     rows, columns = pairs.image_of.cpu(), pairs.goals.classes.cpu()
 
@@ -131,6 +173,8 @@ def make_shard(
         "outcomes": table(found.outcomes, OWN_CLASS),
     }
     tables |= {f"snapshots.{count}": table(kept, torch.inf) for count, kept in answer.snapshots.items()}
+    if keeping is not None:
+        tables |= {"probe_points": keeping.points, "probe_decisions": keeping.decisions}
     if examples:
         tables["example_points"] = _nearest_points(found, pairs, min(examples, len(shard)))
     return tables

@@ -131,4 +131,4 @@ def choose_labelling(method: MethodName, allowance: int | None, *, seed: int = 0
     least = _LEAST_GUIDED if method == "guided" else BoundaryDistance(exemplars=1).most_queries
     if affordable < least:
         chosen, affordable = SampleDistance(), 0
-    return Labelling(chosen, affordable, seed=seed, device=device)
+    return Labelling(chosen, affordable, seed=seed, share_leftovers=chosen.name == "guided", device=device)

@@ -5,7 +5,7 @@ Each answer is noted in a journal before it is used, so an interrupted stage goe
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,12 +20,15 @@ from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
-from db3kd.tensors import Int, Tensor
+from db3kd.tensors import Float, Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
 
 TRANSFER = "transfer.safetensors"
+PROBES = "probes.safetensors"
 EXAMPLES = 64
 _SHARD = "db3kd-shard-1"
+_PROBES = "db3kd-probes-1"
+_NO_TABLES = ("example_", "probe_")
 
 
 def label(
@@ -93,14 +96,58 @@ def label(
                         pool,
                         labelling,
                         examples=EXAMPLES if index == 0 else 0,
+                        probes=-(-labelling.keep_probes * len(rows) // len(images)),
                     )
                 header = {"identity": identity.hex(), **_spent_since(before, labelling)}
                 run.shards.put(index, pack(shard, header, kind=_SHARD))
                 done += len(rows)
                 progress("label", done, len(images), "images")
     transfer = _assemble(run, images, decisions, provenance, scope=scope, count=len(parts))
+    if labelling.keep_probes:
+        _put_probes(run, len(parts), labelling.keep_probes)
     run.put(TRANSFER, transfer.to_bytes())
     return transfer
+
+
+@dataclass(frozen=True, eq=False)
+class KeptProbes:
+    """Points that searches asked about, with the answers: images near the boundary, to learn from.
+
+    Args:
+        points: as they were sent, in input units.
+        decisions: the teacher's class of each of them.
+    """
+
+    points: Float[Tensor, "p c h w"]
+    decisions: Int[Tensor, " p"]
+
+
+def kept_probes(run: Run) -> KeptProbes | None:
+    """Read the probes that a labelling kept; None where it kept none.
+
+    Args:
+        run: where they are.
+
+    Returns:
+        Points and answers.
+
+    Raises:
+        ArtifactError: the file was edited or truncated.
+    """
+    kept = run.get(PROBES)
+    if kept is None:
+        return None
+    way_out = "delete it and the transfer set and run again: both are put together again, at no query"
+    tensors, _ = unpack(kept, kind=_PROBES, origin=str(run.folder / PROBES), way_out=way_out)
+    return KeptProbes(tensors["points"], tensors["decisions"])
+
+
+def _put_probes(run: Run, count: int, most: int) -> None:
+    """Gather the probes of all shards; each shard has its share of them."""
+    shards = [read_shard(run, index)[0] for index in range(count)]
+    points = torch.cat([shard["probe_points"] for shard in shards])[:most]
+    decisions = torch.cat([shard["probe_decisions"] for shard in shards])[:most]
+    run.put(PROBES, pack({"points": points, "decisions": decisions}, {}, kind=_PROBES))
 
 
 def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -137,8 +184,7 @@ def _assemble(
     shards = []
     for index in range(count):
         tensors = _check_shard(run, index, scope + index.to_bytes(4, "big"))
-        tensors.pop("example_points", None)
-        shards.append(tensors)
+        shards.append({name: tensor for name, tensor in tensors.items() if not name.startswith(_NO_TABLES)})
     table = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
     counts = sorted(int(name.removeprefix("snapshots.")) for name in table if name.startswith("snapshots."))
     snapshots = {count: table[f"snapshots.{count}"] for count in counts}

@@ -150,7 +150,15 @@ def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
             f"label.snapshots must lie below the {queries:,} queries that a pair may ask, got {late}; nothing was "
             "asked: take them out, or raise label.queries_per_pair"
         )
-    return Labelling(method, queries, tuple(sorted(section.snapshots)), section.seed, device)
+    return Labelling(
+        method,
+        queries,
+        tuple(sorted(section.snapshots)),
+        seed=section.seed,
+        share_leftovers=section.method == "guided",
+        keep_probes=section.keep_probes,
+        device=device,
+    )
 
 
 def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:

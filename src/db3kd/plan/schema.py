@@ -84,6 +84,7 @@ class LabelSection(_Section):
         directions: random directions per estimate; 200 for mbd, 20 for guided.
         smoothing: their length beside the row's direction (the paper's beta).
         step: first step of mbd's line search.
+        keep_probes: most points to keep with their answers, as images near the boundary to learn from.
         seed: of all random choices.
     """
 
@@ -96,6 +97,7 @@ class LabelSection(_Section):
     directions: PositiveInt | None = None
     smoothing: Positive = 1e-3
     step: Positive = 0.2
+    keep_probes: Count = 0
     seed: int = 0
 
 
