@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from torch import nn
+from torch.nn import functional
 
 from db3kd.data import Dataset
 from db3kd.evaluation import logits
@@ -19,6 +20,9 @@ from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.training import Objective
 from db3kd.transfer import TransferSet
+
+# The logit of the class over all others that smoothed decisions teach: at T = 20 nearly flat, as sample distances are.
+_SMOOTHED_MARGIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Lesson:
 
 
 def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: Distillation) -> tuple[Lesson, ...]:
-    """What every method has to beat: true labels, the teacher's decisions, and a white box's logits.
+    """What every method has to beat: true labels, the teacher's decisions, bare and smoothed, and a white box's logits.
 
     Args:
         transfer: images with labels, and the teacher's decisions.
@@ -49,12 +53,21 @@ def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: D
         distillation: temperature and weights of standard knowledge distillation (Hinton et al., 2015).
 
     Returns:
-        Three lessons on the same images.
+        Four lessons on the same images. The smoothed decisions are soft labels in which all other classes are alike:
+        what they bring is not owed to any distance.
     """
     labels, images = transfer.images.labels, transfer.images
     assert labels is not None, "a comparison with true labels needs images that have them"
     soft = (logits(whitebox, images) / distillation.temperature).softmax(dim=1)
     classes = labels if distillation.classes == "true" else transfer.decisions
+    own = functional.one_hot(transfer.decisions, transfer.num_classes).to(soft.dtype)
+    smoothed = Objective(
+        labels=classes,
+        soft_labels=(_SMOOTHED_MARGIN / distillation.temperature * own).softmax(dim=1),
+        temperature=distillation.temperature,
+        hard_weight=distillation.hard_weight,
+        soft_weight=distillation.soft_weight,
+    )
     standard = Objective(
         labels=classes,
         soft_labels=soft,
@@ -65,6 +78,7 @@ def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: D
     return (
         Lesson("true-labels", images, Objective(labels=labels), 0),
         Lesson("hard-decisions", images, Objective(labels=transfer.decisions), len(transfer)),
+        Lesson("smoothed-decisions", images, smoothed, len(transfer)),
         Lesson("logits", images, standard, 0),
     )
 

@@ -162,11 +162,11 @@ def _lessons(
     softenings: Sequence[SofteningRule],
 ) -> list[Lesson]:
     """The baselines, the paper's soft labels, and the same distances softened without a unit."""
-    found = [*baseline_lessons(group[0], whitebox, distillation)]
+    paper, relative = distillation.softened_by("inverse"), distillation.softened_by("relative")
+    found = [*baseline_lessons(group[0], whitebox, paper)]
     if "inverse" in softenings:
-        found += distance_lessons(group, distillation)
+        found += distance_lessons(group, paper)
     if "relative" in softenings:
-        relative = replace(distillation, softening="relative", softening_temperature=0.5, temperature=1.0)
         found += [replace(one, name=f"{one.name}-relative") for one in distance_lessons(group, relative)]
     return found
 

@@ -17,6 +17,7 @@ from db3kd.execution import Labelling
 from db3kd.models import parameter_count, weights
 from db3kd.pipeline import Budget, Distillation, Priming, Story
 from db3kd.pipeline.priming import primer_recipe
+from db3kd.pipeline.story import TEMPERATURES
 from db3kd.plan.schema import (
     BudgetSection,
     DistillSection,
@@ -187,12 +188,13 @@ def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
 
 def open_distillation(section: DistillSection) -> Distillation:
     """Make what a section says about learning; what it leaves open is the preset of the student's architecture."""
+    softening_temperature, temperature = TEMPERATURES[section.softening]
     return Distillation(
         student=section.student,
         recipe=open_recipe(section, student_recipe(section.student)),
         softening=section.softening,
-        softening_temperature=section.softening_temperature,
-        temperature=section.temperature,
+        softening_temperature=section.softening_temperature or softening_temperature,
+        temperature=section.temperature or temperature,
         hard_weight=section.hard_weight,
         soft_weight=section.soft_weight,
         classes=section.classes,

@@ -14,6 +14,7 @@ UNKNOWN = "–"
 STUDENT_LABELS = {
     "true-labels": "true labels",
     "hard-decisions": "hard decisions",
+    "smoothed-decisions": "hard decisions, smoothed",
     "logits": "teacher's logits (white box)",
     "sd": "sample distance (SD)",
     "bd": "boundary distance (BD)",
