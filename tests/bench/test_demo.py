@@ -18,22 +18,16 @@ def test_the_demo_reports_every_row_and_is_only_read_the_second_time(tmp_path: P
         assert from_json(written.decode()) == report
         page = (run.folder / "report.html").read_text()
     names = [student.name for student in report.students]
-    assert names == [
-        "true-labels",
-        "hard-decisions",
-        "smoothed-decisions",
-        "logits",
-        "sd",
-        "bd",
-        "mbd",
-        "guided",
-        "true-labels-all",
-    ]
+    baselines = ["true-labels", "hard-decisions", "smoothed-decisions", "logits"]
+    assert names == [*baselines, "sd", "bd", "mbd", "guided", "true-labels-all"]
     assert {student.images for student in report.students[:-1]} == {30}
     assert report.students[-1].images == 4000
     assert report.queries.total == sum(report.queries.by_stage.values())
     spent = {student.name: student.queries for student in report.students}
     assert spent["sd"] == 30
+    stages = ("decisions", "primer", "label")
+    assert spent["guided"] == sum(report.queries.by_stage[f"guided: {stage}"] for stage in stages)
+    assert report.primers is not None
     assert spent["mbd"] == 30 + report.queries.by_stage["mbd: label"]
     assert "data:image/png" in page
     assert "minimal boundary distance" in page

@@ -12,7 +12,7 @@ from torch import nn
 
 import db3kd
 from db3kd.boundary import SignOptOptions
-from db3kd.boundary.methods import BoundaryDistance, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, MinimalBoundaryDistance, SampleDistance
 from db3kd.data import Dataset, load
 from db3kd.errors import BudgetExhausted, InputError, RunMismatch
 from db3kd.execution import Labelling
@@ -43,7 +43,7 @@ def forest(digits: tuple[np.ndarray, np.ndarray]) -> RandomForestClassifier:
     return RandomForestClassifier(20, random_state=0).fit(images[:1200].reshape(1200, -1), labels[:1200])
 
 
-@pytest.mark.parametrize("method", ["sd", "bd", "mbd"])
+@pytest.mark.parametrize("method", ["sd", "bd", "mbd", "guided"])
 def test_a_random_forest_without_gradients_is_a_teacher_in_one_line(
     digits: tuple[np.ndarray, np.ndarray], forest: RandomForestClassifier, method: MethodName
 ) -> None:
@@ -126,13 +126,19 @@ def test_a_budget_below_one_query_an_image_is_told_and_not_passed() -> None:
 
 
 @pytest.mark.parametrize("allowance", [None, 0, 5, 21, 40, 1000, 10**6])
-@pytest.mark.parametrize("method", ["sd", "bd", "mbd"])
+@pytest.mark.parametrize("method", ["sd", "bd", "mbd", "guided"])
 def test_the_chosen_search_fits_the_allowance(method: MethodName, allowance: int | None) -> None:
     chosen = choose_labelling(method, allowance)
     if allowance is not None:
         assert chosen.queries_per_pair <= allowance
-    enough = allowance is None or allowance >= BoundaryDistance(exemplars=1).most_queries
-    wished = {"sd": SampleDistance, "bd": BoundaryDistance, "mbd": MinimalBoundaryDistance}[method]
+    least = 10 if method == "guided" else BoundaryDistance(exemplars=1).most_queries
+    enough = allowance is None or allowance >= least
+    wished = {
+        "sd": SampleDistance,
+        "bd": BoundaryDistance,
+        "mbd": MinimalBoundaryDistance,
+        "guided": GuidedDistance,
+    }[method]
     assert isinstance(chosen.method, wished if enough else SampleDistance)
 
 

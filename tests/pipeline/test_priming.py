@@ -7,7 +7,7 @@ import torch
 
 from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset, from_arrays
-from db3kd.errors import BudgetExhausted, RunMismatch
+from db3kd.errors import BudgetExhausted, PlanError, RunMismatch
 from db3kd.execution import Labelling
 from db3kd.pipeline import Budget, Priming
 from db3kd.pipeline.labelling import label
@@ -84,6 +84,13 @@ def test_a_budget_that_ends_among_the_mixtures_can_be_raised(tmp_path: Path) -> 
         _label(tmp_path, Counting(_teacher()), budget=IMAGES + 10)
     transfer = _label(tmp_path, Counting(_teacher()), budget=10_000)
     assert transfer.distances.isfinite().any()
+
+
+def test_a_primer_that_does_not_fit_is_told_before_a_query(tmp_path: Path) -> None:
+    teacher = Counting(_teacher())
+    with pytest.raises(PlanError, match="at least 16x16"):
+        _label(tmp_path, teacher, priming=Priming())
+    assert teacher.rows == 0
 
 
 def test_primers_with_the_teachers_images_come_nearer_than_none(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class TestLessons:
         transfer = _transfer()
         relative = replace(DISTILLATION, softening="relative", softening_temperature=0.7, queries_per_pair=50)
         for distillation, rule, distances in (
-            (DISTILLATION, inverse_distance, transfer.distances),
+            (DISTILLATION.softened_by("inverse"), inverse_distance, transfer.distances),
             (relative, relative_distance, transfer.snapshots[50]),
         ):
             soft = distance_lesson(transfer, distillation).soft_labels
@@ -70,6 +70,11 @@ class TestLessons:
             assert torch.equal(soft, rule(distances, transfer.decisions, distillation.softening_temperature))
         with pytest.raises(InputError, match="no snapshot at 51"):
             distance_lesson(transfer, replace(DISTILLATION, queries_per_pair=51))
+
+    def test_a_rule_brings_the_temperatures_that_belong_to_it(self) -> None:
+        paper = DISTILLATION.softened_by("inverse")
+        assert (paper.softening, paper.softening_temperature, paper.temperature) == ("inverse", 20.0, 20.0)
+        assert paper.softened_by("relative") == DISTILLATION
 
     def test_temperature_and_weights_reach_the_loss(self) -> None:
         objective = distance_lesson(

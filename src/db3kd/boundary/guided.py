@@ -81,7 +81,7 @@ class Guided:
 
     Cost: about 8 queries until the first crossing, 6 for each step, `options.directions` for each estimate.
 
-    Source: ours; see docs/methods/guided.md. The step along the boundary is that of Liu et al. (2024), "CGBA".
+    Source: ours; see docs/methods/guided.md. The step along the boundary is that of Reza et al. (2023), "CGBA".
     """
 
     def __init__(

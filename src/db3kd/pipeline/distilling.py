@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ from db3kd.training import Recipe, student_recipe
 MethodName = Literal["sd", "bd", "mbd", "guided"]
 _QUERIES: dict[str, int] = {"mbd": 1000, "guided": 50}
 _LEAST_GUIDED = 10
+_LEAST_SIDE = 16
 _SECTION = "python"
 
 
@@ -70,7 +72,7 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        priming = Priming(seed=seed) if method == "guided" else None
+        priming = _priming(dataset, student, seed) if method == "guided" else None
         asked = {"images": dataset.digest, "method": method, "distillation": repr(distillation), "seed": seed}
         allowance = _kept_allowance(opened)
         if allowance is None:
@@ -91,6 +93,12 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
         kept = opened.get(f"{STUDENT}.safetensors")
     assert kept is not None, "the student was just trained"
     return weights.from_bytes(kept, STUDENT)[0]
+
+
+def _priming(images: Dataset, student: str, seed: int) -> Priming:
+    """Primers of the usual size, or of the student's where images are too small for that."""
+    usual = Priming(seed=seed)
+    return usual if min(images.image_shape[1:]) >= _LEAST_SIDE else replace(usual, architecture=student)
 
 
 def _allowance(budget: int | None, images: Dataset, num_classes: int, *, beside: int) -> int:

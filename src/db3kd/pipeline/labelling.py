@@ -14,6 +14,7 @@ from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
 from db3kd.errors import RunMismatch
 from db3kd.execution import Labelling, Remembering, make_shard
+from db3kd.models import build
 from db3kd.pipeline.asking import as_seen, asking, decide, identity_of, images_per_shard
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
@@ -58,6 +59,7 @@ def label(
     Raises:
         BudgetExhausted: the budget is spent; finished shards and all answers are kept.
         ArtifactError: a shard was edited or truncated; it is named.
+        PlanError: there is no such primer, or it does not fit the images.
         TeacherError: the teacher failed for good.
 
     Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class.
@@ -68,6 +70,9 @@ def label(
         transfer = transfer_from_bytes(kept, str(run.folder / TRANSFER))
         _check_bought(run, transfer, images, _provenance(teacher, labelling, priming))
         return transfer
+    if priming is not None:
+        # Built and dropped: a primer that cannot be built must not show after the first queries.
+        build(priming.architecture, images.image_shape, teacher.spec.num_classes)
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     provenance = _provenance(teacher, labelling, priming)
     if priming is not None and isinstance(labelling.method, GuidedDistance):
