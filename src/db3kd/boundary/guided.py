@@ -12,6 +12,7 @@ import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.estimates import Drawn, Estimates
 from db3kd.boundary.goal import Goals, Pairs
 from db3kd.boundary.guide import Guide
 from db3kd.boundary.rays import Rays
@@ -105,34 +106,26 @@ class Guided:
         self._expected, self._angle, self._radius, self._before = (torch.zeros_like(best.distances) for _ in range(4))
         self._evidence = torch.zeros_like(best.points)
         self._weight = torch.zeros_like(best.distances)
-        self._signs = best.points.new_zeros(len(pairs), self._options.directions)
-        self._place, self._estimates, self._tried, self._followed, self._failures = (
-            torch.zeros_like(pairs.image_of) for _ in range(5)
-        )
+        self._estimates = Estimates(pairs, bank, self._options.directions)
+        self._tried, self._followed, self._failures = (torch.zeros_like(pairs.image_of) for _ in range(3))
         self._row_of = _rows_by_class(pairs, spec.num_classes)
         self._turn = ImageTurn(pairs)
         self._asked = none_left(pairs)
         self._estimating = 0
-        self._places = self._place[:0]
         self._begin()
 
     def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
         """Random directions of rows that estimate, and a point of each line search; see `Search`."""
         estimating = self._phase == _Phase.PROBE
         searching = self._rays.busy & (self._phase > _Phase.WAITING) & (self._phase < _Phase.STALLED)
-        wants = torch.where(estimating, self._options.directions - self._place, searching.to(remaining.dtype))
+        wants = torch.where(estimating, self._estimates.missing, searching.to(remaining.dtype))
         rows, counts = self._turn.take(wants, remaining, limit)
-        single, many = rows[~estimating[rows]], rows[estimating[rows]]
-        repeats = counts[estimating[rows]]
-        spread = torch.repeat_interleave(many, repeats)
-        within = torch.arange(len(spread), device=spread.device) - torch.repeat_interleave(
-            repeats.cumsum(0) - repeats, repeats
-        )
-        self._places = self._place[spread] + within
-        points = torch.cat([self._around(spread, self._places), self._rays.points(single)])
-        self._estimating = len(spread)
+        many = estimating[rows]
+        single, drawn = rows[~many], self._estimates.draw(rows[many], counts[many])
+        points = torch.cat([self._around(drawn), self._rays.points(single)])
+        self._estimating = len(drawn.rows)
         points = self._spec.admit(points.unflatten(1, self.pairs.images.shape[1:]))
-        self._asked = Probes(torch.cat([spread, single]), points)
+        self._asked = Probes(torch.cat([drawn.rows, single]), points)
         return self._asked
 
     def observe(self, decisions: Int[Tensor, " b"]) -> None:
@@ -140,8 +133,7 @@ class Guided:
         rows, points = self._asked.rows, self._asked.points.flatten(1)
         across = self.pairs.goals.across(rows, decisions)
         split = self._estimating
-        self._signs[rows[:split], self._places] = across[:split].to(self._signs.dtype) * 2 - 1
-        self._place += torch.bincount(rows[:split], minlength=len(self._place))
+        self._estimates.observe(across[:split])
         ended = self._rays.observe(rows[split:], points[split:], across[split:])
         self._share(rows, points, decisions)
         lost, settled = ended.lost, ended.settled
@@ -150,7 +142,7 @@ class Guided:
         again = self._tried[missed] < self._options.tries
         self._try(missed[again])
         self._move_on(torch.cat([missed[~again], settled]))
-        self._turn_by_evidence((self._phase == _Phase.PROBE) & (self._place >= self._options.directions))
+        self._turn_by_evidence((self._phase == _Phase.PROBE) & (self._estimates.missing == 0))
         self._phase[rows[self.best.distances[rows] == 0]] = _Phase.ARRIVED
 
     def outcomes(self) -> Int[Tensor, " k"]:
@@ -218,13 +210,13 @@ class Guided:
     def _probe(self, rows: Int[Tensor, " r"]) -> None:
         """Ask around the best crossing."""
         self._phase[rows] = _Phase.PROBE
-        self._place[rows] = 0
+        self._estimates.begin(rows)
         self._aims[rows] = self.best.points[rows] - self._origins[self.pairs.image_of[rows]]
         self._radius[rows] = self.best.distances[rows]
 
-    def _around(self, rows: Int[Tensor, " b"], places: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+    def _around(self, drawn: Drawn) -> Float[Tensor, "b d"]:
         """Points a little off the crossing that the row asks around."""
-        directions = self._bank.take(self.pairs.keys[rows], self._estimates[rows], places)
+        rows, directions = drawn
         lengths = self._options.smoothing * self._radius[rows]
         if self._spec.levels is not None:
             # A probe that moves no pixel by half a level asks the same question again.
@@ -237,10 +229,8 @@ class Guided:
         rows = complete.nonzero()[:, 0]
         if not len(rows):
             return
-        seen = self._bank.weigh(self.pairs.keys[rows], self._estimates[rows], self._signs[rows])
-        self._evidence[rows] = self._options.memory * self._evidence[rows] + seen
+        self._evidence[rows] = self._options.memory * self._evidence[rows] + self._estimates.finish(rows)
         self._weight[rows] = self._options.memory * self._weight[rows] + 1
-        self._estimates[rows] += 1
         normals = self._evidence[rows] / self._weight[rows][:, None]
         if self._guide is not None:
             normals = self._weigh(rows, normals, self._expected_normals(rows))

@@ -12,6 +12,7 @@ import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.estimates import Drawn, Estimates
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.rays import Rays
 from db3kd.boundary.search import Probes, Turn, none_left
@@ -84,9 +85,8 @@ class SignOpt:
     ) -> None:
         self.pairs, self.best = pairs, best
         self._options = options or SignOptOptions()
-        self._bank, self._spec = bank, spec
+        self._spec = spec
         self._origins = pairs.images.flatten(1)
-        k, dtype = len(pairs), self._origins.dtype
         self._phase = torch.full_like(pairs.image_of, _Phase.WAITING)
         tolerance = self._options.tolerance
         self._rays = Rays(pairs, best, spec, tolerance=tolerance, first_shrink=_FIRST_SHRINK)
@@ -94,15 +94,12 @@ class SignOpt:
         self._aim = torch.zeros_like(best.points)
         self._radius, self._step, self._smoothing = (torch.zeros_like(best.distances) for _ in range(3))
         self._descent = torch.zeros_like(best.points)
-        self._signs = torch.zeros(k, self._options.directions, dtype=dtype, device=pairs.images.device)
-        self._place, self._estimates, self._trials, self._gains, self._failures = (
-            torch.zeros_like(pairs.image_of) for _ in range(5)
-        )
+        self._estimates = Estimates(pairs, bank, self._options.directions)
+        self._trials, self._gains, self._failures = (torch.zeros_like(pairs.image_of) for _ in range(3))
         self._turn = Turn()
         # What was proposed last: first the directions of rows that estimate, then a point of each row in a line search.
         self._asked = none_left(pairs)
         self._estimating = 0
-        self._places = torch.zeros_like(self._place[:0])
 
     def begin(self, rows: Int[Tensor, " r"]) -> None:
         """Let rows go on from their best crossings; rows without one stay out."""
@@ -116,26 +113,22 @@ class SignOpt:
         """The next random directions of rows that estimate, and one point of each row in a line search."""
         estimating = self._phase == _Phase.ESTIMATE
         searching = self._phase == _Phase.TURN
-        wants = torch.where(estimating, self._options.directions - self._place, searching.to(remaining.dtype))
+        wants = torch.where(estimating, self._estimates.missing, searching.to(remaining.dtype))
         rows, counts = self._turn.take(wants, remaining, limit)
-        single, many = rows[searching[rows]], rows[estimating[rows]]
-        repeats = counts[estimating[rows]]
-        spread = torch.repeat_interleave(many, repeats)
-        within = torch.arange(len(spread), device=spread.device) - torch.repeat_interleave(
-            repeats.cumsum(0) - repeats, repeats
-        )
-        self._places = self._place[spread] + within
-        points = torch.cat([self._around(spread, self._places), self._rays.points(single)])
-        self._estimating = len(spread)
+        many = estimating[rows]
+        single, drawn = rows[~many], self._estimates.draw(rows[many], counts[many])
+        points = torch.cat([self._around(drawn), self._rays.points(single)])
+        self._estimating = len(drawn.rows)
         points = self._spec.admit(points.unflatten(1, self.pairs.images.shape[1:]))
-        self._asked = Probes(torch.cat([spread, single]), points)
+        self._asked = Probes(torch.cat([drawn.rows, single]), points)
         return self._asked
 
     def observe(self, decisions: Int[Tensor, " b"]) -> None:
         """Note the signs, and move each line search on; see `Search`."""
         across = self.pairs.goals.across(self._asked.rows, decisions)
         split = self._estimating
-        self._observe_signs(self._asked.rows[:split], across[:split])
+        self._estimates.observe(across[:split])
+        self._turn_by_signs((self._phase == _Phase.ESTIMATE) & (self._estimates.missing == 0))
         rows, points = self._asked.rows[split:], self._asked.points.flatten(1)[split:]
         ended = self._rays.observe(rows, points, across[split:])
         nearer = self._rays.gained(ended.settled)
@@ -153,27 +146,22 @@ class SignOpt:
         """End the rows whose crossing is the image itself: there is no direction to turn and nothing to shorten."""
         self._phase[rows[self.best.distances[rows] == 0]] = _Phase.ARRIVED
 
-    def _around(self, rows: Int[Tensor, " b"], places: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+    def _around(self, drawn: Drawn) -> Float[Tensor, "b d"]:
         """Points at the row's radius in directions a little off its own."""
-        directions = self._bank.take(self.pairs.keys[rows], self._estimates[rows], places)
+        rows, directions = drawn
         aims = self._aim[rows].addcmul_(directions, self._smoothing[rows][:, None])
         scales = self._radius[rows] / torch.linalg.vector_norm(aims, dim=1)
         return self._origins[self.pairs.image_of[rows]].addcmul_(aims, scales[:, None])
 
-    def _observe_signs(self, rows: Int[Tensor, " b"], across: Bool[Tensor, " b"]) -> None:
-        self._signs[rows, self._places] = across.to(self._signs.dtype) * 2 - 1
-        self._place += torch.bincount(rows, minlength=len(self._place))
-        complete = ((self._phase == _Phase.ESTIMATE) & (self._place >= self._options.directions)).nonzero()[:, 0]
-        if len(complete) == 0:
+    def _turn_by_signs(self, complete: Bool[Tensor, " k"]) -> None:
+        rows = complete.nonzero()[:, 0]
+        if not len(rows):
             return
-        way = self._bank.weigh(self.pairs.keys[complete], self._estimates[complete], self._signs[complete])
-        aim = self._aim[complete]
+        way, aim = self._estimates.finish(rows), self._aim[rows]
         # Along the ray itself nothing turns.
-        self._descent[complete] = way - (way * aim).sum(dim=1, keepdim=True) * aim
-        self._estimates[complete] += 1
-        self._trials[complete] = 0
-        self._gains[complete] = 0
-        self._try(complete)
+        self._descent[rows] = way - (way * aim).sum(dim=1, keepdim=True) * aim
+        self._trials[rows] = self._gains[rows] = 0
+        self._try(rows)
 
     def _try(self, rows: Int[Tensor, " r"]) -> None:
         """Turn by the row's step and ask whether that is across at the radius to beat."""
@@ -213,7 +201,7 @@ class SignOpt:
         """Go back to the best direction and ask around it."""
         self._aim[rows] = self._best_directions(rows)
         self._radius[rows] = self.best.distances[rows]
-        self._place[rows] = 0
+        self._estimates.begin(rows)
         self._phase[rows] = _Phase.ESTIMATE
         if self._spec.levels is not None:
             # A turn that moves no pixel by half a level asks the same question again.

@@ -91,22 +91,22 @@ def label(
             identity = scope + index.to_bytes(4, "big")
             if run.shards.get(index) is not None:
                 _check_shard(run, index, identity)
-            else:
-                with run.shards.journal(index, identity) as journal:
-                    before = _work_of(labelling)
-                    shard = make_shard(
-                        Remembering(oracle, journal),
-                        images.subset(rows),
-                        decisions[rows],
-                        pool,
-                        labelling,
-                        examples=EXAMPLES if index == 0 else 0,
-                        probes=-(-labelling.keep_probes * len(rows) // len(images)),
-                    )
-                header = {"identity": identity.hex(), **_spent_since(before, labelling)}
-                run.shards.put(index, pack(shard, header, kind=_SHARD))
-                done += len(rows)
-                progress("label", done, len(images), "images")
+                continue
+            with run.shards.journal(index, identity) as journal:
+                before = _work_of(labelling)
+                shard = make_shard(
+                    Remembering(oracle, journal),
+                    images.subset(rows),
+                    decisions[rows],
+                    pool,
+                    labelling,
+                    examples=EXAMPLES if index == 0 else 0,
+                    probes=-(-labelling.keep_probes * len(rows) // len(images)),
+                )
+            header = {"identity": identity.hex(), **_spent_since(before, labelling)}
+            run.shards.put(index, pack(shard, header, kind=_SHARD))
+            done += len(rows)
+            progress("label", done, len(images), "images")
     transfer = _assemble(run, images, decisions, provenance, scope=scope, count=len(parts))
     if labelling.keep_probes:
         _put_probes(run, len(parts), labelling.keep_probes)
