@@ -43,7 +43,8 @@ class DemoOptions:
         images: what each student sees.
         queries_per_pair: of the minimal boundary distance.
         guided_queries_per_pair: of the guided search.
-        mixtures_per_image: what its primers learn from beside the images.
+        primers: networks that guide it.
+        mixtures_per_image: what these learn from beside the images.
         teacher_epochs: passes of the teacher over the 4,000 digits.
         student_epochs: passes of each student over its images.
         seeds: trainings of each student.
@@ -54,6 +55,7 @@ class DemoOptions:
     images: int = 300
     queries_per_pair: int = 500
     guided_queries_per_pair: int = 50
+    primers: int = 2
     mixtures_per_image: float = 5.0
     teacher_epochs: int = 20
     student_epochs: int = 100
@@ -147,7 +149,7 @@ def _buy_all(run: Run, teacher: TorchTeacher, options: DemoOptions, progress: Pr
     boundary, minimal = BoundaryDistance(), MinimalBoundaryDistance(seed=options.seed)
     guided = GuidedDistance(seed=options.seed)
     # Far fewer images than the default is made for: each of them needs more mixtures.
-    priming = Priming(mixtures_per_image=options.mixtures_per_image, seed=options.seed)
+    priming = Priming(networks=options.primers, mixtures_per_image=options.mixtures_per_image, seed=options.seed)
     bought = []
     for method, queries in (
         (SampleDistance(), 0),
