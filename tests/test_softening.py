@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db3kd.errors import InputError
-from db3kd.softening import inverse_distance, relative_distance
+from db3kd.softening import inverse_distance, relative_distance, smoothed_decision
 from db3kd.tensors import Float, Int, Tensor
 
 Rule = Callable[[Float[Tensor, "n num_classes"], Int[Tensor, " n"], float], Float[Tensor, "n num_classes"]]
@@ -146,3 +146,19 @@ def test_what_cannot_be_softened(
 ) -> None:
     with pytest.raises(InputError, match=message):
         rule(torch.tensor([distances]), torch.tensor([decision]), temperature)
+
+
+def test_smoothed_decisions_know_nothing_of_distances() -> None:
+    near, far = torch.full((3, 4), 0.1), torch.full((3, 4), torch.inf)
+    decisions = torch.tensor([0, 3, 1])
+    soft = smoothed_decision(near, decisions, 20.0)
+    assert torch.equal(soft, smoothed_decision(far, decisions, 20.0))
+    own = math.exp(4 / 20) / (math.exp(4 / 20) + 3)
+    assert torch.allclose(soft[torch.arange(3), decisions], torch.full((3,), own))
+    assert torch.allclose(soft.sum(1), torch.ones(3))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_no_rule_takes_such_a_temperature(temperature: float) -> None:
+    with pytest.raises(InputError, match="positive"):
+        smoothed_decision(torch.ones(1, 2), torch.tensor([0]), temperature)

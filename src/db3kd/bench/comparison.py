@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from torch import nn
-from torch.nn import functional
 
 from db3kd.data import Dataset
 from db3kd.evaluation import logits
@@ -20,9 +19,6 @@ from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.training import Objective
 from db3kd.transfer import TransferSet
-
-# The logit of the class over all others that smoothed decisions teach: at T = 20 nearly flat, as sample distances are.
-_SMOOTHED_MARGIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -60,14 +56,7 @@ def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: D
     assert labels is not None, "a comparison with true labels needs images that have them"
     soft = (logits(whitebox, images) / distillation.temperature).softmax(dim=1)
     classes = labels if distillation.classes == "true" else transfer.decisions
-    own = functional.one_hot(transfer.decisions, transfer.num_classes).to(soft.dtype)
-    smoothed = Objective(
-        labels=classes,
-        soft_labels=(_SMOOTHED_MARGIN / distillation.temperature * own).softmax(dim=1),
-        temperature=distillation.temperature,
-        hard_weight=distillation.hard_weight,
-        soft_weight=distillation.soft_weight,
-    )
+    smoothed = distance_lesson(transfer, distillation.softened_by("smoothed"))
     standard = Objective(
         labels=classes,
         soft_labels=soft,

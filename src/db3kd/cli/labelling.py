@@ -125,7 +125,7 @@ def distill(
         Path | None, typer.Option(help="transfer.safetensors of another run; this run gets a copy.")
     ] = None,
     softening: Annotated[
-        Literal["inverse", "relative"] | None, typer.Option(help="How distances become probabilities.")
+        Literal["inverse", "relative", "smoothed"] | None, typer.Option(help="How distances become probabilities.")
     ] = None,
     softening_temperature: Annotated[float | None, typer.Option(help="At which they do.")] = None,
     temperature: Annotated[float | None, typer.Option(help="At which the student is compared with them.")] = None,

@@ -13,9 +13,13 @@ from db3kd.ledger import Limits
 from db3kd.teachers import Teacher
 from db3kd.training import Recipe
 
-SofteningRule = Literal["inverse", "relative"]
+SofteningRule = Literal["inverse", "relative", "smoothed"]
 # At which each rule makes probabilities, and at which the student is compared with them.
-TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {"inverse": (20.0, 20.0), "relative": (0.5, 1.0)}
+TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {
+    "inverse": (20.0, 20.0),
+    "relative": (0.5, 1.0),
+    "smoothed": (20.0, 20.0),
+}
 Baseline = Literal["true-labels", "hard-decisions"]
 
 
@@ -67,7 +71,7 @@ class Distillation:
         student: architecture, as `db3kd.models.build` takes it.
         recipe: optimizer, rate, epochs, batch.
         softening: "inverse" is the paper's rule; "relative" is free of the input's unit, and has made better students
-            wherever distances were near (records/2026-11-22-fashion-mnist).
+            wherever distances were near (records/2026-11-22-fashion-mnist); "smoothed" looks at no distance.
         softening_temperature: at which distances become probabilities; the paper's 20 belongs to its own rule.
         temperature: at which the student's logits are compared with them; the paper uses 20 for both.
         hard_weight: of the cross-entropy with the class.

@@ -14,7 +14,7 @@ from db3kd.errors import InputError
 from db3kd.models import build, weights
 from db3kd.pipeline.story import Distillation, Progress, silent
 from db3kd.runs import Run
-from db3kd.softening import inverse_distance, relative_distance
+from db3kd.softening import inverse_distance, relative_distance, smoothed_decision
 from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 from db3kd.transfer import TransferSet
@@ -22,7 +22,7 @@ from db3kd.transfer import TransferSet
 _STATE = "db3kd-training-1"
 # A state is three times the weights: for a large network, one an epoch would take longer than the epoch.
 _SECONDS_BETWEEN_STATES = 5.0
-_SOFTENING = {"inverse": inverse_distance, "relative": relative_distance}
+_SOFTENING = {"inverse": inverse_distance, "relative": relative_distance, "smoothed": smoothed_decision}
 
 
 def lessons(transfer: TransferSet, distillation: Distillation) -> dict[str, Objective]:

@@ -164,9 +164,9 @@ class DistillSection(RecipeSection):
 
     Args:
         student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
-        softening: "relative" (free of the input's unit) or "inverse" (the paper's rule).
-        softening_temperature: at which distances become probabilities; by default 0.5, and 20 for the paper's rule.
-        temperature: at which the student is compared with them; by default 1, and 20 for the paper's rule.
+        softening: "relative" (free of the input's unit), "inverse" (the paper's rule) or "smoothed" (of no distance).
+        softening_temperature: at which distances become probabilities; by default 0.5, and 20 for the other rules.
+        temperature: at which the student is compared with them; by default 1, and 20 for the other rules.
         hard_weight: of the cross-entropy with the class.
         soft_weight: of the divergence from the soft label.
         classes: the class of an image is the teacher's decision, or its "true" label as in the paper.
@@ -176,7 +176,7 @@ class DistillSection(RecipeSection):
     """
 
     student: str = "lenet5-half"
-    softening: Literal["inverse", "relative"] = "relative"
+    softening: Literal["inverse", "relative", "smoothed"] = "relative"
     softening_temperature: Positive | None = None
     temperature: Positive | None = None
     hard_weight: Annotated[float, Field(ge=0)] = 1.0
