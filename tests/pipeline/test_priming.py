@@ -10,7 +10,8 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.errors import BudgetExhausted, PlanError, RunMismatch
 from db3kd.execution import Labelling
 from db3kd.pipeline import Budget, Priming
-from db3kd.pipeline.labelling import label
+from db3kd.pipeline.labelling import kept_probes, label
+from db3kd.pipeline.priming import primer_recipe
 from db3kd.runs import Run
 from db3kd.training import Recipe
 from db3kd.transfer import TransferSet
@@ -106,3 +107,29 @@ def test_primers_with_the_teachers_images_come_nearer_than_none(tmp_path: Path) 
         found.append(transfer.distances[transfer.distances.isfinite() & (transfer.distances > 0)].mean())
     assert found[0] < 0.7 * found[1]
     assert torch.isfinite(torch.stack(found)).all()
+
+
+def test_what_was_bought_with_primers_is_not_taken_for_a_search_without(tmp_path: Path) -> None:
+    _label(tmp_path, Counting(_teacher()))
+    with Run(tmp_path) as run, pytest.raises(RunMismatch, match="priming"):
+        label(run, Counting(_teacher()), _images(), Labelling(GuidedDistance(), QUERIES), budget=Budget())
+
+
+def test_kept_probes_are_in_the_run_with_the_answers_that_they_got(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        how = Labelling(GuidedDistance(), QUERIES, keep_probes=70)
+        label(run, Counting(_teacher()), _images(), how, budget=Budget())
+        kept = kept_probes(run)
+    assert kept is not None
+    assert len(kept.points) == 70
+    assert torch.equal(_teacher()(kept.points), kept.decisions)
+    with Run(tmp_path / "none") as run:
+        assert kept_probes(run) is None
+
+
+@pytest.mark.parametrize(("answers", "epochs", "milestones"), [(180_000, 10, (7, 9)), (1800, 60, (42, 54))])
+def test_few_answers_are_gone_through_more_often(answers: int, epochs: int, milestones: tuple[int, ...]) -> None:
+    recipe = primer_recipe(answers)
+    assert (recipe.epochs, recipe.milestones) == (epochs, milestones)
+    # Milestones of epochs that somebody chose are theirs.
+    assert primer_recipe(answers, 40).milestones == (28, 36)

@@ -246,7 +246,7 @@ class _Bench:
         priming, device = self._settings.priming, self._settings.device
         if priming.networks:
             primed = prime(run, self._teacher, self._images, self._decisions, priming, budget=Budget(), device=device)
-            yield from self._guided_by(primed.guide, f"primers={priming.networks}", len(primed.asked))
+            yield from self._guided_by(primed.guide, f"primers={priming.networks}", primed.queries)
         yield from self._guided_by(None, "primers=0", 0)
 
     def _guided_by(self, guide: Guide | None, setting: str, primer_queries: int) -> Iterator[SearchFigures]:

@@ -39,8 +39,7 @@ class DirectionBank:
         drawn = torch.randn(blocks * block, free, generator=torch.Generator().manual_seed(seed))
         if span is not None:
             drawn = drawn @ span.cpu()
-        drawn = drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
-        self._directions: Float[Tensor, "m d"] = drawn.to(device)
+        self._directions: Float[Tensor, "m d"] = unit(drawn).to(device)
         self._blocks, self._block = blocks, block
         self.freedom = free
 
@@ -84,5 +83,10 @@ def low_frequencies(shape: tuple[int, int, int], count: int) -> Float[Tensor, "m
 def _cosines(count: int, length: int) -> Float[Tensor, "count length"]:
     """The first cosines of the discrete cosine transform, each of length 1."""
     waves: Tensor = torch.cos(math.pi / length * torch.arange(count)[:, None] * (torch.arange(length) + 0.5))
-    lengths: Tensor = torch.linalg.vector_norm(waves, dim=1, keepdim=True)
-    return waves / lengths
+    return unit(waves)
+
+
+def unit(vectors: Float[Tensor, "r d"]) -> Float[Tensor, "r d"]:
+    """Scale vectors to length 1; one of no length stays as it is."""
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors / lengths.clamp(min=torch.finfo(vectors.dtype).tiny)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from db3kd.boundary.directions import unit
 from db3kd.boundary.goal import Goals
 from db3kd.models.placement import find_device, place
 from db3kd.tensors import Bool, Float, Int, Tensor
@@ -182,11 +183,9 @@ def principal_directions(normals: Float[Tensor, "n d"], count: int) -> Float[Ten
     Returns:
         Orthonormal directions, the most important first.
     """
-    lengths = torch.linalg.vector_norm(normals, dim=1, keepdim=True)
-    unit = normals / lengths.clamp(min=torch.finfo(normals.dtype).tiny)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        _, _, directions = torch.svd_lowrank(unit, q=min(count, *unit.shape), niter=4)
+        _, _, directions = torch.svd_lowrank(unit(normals), q=min(count, *normals.shape), niter=4)
     return directions.T.contiguous()
 
 

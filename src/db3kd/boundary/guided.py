@@ -11,7 +11,7 @@ from enum import IntEnum
 import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.directions import DirectionBank, unit
 from db3kd.boundary.estimates import Drawn, Estimates
 from db3kd.boundary.goal import Goals, Pairs
 from db3kd.boundary.guide import Guide
@@ -234,7 +234,7 @@ class Guided:
         normals = self._evidence[rows] / self._weight[rows][:, None]
         if self._guide is not None:
             normals = self._weigh(rows, normals, self._expected_normals(rows))
-        normals = _unit(normals)
+        normals = unit(normals)
         self._phase[rows] = _Phase.TURN
         self._step(rows, normals)
 
@@ -253,7 +253,7 @@ class Guided:
         cosine = (probes * observed + _TRUST * _EXPECTED_COSINE) / (probes + _TRUST)
         cosine = cosine.clamp(0.0, _MOST_COSINE)
         trust, trust_seen = cosine / (1 - cosine**2), cosine_seen / (1 - cosine_seen**2)
-        together: Tensor = trust[:, None] * expected + trust_seen[:, None] * _unit(seen)
+        together: Tensor = trust[:, None] * expected + trust_seen[:, None] * unit(seen)
         return together
 
     def _step(self, rows: Int[Tensor, " r"], normals: Float[Tensor, "r d"]) -> None:
@@ -266,7 +266,7 @@ class Guided:
         rest = normals - cosines[:, None] * aims
         lengths = torch.linalg.vector_norm(rest, dim=1)
         self._aims[rows] = aims
-        self._turns[rows] = rest / lengths.clamp(min=torch.finfo(lengths.dtype).tiny)[:, None]
+        self._turns[rows] = unit(rest)
         self._angle[rows] = torch.atan2(lengths, cosines).clamp(max=_WIDEST)
         self._radius[rows] = self._before[rows] = self.best.distances[rows]
         self._tried[rows] = 0
@@ -291,7 +291,7 @@ class Guided:
     def _expected_normals(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
         assert self._guide is not None, "only asked where there is a guide"
         points = self.best.points[rows].unflatten(1, self.pairs.images.shape[1:])
-        return _unit(self._guide.slopes(points, self._goals(rows)).normals)
+        return unit(self._guide.slopes(points, self._goals(rows)).normals)
 
     def _goals(self, rows: Int[Tensor, " r"]) -> Goals:
         return Goals(self.pairs.goals.classes[rows], self.pairs.goals.reaching[rows])
@@ -299,11 +299,6 @@ class Guided:
     def _directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
         offsets = self.best.points[rows] - self._origins[self.pairs.image_of[rows]]
         return offsets / self.best.distances[rows][:, None]
-
-
-def _unit(vectors: Float[Tensor, "r d"]) -> Float[Tensor, "r d"]:
-    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return vectors / lengths.clamp(min=torch.finfo(vectors.dtype).tiny)
 
 
 def _rows_by_class(pairs: Pairs, num_classes: int) -> Int[Tensor, "n num_classes"]:

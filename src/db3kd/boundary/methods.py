@@ -175,16 +175,17 @@ class GuidedDistance:
     def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
         """Make the search; see `Method`. It asks nothing, but looks at the primers."""
         best = Nearest(pairs, pool, pool.nearest(pairs, 1)).best
-        bank = _subspace_bank(self.guide, spec.input_shape, self.subspace, self.options.directions, self.seed)
+        device, block = best.points.device, self.options.directions
+        bank = _subspace_bank(self.guide, spec.input_shape, self.subspace, block, self.seed, device)
         return Guided(pairs, best, bank, self.guide, spec, options=self.options)
 
 
 @functools.lru_cache(maxsize=1)
 def _subspace_bank(
-    guide: Guide | None, shape: tuple[int, int, int], subspace: int, block: int, seed: int
+    guide: Guide | None, shape: tuple[int, int, int], subspace: int, block: int, seed: int, device: torch.device
 ) -> DirectionBank:
     span = low_frequencies(shape, subspace) if guide is None else guide.subspace
-    return DirectionBank(math.prod(shape), block=block, seed=seed, span=span)
+    return DirectionBank(math.prod(shape), block=block, seed=seed, span=span, device=device)
 
 
 @functools.lru_cache(maxsize=1)

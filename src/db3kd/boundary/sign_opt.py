@@ -11,7 +11,7 @@ from enum import IntEnum
 import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.directions import DirectionBank
+from db3kd.boundary.directions import DirectionBank, unit
 from db3kd.boundary.estimates import Drawn, Estimates
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.rays import Rays
@@ -166,8 +166,7 @@ class SignOpt:
     def _try(self, rows: Int[Tensor, " r"]) -> None:
         """Turn by the row's step and ask whether that is across at the radius to beat."""
         aim = self._best_directions(rows) + self._step[rows][:, None] * self._descent[rows]
-        aim = aim / torch.linalg.vector_norm(aim, dim=1, keepdim=True)
-        self._rays.start(rows, aim, self.best.distances[rows])
+        self._rays.start(rows, unit(aim), self.best.distances[rows])
         self._trials[rows] += 1
         self._phase[rows] = _Phase.TURN
 

@@ -79,7 +79,7 @@ def label(
         device = labelling.device
         primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
         labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
-        provenance["primer_queries"] = str(len(primed.asked))
+        provenance["primer_queries"] = str(primed.queries)
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
@@ -223,7 +223,8 @@ def _spent_since(before: tuple[int, float] | None, labelling: Labelling) -> dict
 
 def _provenance(teacher: Teacher, labelling: Labelling, priming: Priming | None) -> dict[str, str]:
     how = {"method": labelling.method.name, "labelling": repr(labelling), "teacher": teacher.spec.fingerprint}
-    return how if priming is None else {**how, "priming": repr(priming)}
+    # None as well: what was bought without primers is another thing than what was bought with them.
+    return {**how, "priming": repr(priming)} if isinstance(labelling.method, GuidedDistance) else how
 
 
 def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: Mapping[str, str]) -> None:

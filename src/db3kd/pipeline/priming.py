@@ -41,15 +41,11 @@ class Primed:
 
     Args:
         guide: the primers, for the search.
-        primers: the networks themselves.
-        asked: the mixtures.
-        decisions: what the teacher said of them.
+        queries: what the mixtures cost that they learned from.
     """
 
     guide: Guide
-    primers: tuple[nn.Module, ...]
-    asked: Dataset
-    decisions: Int[Tensor, " m"]
+    queries: int
 
 
 def prime(  # teacher, images and what is known of them; the rest is keyword-only
@@ -107,7 +103,7 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     )
     subspace = _subspace(run, primers, images, priming, device=device)
     guide = Guide(primers, subspace, bounds=teacher.spec.bounds, device=device)
-    return Primed(guide, primers, asked, answers)
+    return Primed(guide, len(asked))
 
 
 def mixtures_for(images: int, priming: Priming) -> int:
@@ -115,9 +111,12 @@ def mixtures_for(images: int, priming: Priming) -> int:
     return round(priming.mixtures_per_image * images)
 
 
-def primer_recipe(answers: int) -> Recipe:
-    """Choose how primers learn from so many answers: few of them are gone through more often."""
-    epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, _IMAGES_SEEN // max(1, answers)))
+def primer_recipe(answers: int, epochs: int | None = None) -> Recipe:
+    """Choose how primers learn from so many answers, in so many epochs if these are chosen already.
+
+    Few answers are gone through more often; the rate falls at 70% and 90% of the epochs.
+    """
+    epochs = epochs or max(_LEAST_EPOCHS, min(_MOST_EPOCHS, _IMAGES_SEEN // max(1, answers)))
     batch = 128 if answers >= _MANY_ANSWERS else 32
     return Recipe("adam", 1e-3, epochs, batch, milestones=(epochs * 7 // 10, epochs * 9 // 10))
 
@@ -173,9 +172,8 @@ def closeness(
 
 def _joined(images: Dataset, asked: Dataset) -> Dataset:
     """The images and their mixtures as one set."""
-    pixels = torch.cat([images.pixels, asked.pixels]) if images.pixels.dtype == torch.uint8 else None
-    if pixels is None:
-        pixels = torch.cat([images.pixels, asked.images()])
+    alike = images.pixels.dtype == asked.pixels.dtype
+    pixels = torch.cat([images.pixels, asked.pixels if alike else asked.images()])
     return Dataset(f"{images.name} and mixtures", (*images.ids, *asked.ids), pixels, None, images.class_names)
 
 

@@ -177,7 +177,7 @@ def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
     # Without a word on it, the recipe follows the number of answers, which is not known yet.
     chosen = section.model_fields_set & RecipeSection.model_fields.keys()
     return Priming(
-        recipe=open_recipe(section, primer_recipe(_MANY)) if chosen else None,
+        recipe=open_recipe(section, primer_recipe(_MANY, section.epochs)) if chosen else None,
         architecture=section.architecture,
         networks=section.networks,
         mixtures_per_image=section.mixtures_per_image,
