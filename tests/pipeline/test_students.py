@@ -1,18 +1,17 @@
 """Students are taught what was bought; a training that was interrupted ends as if it had not been."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from db3kd.data import from_arrays
-from db3kd.errors import ArtifactError, InputError
+from db3kd.errors import ArtifactError
 from db3kd.models import weights
 from db3kd.pipeline import Distillation, students
-from db3kd.pipeline.students import distance_lesson, last_losses, lessons, train
+from db3kd.pipeline.lessons import own_lesson
+from db3kd.pipeline.students import last_losses, train
 from db3kd.runs import Run
-from db3kd.softening import inverse_distance, relative_distance
 from db3kd.training import Recipe
 from db3kd.transfer import TransferSet
 
@@ -32,57 +31,6 @@ def _transfer(*, labels: bool = True) -> TransferSet:
     return TransferSet(images, decisions, distances, zeros, zeros, {50: distances * 2}, {"method": "bd"})
 
 
-class TestLessons:
-    def test_baselines_stand_beside_the_runs_own_student_which_comes_last(self) -> None:
-        transfer = _transfer()
-        taught = lessons(transfer, DISTILLATION)
-        assert list(taught) == ["true-labels", "hard-decisions", "bd"]
-        assert taught["true-labels"].labels is transfer.images.labels
-        assert taught["hard-decisions"].labels is transfer.decisions
-        assert taught["true-labels"].soft_labels is taught["hard-decisions"].soft_labels is None
-        assert taught["bd"].soft_labels is not None
-
-    def test_without_true_labels_that_baseline_is_left_out(self) -> None:
-        assert list(lessons(_transfer(labels=False), DISTILLATION)) == ["hard-decisions", "bd"]
-
-    def test_true_labels_that_are_not_there_are_refused(self) -> None:
-        with pytest.raises(InputError, match="'made' has none"):
-            lessons(_transfer(labels=False), replace(DISTILLATION, classes="true"))
-
-    @pytest.mark.parametrize("classes", ["decisions", "true"])
-    def test_the_class_is_the_teachers_decision_unless_the_labels_are_asked_for(self, classes: str) -> None:
-        transfer = _transfer()
-        objective = distance_lesson(transfer, replace(DISTILLATION, classes=classes))  # type: ignore[arg-type]  # one of two
-        assert objective.labels is (transfer.decisions if classes == "decisions" else transfer.images.labels)
-        # Whatever the class, the soft label is the teacher's: its own class is the teacher's decision.
-        assert objective.soft_labels is not None
-        assert torch.equal(objective.soft_labels.argmax(1), transfer.decisions)
-
-    def test_softening_takes_the_rule_its_temperature_and_the_snapshot(self) -> None:
-        transfer = _transfer()
-        relative = replace(DISTILLATION, softening="relative", softening_temperature=0.7, queries_per_pair=50)
-        for distillation, rule, distances in (
-            (DISTILLATION.softened_by("inverse"), inverse_distance, transfer.distances),
-            (relative, relative_distance, transfer.snapshots[50]),
-        ):
-            soft = distance_lesson(transfer, distillation).soft_labels
-            assert soft is not None
-            assert torch.equal(soft, rule(distances, transfer.decisions, distillation.softening_temperature))
-        with pytest.raises(InputError, match="no snapshot at 51"):
-            distance_lesson(transfer, replace(DISTILLATION, queries_per_pair=51))
-
-    def test_a_rule_brings_the_temperatures_that_belong_to_it(self) -> None:
-        paper = DISTILLATION.softened_by("inverse")
-        assert (paper.softening, paper.softening_temperature, paper.temperature) == ("inverse", 20.0, 20.0)
-        assert paper.softened_by("relative") == DISTILLATION
-
-    def test_temperature_and_weights_reach_the_loss(self) -> None:
-        objective = distance_lesson(
-            _transfer(), replace(DISTILLATION, temperature=3.0, hard_weight=0.25, soft_weight=0.75)
-        )
-        assert (objective.temperature, objective.hard_weight, objective.soft_weight) == (3.0, 0.25, 0.75)
-
-
 class _Stop(Exception):
     pass
 
@@ -96,7 +44,7 @@ def _train(folder: Path, *, stop_after: int | None = None) -> bytes:
             raise _Stop
 
     with Run(folder) as run:
-        objective = distance_lesson(transfer, DISTILLATION)
+        objective = own_lesson("bd", transfer, DISTILLATION).objective
         train(
             run,
             "student",
@@ -169,7 +117,7 @@ def test_a_finished_student_is_read_and_not_trained_again(tmp_path: Path) -> Non
             run,
             "student",
             transfer.images,
-            distance_lesson(transfer, DISTILLATION),
+            own_lesson("bd", transfer, DISTILLATION).objective,
             architecture=ARCHITECTURE,
             recipe=RECIPE,
             seed=3,

@@ -191,6 +191,27 @@ def test_each_epoch_sees_each_image_once_in_a_new_order(count: int, batch_size: 
     assert first != second or count == 1
 
 
+def test_an_epoch_may_be_a_part_of_the_images_and_all_have_their_turn() -> None:
+    module, count = _Counting(), 40
+    pixels = torch.arange(count, dtype=torch.uint8).view(count, 1, 1, 1)
+    seen: list[Epoch] = []
+    fit(
+        module,
+        pixels,
+        Objective(labels=torch.zeros(count, dtype=torch.int64)),
+        Recipe("sgd", 0.01, epochs=9, batch_size=8),
+        seed=0,
+        images_per_epoch=16,
+        on_epoch=lambda epoch, _: seen.append(epoch),
+    )
+    assert [len(step) for step in module.steps] == [8] * 18
+    seen_images = list(chain(*module.steps))
+    turns = [sorted(seen_images[at : at + count]) for at in range(0, 120, count)]
+    assert turns == [list(range(count))] * 3
+    assert seen_images[:count] != seen_images[count : 2 * count]
+    assert seen[0].images_per_second == pytest.approx(16 / seen[0].seconds)
+
+
 def test_one_leftover_image_does_not_stop_batch_norm() -> None:
     pixels, labels = _bright_halves(17, (3, 32, 32))
     module = build("alexnet-quarter", (3, 32, 32), 2)

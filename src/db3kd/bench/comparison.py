@@ -5,39 +5,19 @@ goes on. What was bought is made elsewhere; nothing here asks a teacher.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from torch import nn
 
-from db3kd.data import Dataset
 from db3kd.evaluation import logits
-from db3kd.pipeline.reporting import HeldOut, measure, queries_of
+from db3kd.pipeline.lessons import Lesson, own_lesson
+from db3kd.pipeline.reporting import HeldOut, measure
 from db3kd.pipeline.story import Distillation, Progress, silent
-from db3kd.pipeline.students import distance_lesson, train
+from db3kd.pipeline.students import train
 from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.training import Objective
 from db3kd.transfer import TransferSet
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One way of teaching a student.
-
-    Args:
-        name: of the way: true-labels, hard-decisions, logits, sd, bd, mbd, ...
-        images: what the student sees.
-        objective: what it learns about them.
-        queries: what that cost.
-        label: how tables name it; where empty, the usual name.
-    """
-
-    name: str
-    images: Dataset
-    objective: Objective
-    queries: int
-    label: str = ""
 
 
 def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: Distillation) -> tuple[Lesson, ...]:
@@ -56,7 +36,7 @@ def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: D
     assert labels is not None, "a comparison with true labels needs images that have them"
     soft = (logits(whitebox, images) / distillation.temperature).softmax(dim=1)
     classes = labels if distillation.classes == "true" else transfer.decisions
-    smoothed = distance_lesson(transfer, distillation.softened_by("smoothed"))
+    smoothed = own_lesson("smoothed-decisions", transfer, distillation.softened_by("smoothed"))
     standard = Objective(
         labels=classes,
         soft_labels=soft,
@@ -67,18 +47,14 @@ def baseline_lessons(transfer: TransferSet, whitebox: nn.Module, distillation: D
     return (
         Lesson("true-labels", images, Objective(labels=labels), 0),
         Lesson("hard-decisions", images, Objective(labels=transfer.decisions), len(transfer)),
-        Lesson("smoothed-decisions", images, smoothed, len(transfer)),
+        smoothed,
         Lesson("logits", images, standard, 0),
     )
 
 
 def distance_lessons(transfers: Sequence[TransferSet], distillation: Distillation) -> tuple[Lesson, ...]:
     """One lesson for each transfer set, named after the method that bought it."""
-    return tuple(
-        Lesson(name, one.images, distance_lesson(one, distillation), queries_of(name, one))
-        for one in transfers
-        for name in (one.provenance["method"],)
-    )
+    return tuple(own_lesson(one.provenance["method"], one, distillation) for one in transfers)
 
 
 def compare(
@@ -118,6 +94,7 @@ def compare(
                 lesson.objective,
                 architecture=distillation.student,
                 recipe=distillation.recipe,
+                images_per_epoch=lesson.images_per_epoch,
                 seed=seed,
                 device=device,
                 progress=progress,
@@ -128,7 +105,8 @@ def compare(
                     student,
                     held_out,
                     queries=lesson.queries,
-                    images=len(lesson.images),
+                    # Of the images at hand: mixtures and probes were made for them, and paid for them.
+                    images=lesson.images_per_epoch or len(lesson.images),
                     seed=seed,
                     device=device,
                 )

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from torch import nn
 
 from db3kd import __version__
-from db3kd.bench.comparison import Lesson, baseline_lessons, compare, distance_lessons
+from db3kd.bench.comparison import baseline_lessons, compare, distance_lessons
 from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, MinimalBoundaryDistance, SampleDistance
 from db3kd.data import Dataset, load
 from db3kd.execution import Labelling
@@ -19,6 +19,7 @@ from db3kd.ledger import Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import label
+from db3kd.pipeline.lessons import Lesson
 from db3kd.pipeline.reporting import HeldOut, account_of, describe_labelling, describe_primers
 from db3kd.pipeline.story import Budget, Distillation, Priming, Progress, silent
 from db3kd.pipeline.students import train

@@ -11,17 +11,23 @@ from statistics import stdev
 
 from torch import nn
 
-from db3kd.bench.comparison import Lesson, baseline_lessons, compare, distance_lessons
+from db3kd.bench.comparison import baseline_lessons, compare, distance_lessons
 from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.lessons import Lesson, own_lesson
 from db3kd.pipeline.reporting import HeldOut
 from db3kd.pipeline.story import Budget, Distillation, Progress, SofteningRule, silent
+from db3kd.pipeline.supplement import NOTHING, Supplement, kept_supplement
 from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.teachers import TorchTeacher
+from db3kd.training import student_recipe
 from db3kd.transfer import TransferSet, transfer_from_bytes
+
+# How a run's mixtures and primers are read; the rules are chosen row by row.
+_PRIMED = Distillation("", student_recipe(""), softening="primers", beside=("mixtures",))
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,19 @@ class FrontierOptions:
     device: str = "cpu"
 
 
+@dataclass(frozen=True, eq=False)
+class Bought:
+    """What one run has bought.
+
+    Args:
+        transfer: images, decisions and distances.
+        mixtures: answers on mixtures, and the primers that learned from them; nothing where the run has none.
+    """
+
+    transfer: TransferSet
+    mixtures: Supplement = NOTHING
+
+
 @dataclass(frozen=True)
 class Frontier:
     """The whole table.
@@ -81,7 +100,7 @@ class Frontier:
 
 def measure_frontier(
     run: Run,
-    transfers: Sequence[TransferSet],
+    bought: Sequence[Bought],
     whitebox: nn.Module,
     held_out: Dataset,
     distillations: Sequence[Distillation],
@@ -93,7 +112,7 @@ def measure_frontier(
 
     Args:
         run: keeps the trained students, so that an interrupted table goes on.
-        transfers: what was bought; those on the same images share their baselines.
+        bought: what runs have bought; those on the same images share their baselines.
         whitebox: the teacher's network, for standard knowledge distillation and the held-out decisions.
         held_out: labelled images that no student saw.
         distillations: one for each student.
@@ -108,21 +127,21 @@ def measure_frontier(
 
     Cost: one query per held-out image, booked apart.
     """
-    images = transfers[0].images
+    images = bought[0].transfer.images
     teacher = TorchTeacher(
-        whitebox, input_shape=images.image_shape, num_classes=transfers[0].num_classes, device=options.device
+        whitebox, input_shape=images.image_shape, num_classes=bought[0].transfer.num_classes, device=options.device
     )
     decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
     measured = HeldOut(held_out, decisions)
-    if measured.teacher_accuracy is None or any(one.images.labels is None for one in transfers):
+    if measured.teacher_accuracy is None or any(one.transfer.images.labels is None for one in bought):
         raise InputError("the frontier compares with true labels, and these images have none; name labelled images")
     rows = [
         _row(figures, distillation.student)
-        for group in _by_images(transfers)
+        for group in _by_images(bought)
         for distillation in distillations
         for figures in compare(
             run,
-            _lessons(group, whitebox, distillation, options.softenings),
+            _lessons(group, whitebox, distillation, options),
             measured,
             distillation,
             seeds=options.seeds,
@@ -133,48 +152,57 @@ def measure_frontier(
     return Frontier(measured.teacher_accuracy, tuple(rows))
 
 
-def read_transfers(folders: Sequence[Path]) -> tuple[TransferSet, ...]:
+def read_bought(folders: Sequence[Path]) -> tuple[Bought, ...]:
     """Read what runs have bought.
 
     Args:
         folders: run directories whose labelling is finished.
 
     Returns:
-        Their transfer sets, in this order.
+        It, in this order.
 
     Raises:
-        InputError: a run has none yet.
-        ArtifactError: one was edited or truncated.
+        InputError: a run has no transfer set yet.
+        ArtifactError: a file was edited or truncated.
     """
     found = []
     for folder in folders:
-        data = Run(folder).get(TRANSFER)
+        run = Run(folder)
+        data = run.get(TRANSFER)
         if data is None:
             raise InputError(f"{folder} holds no {TRANSFER}; nothing was trained: finish its `db3kd label` first")
-        found.append(transfer_from_bytes(data, str(folder / TRANSFER)))
+        transfer = transfer_from_bytes(data, str(folder / TRANSFER))
+        primed = "primer_queries" in transfer.provenance
+        found.append(Bought(transfer, kept_supplement(run, transfer, _PRIMED) if primed else NOTHING))
     return tuple(found)
 
 
 def _lessons(
-    group: Sequence[TransferSet],
-    whitebox: nn.Module,
-    distillation: Distillation,
-    softenings: Sequence[SofteningRule],
+    group: Sequence[Bought], whitebox: nn.Module, distillation: Distillation, options: FrontierOptions
 ) -> list[Lesson]:
-    """The baselines, the paper's soft labels, and the same distances softened without a unit."""
+    """The baselines, the paper's soft labels, the same distances softened without a unit, and what primers bring."""
     paper, relative = distillation.softened_by("inverse"), distillation.softened_by("relative")
-    found = [*baseline_lessons(group[0], whitebox, paper)]
-    if "inverse" in softenings:
-        found += distance_lessons(group, paper)
-    if "relative" in softenings:
-        found += [replace(one, name=f"{one.name}-relative") for one in distance_lessons(group, relative)]
+    transfers = [one.transfer for one in group]
+    found = [*baseline_lessons(transfers[0], whitebox, paper)]
+    if "inverse" in options.softenings:
+        found += distance_lessons(transfers, paper)
+    if "relative" in options.softenings:
+        found += [replace(one, name=f"{one.name}-relative") for one in distance_lessons(transfers, relative)]
+    primed = next((one for one in group if one.mixtures.primers), None)
+    if primed is not None and "primers" in options.softenings:
+        ours = replace(distillation.softened_by("primers"), beside=("mixtures",))
+        bare = replace(distillation.softened_by("smoothed"), beside=("mixtures",))
+        found += [
+            own_lesson(name, primed.transfer, way, primed.mixtures, device=options.device)
+            for name, way in (("mixtures", bare), ("primers", ours))
+        ]
     return found
 
 
-def _by_images(transfers: Sequence[TransferSet]) -> Sequence[Sequence[TransferSet]]:
-    groups: Mapping[str, list[TransferSet]] = {one.images.digest: [] for one in transfers}
-    for one in transfers:
-        groups[one.images.digest].append(one)
+def _by_images(bought: Sequence[Bought]) -> Sequence[Sequence[Bought]]:
+    groups: Mapping[str, list[Bought]] = {one.transfer.images.digest: [] for one in bought}
+    for one in bought:
+        groups[one.transfer.images.digest].append(one)
     return list(groups.values())
 
 

@@ -125,10 +125,12 @@ def distill(
         Path | None, typer.Option(help="transfer.safetensors of another run; this run gets a copy.")
     ] = None,
     softening: Annotated[
-        Literal["inverse", "relative", "smoothed"] | None, typer.Option(help="How distances become probabilities.")
+        Literal["inverse", "relative", "smoothed", "primers"] | None,
+        typer.Option(help="How distances, or what primers think, become probabilities."),
     ] = None,
     softening_temperature: Annotated[float | None, typer.Option(help="At which they do.")] = None,
     temperature: Annotated[float | None, typer.Option(help="At which the student is compared with them.")] = None,
+    beside: Annotated[str | None, typer.Option(help="Other answers of the run to learn from: mixtures,probes.")] = None,
     hard_weight: Annotated[float | None, typer.Option(help="Of the cross-entropy with the class.")] = None,
     soft_weight: Annotated[float | None, typer.Option(help="Of the divergence from the soft label.")] = None,
     classes: Annotated[Literal["decisions", "true"] | None, typer.Option(help="What the class of an image is.")] = None,
@@ -164,6 +166,7 @@ def distill(
         softening=softening,
         softening_temperature=softening_temperature,
         temperature=temperature,
+        beside=listed(beside),
         hard_weight=hard_weight,
         soft_weight=soft_weight,
         classes=classes,

@@ -54,6 +54,11 @@ def find_device(device: str) -> torch.device:
     return found
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Tell whether a CPU has instructions for bfloat16; a GPU computes in 32 bits here."""
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+
+
 def gather(
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], rows: Int[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:

@@ -63,6 +63,7 @@ def decide(
 
     Cost: one query an image that was not answered before.
     """
+    given = images.digest
     images = as_seen(images, teacher.spec)
     name, identity = f"{stage}.safetensors", identity_of(teacher, images.digest)
     read = _read_decisions(run, name)
@@ -84,11 +85,41 @@ def decide(
     decisions = torch.cat(answers)
     header = {
         "identity": identity.hex(),
+        "images": given,
         "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
     }
     run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
     run.drop_journal(stage)
     return decisions
+
+
+def kept_decisions(run: Run, stage: str, images: Dataset) -> Int[Tensor, " n"] | None:
+    """Read what the teacher said in a stage that is finished.
+
+    Args:
+        run: remembers the answers.
+        stage: whose.
+        images: what it was asked about.
+
+    Returns:
+        A class per image; None where the run holds no such answers.
+
+    Raises:
+        ArtifactError: the file was edited or truncated.
+        RunMismatch: the answers belong to other images.
+
+    Cost: none.
+    """
+    read = _read_decisions(run, f"{stage}.safetensors")
+    if read is None:
+        return None
+    tensors, header = read
+    if header.get("images") != images.digest:
+        raise RunMismatch(
+            f"{run.folder / stage}.safetensors holds decisions of other images than {images.name}; nothing was done: "
+            "they were made by another version or changed by hand"
+        )
+    return tensors["decisions"]
 
 
 def count_decided(run: Run) -> tuple[int, int] | None:

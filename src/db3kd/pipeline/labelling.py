@@ -50,7 +50,7 @@ def label(
         images: the n images; they are the pool of exemplars too.
         labelling: how.
         budget: what may be spent.
-        priming: where the primers of a guided search come from; None for a search that has none.
+        priming: where primers come from, which guide a guided search and may teach a student; None for none.
         progress: hears how far it is.
 
     Returns:
@@ -75,11 +75,12 @@ def label(
         build(priming.architecture, images.image_shape, teacher.spec.num_classes)
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     provenance = _provenance(teacher, labelling, priming)
-    if priming is not None and isinstance(labelling.method, GuidedDistance):
+    if priming is not None:
         device = labelling.device
         primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
-        labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
-        provenance["primer_queries"] = str(primed.queries)
+        if isinstance(labelling.method, GuidedDistance):
+            labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
+        provenance |= {"primer_queries": str(primed.queries), "primer_seed": str(priming.seed)}
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
@@ -224,7 +225,8 @@ def _spent_since(before: tuple[int, float] | None, labelling: Labelling) -> dict
 def _provenance(teacher: Teacher, labelling: Labelling, priming: Priming | None) -> dict[str, str]:
     how = {"method": labelling.method.name, "labelling": repr(labelling), "teacher": teacher.spec.fingerprint}
     # None as well: what was bought without primers is another thing than what was bought with them.
-    return {**how, "priming": repr(priming)} if isinstance(labelling.method, GuidedDistance) else how
+    bare = priming is None and not isinstance(labelling.method, GuidedDistance)
+    return how if bare else {**how, "priming": repr(priming)}
 
 
 def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from db3kd.boundary.guide import margin_slopes
 from db3kd.data import Dataset
 from db3kd.models import weights
 from db3kd.models.placement import find_device, place
-from db3kd.pipeline.asking import decide
+from db3kd.pipeline.asking import decide, kept_decisions
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.pipeline.students import train
 from db3kd.runs import Run
@@ -24,6 +24,7 @@ from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training import Objective, Recipe
+from db3kd.transfer import TransferSet
 
 PRIMER = "primer"
 _MANY_ANSWERS = 20_000
@@ -119,6 +120,30 @@ def primer_recipe(answers: int, epochs: int | None = None) -> Recipe:
     epochs = epochs or max(_LEAST_EPOCHS, min(_MOST_EPOCHS, _IMAGES_SEEN // max(1, answers)))
     batch = 128 if answers >= _MANY_ANSWERS else 32
     return Recipe("adam", 1e-3, epochs, batch, milestones=(epochs * 7 // 10, epochs * 9 // 10))
+
+
+def kept_mixtures(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor, " m"]] | None:
+    """Make the mixtures again that a run's primers learned from, with the teacher's decisions on them.
+
+    Args:
+        run: holds the decisions.
+        transfer: of the run: the images, and how the mixtures were made.
+
+    Returns:
+        The mixtures and their classes; None where the run has none.
+
+    Raises:
+        ArtifactError: the decisions were edited or truncated.
+        RunMismatch: they belong to other images.
+
+    Cost: none.
+    """
+    count = int(transfer.provenance.get("primer_queries", 0))
+    if not count:
+        return None
+    made = mixtures(transfer.images, count, seed=int(transfer.provenance["primer_seed"]))
+    decisions = kept_decisions(run, PRIMER, made)
+    return None if decisions is None else (made, decisions)
 
 
 class KeptPrimers(NamedTuple):

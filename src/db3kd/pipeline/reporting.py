@@ -102,23 +102,6 @@ def measure(
     )
 
 
-def queries_of(name: str, transfer: TransferSet) -> int:
-    """Tell what a student's labels cost.
-
-    Args:
-        name: "true-labels" cost nothing, "hard-decisions" one query an image, anything else its distances too.
-        transfer: what was bought.
-
-    Returns:
-        Queries.
-    """
-    if name == "true-labels":
-        return 0
-    if name == "hard-decisions":
-        return len(transfer)
-    return len(transfer) + int(transfer.queries.sum()) + int(transfer.provenance.get("primer_queries", 0))
-
-
 def describe_labelling(transfer: TransferSet) -> Labelling:
     """Condense what was bought for the report."""
     counts = torch.bincount(transfer.outcomes[transfer.outcomes >= 0], minlength=len(Outcome))

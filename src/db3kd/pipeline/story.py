@@ -13,12 +13,14 @@ from db3kd.ledger import Limits
 from db3kd.teachers import Teacher
 from db3kd.training import Recipe
 
-SofteningRule = Literal["inverse", "relative", "smoothed"]
+SofteningRule = Literal["inverse", "relative", "smoothed", "primers"]
+Beside = Literal["mixtures", "probes"]
 # At which each rule makes probabilities, and at which the student is compared with them.
 TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {
     "inverse": (20.0, 20.0),
     "relative": (0.5, 1.0),
     "smoothed": (20.0, 20.0),
+    "primers": (2.0, 2.0),
 }
 Baseline = Literal["true-labels", "hard-decisions"]
 
@@ -44,7 +46,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Priming:
-    """Where the primers of a guided search come from.
+    """Where primers come from.
 
     Args:
         recipe: how they learn; None for one that suits the number of answers.
@@ -71,9 +73,12 @@ class Distillation:
         student: architecture, as `db3kd.models.build` takes it.
         recipe: optimizer, rate, epochs, batch.
         softening: "inverse" is the paper's rule; "relative" is free of the input's unit, and has made better students
-            wherever distances were near (records/2026-11-22-fashion-mnist); "smoothed" looks at no distance.
+            wherever distances were near (records/2026-11-22-fashion-mnist); "smoothed" looks at no distance, "primers"
+            asks the primers, who learned from decisions alone.
         softening_temperature: at which distances become probabilities; the paper's 20 belongs to its own rule.
         temperature: at which the student's logits are compared with them; the paper uses 20 for both.
+        beside: answers on other images that it learns from too: the mixtures that primers learned from, the probes that
+            a search kept. An epoch is as long as without them.
         hard_weight: of the cross-entropy with the class.
         soft_weight: of the divergence from the soft label.
         classes: the class of an image is the teacher's decision, or the data set's own label as in the paper.
@@ -87,6 +92,7 @@ class Distillation:
     softening: SofteningRule = "relative"
     softening_temperature: float = 0.5
     temperature: float = 1.0
+    beside: tuple[Beside, ...] = ()
     hard_weight: float = 1.0
     soft_weight: float = 1.0
     classes: Literal["decisions", "true"] = "decisions"
@@ -111,7 +117,7 @@ class Story:
         labelling: how distances are bought.
         distillation: how the student learns from them.
         budget: what may be spent.
-        priming: where the primers of a guided search come from; None for a search that has none.
+        priming: where primers come from, which guide a guided search and may teach a student; None for none.
         teacher_name: how the report calls the teacher.
         teacher_parameters: number of the teacher's weights, where it is known.
         device: where students are trained and searches run.

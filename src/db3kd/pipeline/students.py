@@ -1,6 +1,7 @@
-"""The stages that learn: what each student is taught, and its training, which goes on after an interruption.
+"""The training of a network by a run, which goes on after an interruption.
 
-No query is spent here. Called by `db3kd.pipeline.tell`, by `db3kd train` and by benchmarks.
+What students are taught is the matter of `lessons`; no query is spent here. Called by `db3kd.pipeline.tell`, by
+`db3kd train` and by benchmarks.
 """
 
 import time
@@ -10,69 +11,15 @@ from dataclasses import asdict
 from torch import nn
 
 from db3kd.data import Dataset
-from db3kd.errors import InputError
 from db3kd.models import build, weights
-from db3kd.pipeline.story import Distillation, Progress, silent
+from db3kd.pipeline.story import Progress, silent
 from db3kd.runs import Run
-from db3kd.softening import inverse_distance, relative_distance, smoothed_decision
 from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
-from db3kd.transfer import TransferSet
 
 _STATE = "db3kd-training-1"
 # A state is three times the weights: for a large network, one an epoch would take longer than the epoch.
 _SECONDS_BETWEEN_STATES = 5.0
-_SOFTENING = {"inverse": inverse_distance, "relative": relative_distance, "smoothed": smoothed_decision}
-
-
-def lessons(transfer: TransferSet, distillation: Distillation) -> dict[str, Objective]:
-    """Say what each student of a run is taught: the baselines, and the one that learns from distances.
-
-    Args:
-        transfer: what was bought.
-        distillation: how to learn from it.
-
-    Returns:
-        Objectives by the names that reports use; the last one is the run's own student.
-
-    Raises:
-        InputError: true labels are asked for, and the images have none; or there is no such snapshot.
-    """
-    true_labels = transfer.images.labels
-    if distillation.classes == "true" and true_labels is None:
-        raise InputError(
-            f"classes = 'true' needs images with labels, and {transfer.images.name!r} has none; nothing was trained: "
-            "use classes = 'decisions'"
-        )
-    taught: dict[str, Objective] = {}
-    if "true-labels" in distillation.baselines and true_labels is not None:
-        taught["true-labels"] = Objective(labels=true_labels)
-    if "hard-decisions" in distillation.baselines:
-        taught["hard-decisions"] = Objective(labels=transfer.decisions)
-    taught[transfer.provenance["method"]] = distance_lesson(transfer, distillation)
-    return taught
-
-
-def distance_lesson(transfer: TransferSet, distillation: Distillation) -> Objective:
-    """Turn distances into soft labels, beside the class of each image.
-
-    Args:
-        transfer: what was bought.
-        distillation: the rule, the temperatures and the weights.
-
-    Returns:
-        The objective of a student that learns from distances.
-    """
-    if distillation.queries_per_pair is not None:
-        transfer = transfer.at(distillation.queries_per_pair)
-    soften = _SOFTENING[distillation.softening]
-    return Objective(
-        labels=transfer.images.labels if distillation.classes == "true" else transfer.decisions,
-        soft_labels=soften(transfer.distances, transfer.decisions, distillation.softening_temperature),
-        temperature=distillation.temperature,
-        hard_weight=distillation.hard_weight,
-        soft_weight=distillation.soft_weight,
-    )
 
 
 def train(  # noqa: PLR0913  # what a training is stands in the call; its options are keyword-only
@@ -84,6 +31,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
     architecture: str,
     recipe: Recipe,
     num_classes: int | None = None,
+    images_per_epoch: int | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress = silent,
@@ -98,6 +46,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         architecture: as `db3kd.models.build` takes it.
         recipe: how it learns.
         num_classes: length of its scores; None to take it from what it learns.
+        images_per_epoch: an epoch takes so many of the images; None for all of them.
         seed: of the initial weights and the order of the images.
         device: where it learns.
         progress: hears the epochs.
@@ -110,12 +59,12 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         PlanError: architecture, images and objective do not fit each other.
         StorageError: the disk is full; the last kept state is whole.
     """
-    file, state_file = f"{name}.safetensors", f"{name}.state.safetensors"
-    kept = run.get(file)
+    state_file = f"{name}.state.safetensors"
+    kept = kept_network(run, name)
     if kept is not None:
         # A kill may have come between the weights and the end of their training's state.
         run.remove(state_file)
-        return weights.from_bytes(kept, str(run.folder / file))[0]
+        return kept
     num_classes = num_classes or _count_classes(images, objective)
     resume = _read_state(run, state_file)
     done = 0 if resume is None else resume.epoch
@@ -128,13 +77,24 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         recipe,
         seed=seed,
         device=device,
+        images_per_epoch=images_per_epoch,
         resume=resume,
         on_epoch=_noting(run, name, recipe.epochs, progress),
     )
     header = weights.describe(architecture, images.image_shape, num_classes, dataset=images.name)
-    run.put(file, weights.to_bytes(module, header))
+    run.put(f"{name}.safetensors", weights.to_bytes(module, header))
     run.remove(state_file)
     return module.cpu()
+
+
+def kept_network(run: Run, name: str) -> nn.Module | None:
+    """Read a network that a run has finished training, in eval mode on the CPU; None where it has not.
+
+    Raises:
+        ArtifactError: the file was edited or truncated.
+    """
+    kept = run.get(f"{name}.safetensors")
+    return None if kept is None else weights.from_bytes(kept, str(run.folder / name))[0]
 
 
 def last_losses(run: Run) -> Mapping[str, float]:

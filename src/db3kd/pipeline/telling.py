@@ -16,8 +16,10 @@ from db3kd.models import build
 from db3kd.pipeline import reporting
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER, label
+from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
-from db3kd.pipeline.students import last_losses, lessons, train
+from db3kd.pipeline.students import kept_network, last_losses, train
+from db3kd.pipeline.supplement import kept_supplement
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
 from db3kd.report.schema import Report, TeacherFigures, from_json, to_json
@@ -125,6 +127,12 @@ def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -
         )
 
 
+def student_files(transfer: TransferSet, distillation: Distillation) -> dict[str, str]:
+    """Tell what each student of a run is called in its folder, by the names that reports use; its own comes last."""
+    *baselines, own = lesson_names(transfer, distillation)
+    return {**{name: name for name in baselines}, own: STUDENT}
+
+
 def teach(
     run: Run, transfer: TransferSet, distillation: Distillation, *, device: str = "cpu", progress: Progress = silent
 ) -> dict[str, nn.Module]:
@@ -142,21 +150,25 @@ def teach(
 
     Cost: none.
     """
-    objectives = lessons(transfer, distillation)
-    own = list(objectives)[-1]
+    files = student_files(transfer, distillation)
+    kept = {name: trained for name, file in files.items() if (trained := kept_network(run, file)) is not None}
+    if len(kept) == len(files):
+        return kept
+    taught = lessons(transfer, distillation, kept_supplement(run, transfer, distillation), device=device)
     return {
         name: train(
             run,
-            STUDENT if name == own else name,
-            transfer.images,
-            objective,
+            files[name],
+            lesson.images,
+            lesson.objective,
             architecture=distillation.student,
             recipe=distillation.recipe,
+            images_per_epoch=lesson.images_per_epoch,
             seed=distillation.seed,
             device=device,
             progress=progress,
         )
-        for name, objective in objectives.items()
+        for name, lesson in taught.items()
     }
 
 
@@ -179,7 +191,8 @@ def conclude(
     """
     held_out = None
     losses = last_losses(run)
-    own = list(students)[-1]
+    files = student_files(transfer, story.distillation)
+    costs = lesson_costs(transfer, story.distillation)
     # Timed apart from what comes before: the report is to hold the time of its own figures too.
     with timed(run):
         if story.held_out is not None:
@@ -192,11 +205,11 @@ def conclude(
                 name,
                 student,
                 held_out,
-                queries=reporting.queries_of(name, transfer),
+                queries=costs[name],
                 images=len(transfer),
                 seed=story.distillation.seed,
                 device=story.device,
-            ).model_copy(update={"last_loss": losses.get(STUDENT if name == own else name)})
+            ).model_copy(update={"last_loss": losses.get(files[name])})
             for name, student in students.items()
         ]
     report = Report(

@@ -37,6 +37,7 @@ _QUERIES = {"mbd": 1000, "guided": 50}
 _DIRECTIONS = {"mbd": 200, "guided": 20}
 _BD_EXEMPLARS = 10
 _MANY = 100_000
+_PRIMERS = 4
 
 
 @dataclass(frozen=True)
@@ -163,23 +164,25 @@ def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
 
 
 def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
-    """Say where a guided search's primers come from.
+    """Say where primers come from.
 
     Args:
-        section: how many of which kind.
+        section: how many of which kind; left open, a guided search has some and another none.
         label: the search.
 
     Returns:
-        How primers are made; None where the search has none.
+        How primers are made; None where there are none.
     """
-    if label.method != "guided" or not section.networks:
+    usual = _PRIMERS if label.method == "guided" else 0
+    networks = usual if section.networks is None else section.networks
+    if not networks:
         return None
     # Without a word on it, the recipe follows the number of answers, which is not known yet.
     chosen = section.model_fields_set & RecipeSection.model_fields.keys()
     return Priming(
         recipe=open_recipe(section, primer_recipe(_MANY, section.epochs)) if chosen else None,
         architecture=section.architecture,
-        networks=section.networks,
+        networks=networks,
         mixtures_per_image=section.mixtures_per_image,
         subspace=section.subspace,
         seed=section.seed,
@@ -195,6 +198,7 @@ def open_distillation(section: DistillSection) -> Distillation:
         softening=section.softening,
         softening_temperature=section.softening_temperature or softening_temperature,
         temperature=section.temperature or temperature,
+        beside=section.beside,
         hard_weight=section.hard_weight,
         soft_weight=section.soft_weight,
         classes=section.classes,

@@ -124,18 +124,18 @@ class RecipeSection(_Section):
 
 
 class PrimerSection(RecipeSection):
-    """Where the primers of the guided search come from, beside the keys of their recipe.
+    """Where primers come from, which guide a search and may teach a student, beside the keys of their recipe.
 
     Args:
         architecture: lenet5, lenet5-half, alexnet, ... or package.module:factory; the teacher's size does well.
-        networks: how many learn from the same answers; 0 for a search without primers.
+        networks: how many learn from the same answers; 4 for a guided search and none for another, if left out.
         mixtures_per_image: mixtures and noisy images to ask about, per image.
         subspace: directions of their gradients that the search asks in.
         seed: of the mixtures, the weights and the order of the images.
     """
 
     architecture: str = "lenet5"
-    networks: Count = 4
+    networks: Count | None = None
     mixtures_per_image: Annotated[float, Field(ge=0)] = 2.0
     subspace: PositiveInt = 100
     seed: int = 0
@@ -164,9 +164,11 @@ class DistillSection(RecipeSection):
 
     Args:
         student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
-        softening: "relative" (free of the input's unit), "inverse" (the paper's rule) or "smoothed" (of no distance).
-        softening_temperature: at which distances become probabilities; by default 0.5, and 20 for the other rules.
-        temperature: at which the student is compared with them; by default 1, and 20 for the other rules.
+        softening: "relative" (free of the input's unit), "inverse" (the paper's rule), "smoothed" (of no distance) or
+            "primers" (what the primers think).
+        softening_temperature: at which that becomes probabilities; left out, as it suits the rule: 0.5, 20, 20, 2.
+        temperature: at which the student is compared with them; left out, as it suits the rule: 1, 20, 20, 2.
+        beside: other answers to learn from: "mixtures" that primers learned from, "probes" that a search kept.
         hard_weight: of the cross-entropy with the class.
         soft_weight: of the divergence from the soft label.
         classes: the class of an image is the teacher's decision, or its "true" label as in the paper.
@@ -176,11 +178,12 @@ class DistillSection(RecipeSection):
     """
 
     student: str = "lenet5-half"
-    softening: Literal["inverse", "relative", "smoothed"] = "relative"
+    softening: Literal["inverse", "relative", "smoothed", "primers"] = "relative"
     softening_temperature: Positive | None = None
     temperature: Positive | None = None
     hard_weight: Annotated[float, Field(ge=0)] = 1.0
     soft_weight: Annotated[float, Field(ge=0)] = 1.0
+    beside: tuple[Literal["mixtures", "probes"], ...] = ()
     classes: Literal["decisions", "true"] = "decisions"
     queries_per_pair: PositiveInt | None = None
     seed: int = 0

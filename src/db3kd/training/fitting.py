@@ -50,7 +50,7 @@ class Epoch:
     rate: float
 
 
-def fit(
+def fit(  # noqa: PLR0913  # what a training is stands in the call; its options are keyword-only
     module: nn.Module,
     images: Dataset | UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
     objective: Objective,
@@ -58,6 +58,7 @@ def fit(
     *,
     seed: int,
     device: str = "cpu",
+    images_per_epoch: int | None = None,
     resume: TrainingState | None = None,
     on_epoch: Callable[[Epoch, Callable[[], TrainingState]], None] | None = None,
 ) -> nn.Module:
@@ -74,6 +75,8 @@ def fit(
         recipe: how.
         seed: of the order and of dropout.
         device: "cpu", "cuda" or "cuda:N".
+        images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
+            of them. Sets of different sizes are learned from equally long with it.
         resume: where to go on; made by the same call with the same arguments.
         on_epoch: called after each epoch with what it brought and a function that copies the state out.
 
@@ -100,7 +103,8 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate
         with _reproducible(_derive(seed, epoch, "dropout"), target):
-            loss = _run_epoch(student, pixels, objective, optimizer, _batches(len(pixels), recipe, seed, epoch))
+            order = _order(len(pixels), images_per_epoch, seed, epoch)
+            loss = _run_epoch(student, pixels, objective, optimizer, _batches(order, recipe.batch_size))
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
             raise PlanError(
@@ -108,7 +112,7 @@ def fit(
                 f"stopped, and the state of epoch {epoch} is the last good one; lower the rate or train with adam"
             )
         seconds = time.perf_counter() - started
-        report = Epoch(epoch + 1, loss, seconds, len(pixels) / seconds, rate)
+        report = Epoch(epoch + 1, loss, seconds, len(order) / seconds, rate)
         _log.debug("epoch %d of %d: loss %.4f, %.0f images/s", epoch + 1, recipe.epochs, loss, report.images_per_second)
         if on_epoch is not None:
             on_epoch(report, partial(snapshot, student, optimizer, epoch + 1))
@@ -177,11 +181,21 @@ def _derive(seed: int, epoch: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{purpose}/{seed}/{epoch}".encode()).digest()[:4], "big")
 
 
-def _batches(count: int, recipe: Recipe, seed: int, epoch: int) -> tuple[Int[Tensor, " _"], ...]:
-    generator = torch.Generator().manual_seed(_derive(seed, epoch, "order"))
-    batches = torch.split(torch.randperm(count, generator=generator), recipe.batch_size)
+def _order(count: int, images_per_epoch: int | None, seed: int, epoch: int) -> Int[Tensor, " _"]:
+    """Go on where the epoch before stopped, in a new order whenever all images had their turn."""
+    taken = min(count, images_per_epoch or count)
+    first, last = epoch * taken, (epoch + 1) * taken
+    orders = []
+    for turn in range(first // count, -(-last // count)):
+        generator = torch.Generator().manual_seed(_derive(seed, turn, "order"))
+        orders.append(torch.randperm(count, generator=generator))
+    return torch.cat(orders)[first % count :][:taken]
+
+
+def _batches(order: Int[Tensor, " _"], batch_size: int) -> tuple[Int[Tensor, " _"], ...]:
+    batches = torch.split(order, batch_size)
     # Batch norm has no spread to divide by in a batch of one, so a single image left over joins the batch before it.
-    if recipe.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         batches = (*batches[:-2], torch.cat(batches[-2:]))
     return batches
 
@@ -220,4 +234,4 @@ def _run_epoch(
             loss.backward()
             summed += loss.detach() * len(batch)
         optimizer.step()
-    return summed.item() / len(pixels)
+    return summed.item() / sum(map(len, batches))

@@ -9,8 +9,10 @@ from db3kd.cli.work.tables import print_table
 from db3kd.errors import DataError, RunMismatch
 from db3kd.models import build, parameter_count
 from db3kd.pipeline.labelling import TRANSFER
-from db3kd.pipeline.students import last_losses, lessons
-from db3kd.pipeline.telling import STUDENT, teach
+from db3kd.pipeline.lessons import check_lessons
+from db3kd.pipeline.students import last_losses
+from db3kd.pipeline.supplement import kept_supplement
+from db3kd.pipeline.telling import student_files, teach
 from db3kd.pipeline.timing import timed
 from db3kd.plan import parse_sections
 from db3kd.plan.opening import open_distillation
@@ -41,21 +43,21 @@ def distill_student(
             _copy_transfer(run, transfer_file)
         transfer = kept_transfer(run)
         # Both before the run is bound to them: what cannot be learnt, and a network that cannot be built.
-        lessons(transfer, distillation)
+        check_lessons(transfer, distillation, kept_supplement(run, transfer, distillation))
         build(distillation.student, transfer.images.image_shape, transfer.num_classes)
         run.adopt(sections.sections())
         with showing() as stages, timed(run):
             students = teach(run, transfer, distillation, device=device, progress=stages)
         losses = last_losses(run)
-    own = list(students)[-1]
+    files = student_files(transfer, distillation)
     rows: list[dict[str, object]] = [
         {
             "name": name,
-            "file": str(folder / f"{STUDENT if name == own else name}.safetensors"),
+            "file": str(folder / f"{files[name]}.safetensors"),
             "parameters": parameter_count(student),
             "images": len(transfer),
             "epochs": distillation.recipe.epochs,
-            "last_loss": losses.get(STUDENT if name == own else name),
+            "last_loss": losses.get(files[name]),
         }
         for name, student in students.items()
     ]

@@ -14,8 +14,7 @@ from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
 from db3kd.oracle import Oracle
 from db3kd.pipeline import Story
-from db3kd.pipeline.students import lessons
-from db3kd.pipeline.telling import PAGE, REPORT, STUDENT, check_images, conclude, teach, write_page
+from db3kd.pipeline.telling import PAGE, REPORT, check_images, conclude, student_files, teach, write_page
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import OpenedTeacher, open_distillation, open_images, open_labelling, open_teacher
 from db3kd.plan.schema import LabelSection
@@ -45,7 +44,7 @@ def evaluate_run(
         if kept.distill is None:
             raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
         transfer, distillation = kept_transfer(run), open_distillation(kept.distill)
-        files = [*list(lessons(transfer, distillation))[:-1], STUDENT]
+        files = student_files(transfer, distillation).values()
         missing = [name for name in files if not run.has(f"{name}.safetensors")]
         if missing:
             raise RunError(

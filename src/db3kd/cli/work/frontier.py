@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from db3kd.bench.frontier import Frontier, FrontierOptions, FrontierRow, measure_frontier, read_transfers
+from db3kd.bench.frontier import Frontier, FrontierOptions, FrontierRow, measure_frontier, read_bought
 from db3kd.cli.display import showing
 from db3kd.cli.work.tables import print_table
 from db3kd.data import load
@@ -68,7 +68,7 @@ def draw_frontier(
         run.adopt({"frontier": {"teacher": uri, **section}})
         frontier = measure_frontier(
             run,
-            read_transfers(bought),
+            read_bought(bought),
             module,
             load(held_out, "test"),
             [_distillation(student, section) for student in students],
@@ -84,10 +84,10 @@ def _options(seeds: Sequence[str], softenings: Sequence[str], device: str) -> Fr
     rules: list[SofteningRule] = []
     for name in softenings:
         match name:
-            case "inverse" | "relative":
+            case "inverse" | "relative" | "primers":
                 rules.append(name)
             case _:
-                raise InputError(f"softenings are inverse and relative, got {name!r}; nothing was trained")
+                raise InputError(f"softenings are inverse, relative and primers, got {name!r}; nothing was trained")
     if not all(seed.isdecimal() for seed in seeds):
         raise InputError(f"expected seeds such as 0,1,2, got {','.join(seeds)!r}; nothing was trained")
     return FrontierOptions(tuple(int(seed) for seed in seeds), tuple(rules), device)

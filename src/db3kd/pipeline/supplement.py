@@ -1,0 +1,83 @@
+"""What a run holds beside its transfer set: answers on other images, and the primers that learned from some of them.
+
+Mixtures were asked about for the primers, probes were asked about by a search: both are paid, and a student may learn
+from them at no further query. Called by `lessons`' callers; buying them is the matter of `priming` and `labelling`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from db3kd.data import Dataset
+from db3kd.errors import InputError
+from db3kd.pipeline.labelling import kept_probes
+from db3kd.pipeline.priming import kept_mixtures, kept_primers
+from db3kd.pipeline.story import Distillation
+from db3kd.runs import Run
+from db3kd.tensors import Int, Tensor
+from db3kd.transfer import TransferSet
+
+
+@dataclass(frozen=True, eq=False)
+class Supplement:
+    """Answers on other images than those of a transfer set.
+
+    Args:
+        images: sets of them.
+        decisions: the teacher's classes, for each set.
+        primers: networks that learned from answers of the same teacher.
+    """
+
+    images: tuple[Dataset, ...] = ()
+    decisions: tuple[Int[Tensor, " _"], ...] = ()
+    primers: tuple[nn.Module, ...] = ()
+
+
+NOTHING = Supplement()
+
+
+def kept_supplement(run: Run, transfer: TransferSet, distillation: Distillation) -> Supplement:
+    """Read what a student is to learn from beside a transfer set.
+
+    Args:
+        run: what was bought.
+        transfer: of this run.
+        distillation: names the sets, and whether primers are asked.
+
+    Returns:
+        The sets that it names, and the primers if it asks for them.
+
+    Raises:
+        InputError: the run holds no such set.
+        ArtifactError: a file was edited or truncated.
+        RunMismatch: mixtures belong to other images.
+    """
+    images, decisions = [], []
+    for name in distillation.beside:
+        found = kept_mixtures(run, transfer) if name == "mixtures" else _probes(run, transfer)
+        if found is None:
+            way_out = "--primers 4" if name == "mixtures" else "--keep-probes 100000"
+            raise InputError(
+                f"{run.folder} holds no {name} to learn from; nothing was trained: label in a run of its own with "
+                f"`{way_out}`, or leave {name} out of `beside`"
+            )
+        images.append(found[0])
+        decisions.append(found[1])
+    primers = kept_primers(run).networks if distillation.softening == "primers" else ()
+    return Supplement(tuple(images), tuple(decisions), primers)
+
+
+def joined(first: Dataset, second: Dataset) -> Dataset:
+    """Put two sets of images together; without labels, and 8-bit where both are."""
+    alike = first.pixels.dtype == second.pixels.dtype
+    parts = (first.pixels, second.pixels) if alike else (first.images(), second.images())
+    return Dataset(first.name, (*first.ids, *second.ids), torch.cat(parts), None, first.class_names)
+
+
+def _probes(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor, " p"]] | None:
+    found = kept_probes(run)
+    if found is None:
+        return None
+    ids = tuple(f"{transfer.images.name}/probe/{number:07}" for number in range(len(found.points)))
+    return Dataset("probes", ids, found.points, None, transfer.images.class_names), found.decisions
