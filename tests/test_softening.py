@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db3kd.errors import InputError
-from db3kd.softening import inverse_distance, relative_distance, smoothed_decision
+from db3kd.softening import inverse_distance, proportional_distance, relative_distance, smoothed_decision
 from db3kd.tensors import Float, Int, Tensor
 
 Rule = Callable[[Float[Tensor, "n num_classes"], Int[Tensor, " n"], float], Float[Tensor, "n num_classes"]]
 
-RULES = pytest.mark.parametrize("rule", [inverse_distance, relative_distance])
+RULES = pytest.mark.parametrize("rule", [inverse_distance, relative_distance, proportional_distance])
 
 
 @st.composite
@@ -45,7 +45,23 @@ def test_the_relative_rule_in_closed_form() -> None:
     assert softened[0, 3] == 0
 
 
-@RULES
+def test_the_proportional_rule_in_closed_form() -> None:
+    distances = torch.tensor([[2.0, math.nan, 3.0, math.inf], [1.0, 6.0, math.inf, math.inf]])
+    softened = proportional_distance(distances, torch.tensor([1, 3]), 2.0)
+    # The mean of what was found is 3, and a class that was not found is as far as the farthest of its row or the mean.
+    gaps = [[2.0, 0.0, 3.0, 3.0], [1.0, 6.0, 6.0, 0.0]]
+    for row, own_gaps in zip(softened.tolist(), gaps, strict=True):
+        weights = [math.exp(-4.0 * gap / 3.0 / 2.0) for gap in own_gaps]
+        assert row == pytest.approx([weight / sum(weights) for weight in weights], rel=1e-6)
+
+
+def test_the_proportional_rule_without_any_distance_smooths_the_decision() -> None:
+    distances, decisions = torch.full((3, 4), torch.inf), torch.tensor([0, 3, 1])
+    smoothed = smoothed_decision(distances, decisions, 20.0)
+    assert torch.allclose(proportional_distance(distances, decisions, 20.0), smoothed)
+
+
+@pytest.mark.parametrize("rule", [inverse_distance, relative_distance])
 def test_an_image_without_any_boundary_keeps_its_decision(rule: Rule) -> None:
     distances = torch.tensor([[math.inf, 1.0, math.inf], [math.inf, 0.0, 1.0]])
     softened = rule(distances, torch.tensor([1, 1]), 20.0)
@@ -93,13 +109,14 @@ def test_a_nearer_class_never_has_less(
         assert entries == sorted(entries, reverse=True)
 
 
+@pytest.mark.parametrize("rule", [relative_distance, proportional_distance])
 @given(rows=_rows(), temperature=TEMPERATURES, unit=st.sampled_from([2.0**-8, 0.25, 4.0, 256.0]))
-def test_the_relative_rule_knows_no_unit(
-    rows: tuple[Float[Tensor, "n num_classes"], Int[Tensor, " n"]], temperature: float, unit: float
+def test_two_rules_know_no_unit(
+    rule: Rule, rows: tuple[Float[Tensor, "n num_classes"], Int[Tensor, " n"]], temperature: float, unit: float
 ) -> None:
     distances, decisions = rows
-    scaled = relative_distance(distances * unit, decisions, temperature)
-    assert torch.allclose(scaled, relative_distance(distances, decisions, temperature), atol=1e-7)
+    scaled = rule(distances * unit, decisions, temperature)
+    assert torch.allclose(scaled, rule(distances, decisions, temperature), atol=1e-6)
 
 
 def test_the_papers_rule_takes_a_temperature_per_unit() -> None:

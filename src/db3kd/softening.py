@@ -1,8 +1,8 @@
 """From distances to soft labels.
 
 A transfer set holds the distances that were bought; what they say about the classes is decided here, and may be decided
-again at another temperature without a query. All rules keep the decision on top; two order the other classes by
-nearness (a class whose boundary is near is a likely mistake), and give the bare decision where no boundary was found.
+again at another temperature without a query. All rules keep the decision on top; three order the other classes by
+nearness (a class whose boundary is near is a likely mistake), one looks at no distance.
 `training.Objective` compares a student with the result. Called by the pipeline just before a student is trained.
 """
 
@@ -13,7 +13,9 @@ from db3kd.tensors import Bool, Float, Int, Tensor
 
 # Below the distance of any two 8-bit images, and far enough from 0 that sums of reciprocals keep their digits.
 _SMALLEST_DISTANCE = 1e-9
-_SMOOTHED_MARGIN = 4.0
+# How far the other classes' logits lie below the decision's, on average. At a temperature of 20 that keeps a student's
+# own logits as small; 2 and 8 made worse students (docs/methods/soft-labels.md).
+_MARGIN = 4.0
 
 
 def inverse_distance(
@@ -47,6 +49,42 @@ def inverse_distance(
     weights = distances.double().clamp_min(_SMALLEST_DISTANCE).reciprocal().masked_fill(own, 0.0)
     weights = torch.where(own, weights.sum(1, keepdim=True), weights)
     return _keep_decision(weights.div(temperature).softmax(1), distances, own)
+
+
+def proportional_distance(
+    distances: Float[Tensor, "n num_classes"], decisions: Int[Tensor, " n"], temperature: float
+) -> Float[Tensor, "n num_classes"]:
+    """Soften by taking distances for gaps between logits; at the mean distance of the set, a class lies 4 below.
+
+    To first order the distance to a class is the gap between its logit and the decision's over the norm of that gap's
+    gradient; where the norm varies little, distances are the teacher's logits but for one factor, which the mean over
+    the whole set stands for. So an image near its boundaries has a flatter label than one far from them, and the unit
+    of the distances does not matter. The other classes are 4 below the decision on average, as in `smoothed_decision`:
+    at a temperature of 20 that holds a student's logits small, which alone makes a better student.
+
+    Where no boundary of a class was found it counts as far as the row's farthest one, or the mean if that is farther:
+    at a temperature of 20 a weight of 0 would outweigh all that is known.
+
+    Args:
+        distances: to the boundary of each class, in any unit; infinite where none was found. The own column is
+            ignored. All images of the set at once.
+        decisions: the teacher's class of each image.
+        temperature: of the softmax; higher is flatter.
+
+    Returns:
+        float32, each row sums to 1; no entry is above the decision's.
+
+    Raises:
+        InputError: a distance is negative or not a number, a decision is no class, or the temperature is not positive.
+    """
+    own = _check(distances, decisions, temperature)
+    found = distances.isfinite() & ~own
+    known = distances.double().where(found, 0.0)
+    unit = known.sum() / found.sum()
+    unit = unit if unit > 0 else torch.ones_like(unit)
+    farthest = known.amax(1, keepdim=True).clamp_min(unit)
+    gaps = torch.where(found, known, farthest).masked_fill(own, 0.0) / unit
+    return (gaps * (-_MARGIN / temperature)).softmax(1).float()
 
 
 def relative_distance(
@@ -104,7 +142,7 @@ def smoothed_decision(
         InputError: a distance is negative or not a number, a decision is no class, or the temperature is not positive.
     """
     own = _check(distances, decisions, temperature)
-    return (own.double() * (_SMOOTHED_MARGIN / temperature)).softmax(1).float()
+    return (own.double() * (_MARGIN / temperature)).softmax(1).float()
 
 
 def _keep_decision(

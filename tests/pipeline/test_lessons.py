@@ -84,7 +84,7 @@ class TestLessons:
     def test_a_rule_brings_the_temperatures_that_belong_to_it(self) -> None:
         paper = DISTILLATION.softened_by("inverse")
         assert (paper.softening, paper.softening_temperature, paper.temperature) == ("inverse", 20.0, 20.0)
-        assert paper.softened_by("relative") == DISTILLATION
+        assert paper.softened_by("proportional") == DISTILLATION
 
     def test_temperature_and_weights_reach_the_loss(self) -> None:
         weighted = replace(DISTILLATION, temperature=3.0, hard_weight=0.25, soft_weight=0.75)
@@ -115,9 +115,11 @@ class TestSupplement:
         assert lesson.images_per_epoch == IMAGES
         assert lesson.objective.labels is not None
         assert torch.equal(lesson.objective.labels, Sectors(classes=CLASSES)(lesson.images.images()))
-        # Where no distance was bought, there is the bare decision.
-        assert lesson.objective.soft_labels is not None
-        assert (lesson.objective.soft_labels[IMAGES:].amax(1) == 1).all()
+        # Where no distance was bought, all other classes are alike.
+        soft = lesson.objective.soft_labels
+        assert soft is not None
+        assert torch.equal(soft[IMAGES:].argmax(1), lesson.objective.labels[IMAGES:])
+        assert torch.allclose(soft[IMAGES:].amin(1), (1 - soft[IMAGES:].amax(1)) / (CLASSES - 1))
 
     def test_primers_teach_what_they_think_on_average(self, tmp_path: Path) -> None:
         transfer = _bought(tmp_path, guided=False)
@@ -125,20 +127,26 @@ class TestSupplement:
         supplement = kept_supplement(Run(tmp_path), transfer, asked)
         lesson = own_lesson("sd", transfer, asked, supplement)
         first, second = (logits(primer, lesson.images) for primer in supplement.primers)
-        assert lesson.objective.soft_labels is not None
-        assert torch.allclose(lesson.objective.soft_labels, ((first + second) / 2 / 2.0).softmax(1))
+        opinions, decided = (first + second) / 2, lesson.objective.labels
+        assert decided is not None
+        agreed = opinions.argmax(1) == decided
+        soft = lesson.objective.soft_labels
+        assert soft is not None
+        assert torch.equal(soft.gather(1, decided[:, None])[:, 0], soft.amax(1)), "the teacher has the last word"
+        assert torch.equal(soft[agreed].argsort(1), opinions[agreed].argsort(1))
 
     def test_a_lesson_costs_what_it_rests_on(self, tmp_path: Path) -> None:
         transfer = _bought(tmp_path)
         searched = int(transfer.queries.sum())
         assert searched > 0
-        smoothed, relative = DISTILLATION.softened_by("smoothed"), DISTILLATION
+        smoothed = DISTILLATION.softened_by("smoothed")
         mixtures: tuple[Beside, ...] = ("mixtures",)
         for way, cost in (
             (smoothed, IMAGES),
             (replace(smoothed, beside=mixtures), IMAGES + 30),
             (DISTILLATION.softened_by("primers"), IMAGES + 30),
-            (relative, IMAGES + 30 + searched),
+            (DISTILLATION.softened_by("relative"), IMAGES + 30 + searched),
+            (DISTILLATION, IMAGES + 30 + searched),
             (replace(smoothed, beside=("probes",)), IMAGES + 30 + searched),
         ):
             assert lesson_costs(transfer, way) == {"hard-decisions": IMAGES, "guided": cost}

@@ -68,7 +68,7 @@ class FrontierOptions:
     """
 
     seeds: tuple[int, ...] = (0, 1, 2)
-    softenings: tuple[SofteningRule, ...] = ("inverse", "relative")
+    softenings: tuple[SofteningRule, ...] = ("inverse", "proportional", "primers")
     device: str = "cpu"
 
 
@@ -180,23 +180,40 @@ def read_bought(folders: Sequence[Path]) -> tuple[Bought, ...]:
 def _lessons(
     group: Sequence[Bought], whitebox: nn.Module, distillation: Distillation, options: FrontierOptions
 ) -> list[Lesson]:
-    """The baselines, the paper's soft labels, the same distances softened without a unit, and what primers bring."""
-    paper, relative = distillation.softened_by("inverse"), distillation.softened_by("relative")
+    """The baselines, the same distances by each rule, and what primers and their mixtures bring."""
     transfers = [one.transfer for one in group]
-    found = [*baseline_lessons(transfers[0], whitebox, paper)]
-    if "inverse" in options.softenings:
-        found += distance_lessons(transfers, paper)
-    if "relative" in options.softenings:
-        found += [replace(one, name=f"{one.name}-relative") for one in distance_lessons(transfers, relative)]
-    primed = next((one for one in group if one.mixtures.primers), None)
-    if primed is not None and "primers" in options.softenings:
-        ours = replace(distillation.softened_by("primers"), beside=("mixtures",))
-        bare = replace(distillation.softened_by("smoothed"), beside=("mixtures",))
-        found += [
-            own_lesson(name, primed.transfer, way, primed.mixtures, device=options.device)
-            for name, way in (("mixtures", bare), ("primers", ours))
-        ]
+    found = [*baseline_lessons(transfers[0], whitebox, distillation.softened_by("inverse"))]
+    for rule in options.softenings:
+        if rule == "primers":
+            primed = next((one for one in group if one.mixtures.primers), None)
+            found += [] if primed is None else _primed_lessons(primed, distillation, options.device)
+        else:
+            # The paper's rule needs no further name.
+            ending = "" if rule == "inverse" else f"-{rule}"
+            taught = distance_lessons(transfers, distillation.softened_by(rule))
+            found += [replace(one, name=f"{one.name}{ending}") for one in taught]
     return found
+
+
+def _primed_lessons(primed: Bought, distillation: Distillation, device: str) -> list[Lesson]:
+    """Decisions on mixtures; what primers think of the images, and of the mixtures too."""
+    primers, smoothed = distillation.softened_by("primers"), distillation.softened_by("smoothed")
+    ways = {
+        "mixtures": replace(smoothed, beside=("mixtures",)),
+        "primers": primers,
+        "primers-and-mixtures": replace(primers, beside=("mixtures",)),
+    }
+    return [
+        own_lesson(
+            name, primed.transfer, way, primed.mixtures if way.beside else _alone(primed.mixtures), device=device
+        )
+        for name, way in ways.items()
+    ]
+
+
+def _alone(mixtures: Supplement) -> Supplement:
+    """The primers without what they learned from."""
+    return Supplement(primers=mixtures.primers)
 
 
 def _by_images(bought: Sequence[Bought]) -> Sequence[Sequence[Bought]]:

@@ -61,7 +61,7 @@ def frontier(
     folder: options.RUN,
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5-fifth",
     seeds: Annotated[str, typer.Option(help="Of the trainings.")] = "0,1,2",
-    softenings: Annotated[str, typer.Option(help="A row by each of these rules.")] = "inverse,relative,primers",
+    softenings: Annotated[str, typer.Option(help="A row by each of these rules.")] = "inverse,proportional,primers",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 128,
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,

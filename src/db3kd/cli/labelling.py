@@ -125,7 +125,7 @@ def distill(
         Path | None, typer.Option(help="transfer.safetensors of another run; this run gets a copy.")
     ] = None,
     softening: Annotated[
-        Literal["inverse", "relative", "smoothed", "primers"] | None,
+        Literal["proportional", "relative", "inverse", "smoothed", "primers"] | None,
         typer.Option(help="How distances, or what primers think, become probabilities."),
     ] = None,
     softening_temperature: Annotated[float | None, typer.Option(help="At which they do.")] = None,

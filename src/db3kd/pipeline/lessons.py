@@ -15,12 +15,18 @@ from db3kd.errors import InputError
 from db3kd.evaluation import logits
 from db3kd.pipeline.story import Distillation
 from db3kd.pipeline.supplement import NOTHING, Supplement, joined
-from db3kd.softening import inverse_distance, relative_distance, smoothed_decision
+from db3kd.softening import inverse_distance, proportional_distance, relative_distance, smoothed_decision
 from db3kd.tensors import Float, Tensor
 from db3kd.training import Objective
 from db3kd.transfer import TransferSet
 
-_SOFTENING = {"inverse": inverse_distance, "relative": relative_distance, "smoothed": smoothed_decision}
+_SOFTENING = {
+    "proportional": proportional_distance,
+    "relative": relative_distance,
+    "inverse": inverse_distance,
+    "smoothed": smoothed_decision,
+}
+_BY_DISTANCE = ("proportional", "relative", "inverse")
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def own_lesson(
 ) -> Lesson:
     """Say what a student learns from what was bought.
 
-    An image of the supplement has no distances: a rule that asks for them gives its bare decision.
+    An image of the supplement has no distances: the rule treats it as one for which no boundary was found.
 
     Args:
         name: of the lesson.
@@ -163,7 +169,7 @@ def cost_of(transfer: TransferSet, distillation: Distillation) -> int:
     Returns:
         Queries.
     """
-    by_distance = distillation.softening in ("inverse", "relative") or "probes" in distillation.beside
+    by_distance = distillation.softening in _BY_DISTANCE or "probes" in distillation.beside
     by_primers = distillation.softening == "primers" or "mixtures" in distillation.beside
     distances = int(transfer.queries.sum()) if by_distance else 0
     # A search that primers guided rests on what they learned from.
@@ -182,7 +188,9 @@ def _soften(
 ) -> Float[Tensor, "m num_classes"]:
     at = distillation.softening_temperature
     if distillation.softening == "primers":
-        opinions = torch.stack([logits(primer, images, device=device) for primer in supplement.primers])
-        return (opinions.mean(dim=0) / at).softmax(dim=1)
+        opinions = torch.stack([logits(primer, images, device=device) for primer in supplement.primers]).mean(dim=0)
+        # The teacher has the last word on what is on top: where primers put another class there, its gap counts as 0.
+        gaps = (opinions.gather(1, decisions[:, None]) - opinions).clamp_min(0.0)
+        return proportional_distance(gaps, decisions, at)
     unknown = torch.full((len(decisions) - len(transfer), transfer.num_classes), torch.inf)
     return _SOFTENING[distillation.softening](torch.cat([transfer.distances, unknown]), decisions, at)

@@ -13,14 +13,15 @@ from db3kd.ledger import Limits
 from db3kd.teachers import Teacher
 from db3kd.training import Recipe
 
-SofteningRule = Literal["inverse", "relative", "smoothed", "primers"]
+SofteningRule = Literal["proportional", "relative", "inverse", "smoothed", "primers"]
 Beside = Literal["mixtures", "probes"]
 # At which each rule makes probabilities, and at which the student is compared with them.
 TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {
-    "inverse": (20.0, 20.0),
+    "proportional": (20.0, 20.0),
     "relative": (0.5, 1.0),
+    "inverse": (20.0, 20.0),
     "smoothed": (20.0, 20.0),
-    "primers": (2.0, 2.0),
+    "primers": (20.0, 20.0),
 }
 Baseline = Literal["true-labels", "hard-decisions"]
 
@@ -72,9 +73,9 @@ class Distillation:
     Args:
         student: architecture, as `db3kd.models.build` takes it.
         recipe: optimizer, rate, epochs, batch.
-        softening: "inverse" is the paper's rule; "relative" is free of the input's unit, and has made better students
-            wherever distances were near (records/2026-11-22-fashion-mnist); "smoothed" looks at no distance, "primers"
-            asks the primers, who learned from decisions alone.
+        softening: "proportional" takes distances for gaps between logits, and has made the best students; "relative"
+            takes them in units of the row's nearest, "inverse" is the paper's rule, "smoothed" looks at no distance,
+            and "primers" takes the gaps between the primers' logits, who learned from decisions alone.
         softening_temperature: at which distances become probabilities; the paper's 20 belongs to its own rule.
         temperature: at which the student's logits are compared with them; the paper uses 20 for both.
         beside: answers on other images that it learns from too: the mixtures that primers learned from, the probes that
@@ -89,9 +90,9 @@ class Distillation:
 
     student: str
     recipe: Recipe
-    softening: SofteningRule = "relative"
-    softening_temperature: float = 0.5
-    temperature: float = 1.0
+    softening: SofteningRule = "proportional"
+    softening_temperature: float = 20.0
+    temperature: float = 20.0
     beside: tuple[Beside, ...] = ()
     hard_weight: float = 1.0
     soft_weight: float = 1.0

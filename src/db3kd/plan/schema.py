@@ -164,10 +164,10 @@ class DistillSection(RecipeSection):
 
     Args:
         student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
-        softening: "relative" (free of the input's unit), "inverse" (the paper's rule), "smoothed" (of no distance) or
-            "primers" (what the primers think).
-        softening_temperature: at which that becomes probabilities; left out, as it suits the rule: 0.5, 20, 20, 2.
-        temperature: at which the student is compared with them; left out, as it suits the rule: 1, 20, 20, 2.
+        softening: "proportional" (distances as gaps between logits), "relative" (in units of the row's nearest one),
+            "inverse" (the paper's rule), "smoothed" (of no distance) or "primers" (gaps between the primers' logits).
+        softening_temperature: at which that becomes probabilities; left out, 20, and 0.5 for "relative".
+        temperature: at which the student is compared with them; left out, 20, and 1 for "relative".
         beside: other answers to learn from: "mixtures" that primers learned from, "probes" that a search kept.
         hard_weight: of the cross-entropy with the class.
         soft_weight: of the divergence from the soft label.
@@ -178,7 +178,7 @@ class DistillSection(RecipeSection):
     """
 
     student: str = "lenet5-half"
-    softening: Literal["inverse", "relative", "smoothed", "primers"] = "relative"
+    softening: Literal["proportional", "relative", "inverse", "smoothed", "primers"] = "proportional"
     softening_temperature: Positive | None = None
     temperature: Positive | None = None
     hard_weight: Annotated[float, Field(ge=0)] = 1.0

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from db3kd.bench.frontier import Frontier, FrontierOptions, FrontierRow, measure_frontier, read_bought
 from db3kd.cli.display import showing
@@ -12,6 +13,7 @@ from db3kd.data import load
 from db3kd.errors import InputError
 from db3kd.models import weights
 from db3kd.pipeline import Distillation, SofteningRule
+from db3kd.pipeline.story import TEMPERATURES
 from db3kd.plan import parse_sections
 from db3kd.plan.opening import open_distillation
 from db3kd.report.tables import Column, Table, percent
@@ -81,16 +83,13 @@ def draw_frontier(
 
 
 def _options(seeds: Sequence[str], softenings: Sequence[str], device: str) -> FrontierOptions:
-    rules: list[SofteningRule] = []
-    for name in softenings:
-        match name:
-            case "inverse" | "relative" | "primers":
-                rules.append(name)
-            case _:
-                raise InputError(f"softenings are inverse, relative and primers, got {name!r}; nothing was trained")
+    unknown = [name for name in softenings if name not in TEMPERATURES]
+    if unknown:
+        raise InputError(f"softenings are {', '.join(TEMPERATURES)}, got {', '.join(unknown)}; nothing was trained")
+    rules = tuple(cast("SofteningRule", name) for name in softenings)
     if not all(seed.isdecimal() for seed in seeds):
         raise InputError(f"expected seeds such as 0,1,2, got {','.join(seeds)!r}; nothing was trained")
-    return FrontierOptions(tuple(int(seed) for seed in seeds), tuple(rules), device)
+    return FrontierOptions(tuple(int(seed) for seed in seeds), rules, device)
 
 
 def _distillation(student: str, section: Mapping[str, object]) -> Distillation:
