@@ -80,15 +80,30 @@ def decide(
         progress(stage, 0, len(images), "images")
         for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
             answers.append(ask(images.images(rows)))
-            progress(stage, int(rows[-1]) + 1, len(images), "images")
+            progress(stage, sum(map(len, answers)), len(images), "images")
     decisions = torch.cat(answers)
-    header = {
-        "identity": identity.hex(),
-        "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
-    }
-    run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
+    keep_decisions(run, teacher, images, decisions, stage=stage)
     run.drop_journal(stage)
     return decisions
+
+
+def keep_decisions(
+    run: Run, teacher: Teacher, images: Dataset, decisions: Int[Tensor, " n"], *, stage: str = "decisions"
+) -> None:
+    """Keep classes that were bought, where `decide` finds them and asks for none again.
+
+    Args:
+        run: keeps them under the stage's name.
+        teacher: decided.
+        images: the n images, as the teacher saw them.
+        decisions: its class of each of them.
+        stage: whose they are.
+    """
+    header = {
+        "identity": identity_of(teacher, images.digest).hex(),
+        "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
+    }
+    run.put(f"{stage}.safetensors", pack({"decisions": decisions}, header, kind=_DECISIONS))
 
 
 def count_decided(run: Run) -> tuple[int, int] | None:
