@@ -10,7 +10,7 @@ import torch
 from db3kd.data import Dataset
 from db3kd.errors import InputError, RunMismatch
 from db3kd.execution import Remembering
-from db3kd.pipeline.asking import asking, identity_of
+from db3kd.pipeline.asking import asking, identity_of, images_per_shard
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, choose_of_each, draw_noise
@@ -80,14 +80,15 @@ def ask_noise(
             decisions = torch.cat([decisions, ask(draw_noise(teacher.spec, options, number))])
             if int(torch.bincount(decisions, minlength=num_classes).min()) >= wanted:
                 break
-    header = {"identity": identity.hex(), "starts": str(len(choose_of_each(decisions, wanted, num_classes)))}
+    starting = len(choose_of_each(decisions, wanted, num_classes))
+    header = {"identity": identity.hex(), "shards": str(-(-starting // images_per_push(teacher.spec)))}
     run.put(_FILE, pack({"decisions": decisions}, header, kind=_ANSWERS))
     run.drop_journal(NOISE)
     return decisions
 
 
-def count_starts(run: Run) -> int | None:
-    """Tell how many images of noise are taken further; None where the noise is not asked yet.
+def count_shards(run: Run) -> int | None:
+    """Tell in how many shards the noise is taken further; None where it is not asked yet.
 
     Args:
         run: holds the answers.
@@ -99,7 +100,7 @@ def count_starts(run: Run) -> int | None:
         ArtifactError: the answers were edited or truncated.
     """
     answers = _read(run)
-    return None if answers is None else int(answers[1]["starts"])
+    return None if answers is None else int(answers[1]["shards"])
 
 
 def starts(spec: TeacherSpec, options: NoiseOptions, answers: Int[Tensor, " n"]) -> Starts:
@@ -165,6 +166,18 @@ def kept_pixels(
         Pixels as a `Dataset` takes them.
     """
     return (images * (_BYTE - 1)).round().to(torch.uint8) if spec.levels == _BYTE else images
+
+
+def images_per_push(spec: TeacherSpec) -> int:
+    """Tell how many images a shard has.
+
+    Args:
+        spec: of the teacher.
+
+    Returns:
+        As many as a labelling has of one other class: an image is one row here.
+    """
+    return images_per_shard(spec.input_shape, 2)
 
 
 def _read(run: Run) -> tuple[dict[str, Tensor], dict[str, str]] | None:

@@ -14,8 +14,8 @@ from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
 from db3kd.errors import InputError, RunMismatch
 from db3kd.execution import Remembering
-from db3kd.pipeline.asking import asking, identity_of, images_per_shard
-from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, kept_pixels, starts
+from db3kd.pipeline.asking import asking, identity_of
+from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, images_per_push, kept_pixels, starts
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.pipeline.synthesized import Synthesized, keep, kept
@@ -200,15 +200,3 @@ def _means(distances: Float[Tensor, "t n"]) -> Iterator[float | None]:
     for row in distances:
         found = row[row.isfinite()]
         yield found.mean().item() if len(found) else None
-
-
-def images_per_push(spec: TeacherSpec) -> int:
-    """Tell how many images a shard has.
-
-    Args:
-        spec: of the teacher.
-
-    Returns:
-        As many as a labelling has of one other class: an image is one row here.
-    """
-    return images_per_shard(spec.input_shape, 2)

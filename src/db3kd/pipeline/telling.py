@@ -152,6 +152,8 @@ def teach(
             objective,
             architecture=distillation.student,
             recipe=distillation.recipe,
+            # The decisions may lack the last class, which the teacher can give all the same.
+            num_classes=transfer.num_classes,
             seed=distillation.seed,
             device=device,
             progress=progress,
