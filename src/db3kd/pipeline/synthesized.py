@@ -62,7 +62,7 @@ def keep(run: Run, teacher: Teacher, made: Synthesized, provenance: Mapping[str,
     run.put(IMAGES, pack({"pixels": made.images.pixels, "decisions": made.decisions}, about, kind=_KIND))
 
 
-def kept(run: Run, provenance: Mapping[str, str] | None = None) -> Synthesized | None:
+def kept_synthesis(run: Run, provenance: Mapping[str, str] | None = None) -> Synthesized | None:
     """Read what a synthesis left; None where none is finished.
 
     Args:
@@ -110,7 +110,7 @@ def synthesized_images(run: Run) -> Dataset:
         ArtifactError: the file was edited or truncated.
         RunError: there is no finished synthesis.
     """
-    made = kept(run)
+    made = kept_synthesis(run)
     if made is None:
         raise RunError(
             f"{run.folder} holds no synthesized images; nothing was asked: finish `db3kd synthesize --run "

@@ -4,6 +4,7 @@ Each answer is noted in a journal before it is used, so an interrupted stage goe
 is kept by `synthesized`, whatever way it was made. Called by `db3kd synthesize`.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ from db3kd.pipeline.asking import asking, identity_of
 from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, images_per_push, kept_pixels, starts
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
-from db3kd.pipeline.synthesized import Synthesized, keep, kept
+from db3kd.pipeline.synthesized import PICTURE, Synthesized, keep, kept_synthesis
 from db3kd.report.schema import Synthesis
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion, repel
@@ -28,6 +29,8 @@ from db3kd.tensors import Float, Int, Tensor
 
 REPULSION = "repulsion"
 _SHARD = "db3kd-repulsion-1"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def synthesize(
     Cost: at most `noise.rounds` rounds of noise, and `repulsion.most_queries` for each image that is pushed.
     """
     provenance = {"teacher": teacher.spec.fingerprint, "pushing": repr(pushing)}
-    finished = kept(run, provenance)
+    finished = kept_synthesis(run, provenance)
     if finished is not None:
         return finished
     _check(run, teacher.spec)
@@ -90,6 +93,7 @@ def synthesize(
         repulsion, beside = replace(repulsion, method=replace(repulsion.method, guide=primed.guide)), primed.queries
     shards = _push_all(run, teacher, begun, repulsion, budget=budget, progress=progress)
     made = _gather(teacher.spec, pushing, begun, answers, shards, beside=beside)
+    _put_picture(run, pushing.repulsion, begun, shards, made.figures)
     keep(run, teacher, made, provenance)
     return made
 
@@ -193,6 +197,24 @@ def _gather(
         pushes=tuple(pushes.mean(dim=1).tolist()),
     )
     return Synthesized(Dataset("repulsion", ids, pixels[moved], None, ()), decisions, figures)
+
+
+def _put_picture(
+    run: Run, repulsion: Repulsion, begun: Starts, shards: list[dict[str, Tensor]], figures: Synthesis
+) -> None:
+    """Draw the first image of each class over the steps, where the extra `report` is installed."""
+    try:
+        # Here and not above: the extra is optional, and matplotlib takes half a second.
+        from db3kd.report.strips import draw_strips
+    except ImportError as error:
+        _log.info("no picture was drawn, since %s is missing: pip install 'db3kd[report]'", error.name)
+        return
+    classes = begun.decisions.unique().tolist()
+    first = torch.tensor([int((begun.decisions == number).nonzero()[0, 0]) for number in classes])
+    pixels = torch.cat([shard["pixels"] for shard in shards], dim=1)[:, first]
+    seen = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels
+    strips = torch.cat([begun.images[first][None], seen]).transpose(0, 1)
+    run.put(PICTURE, draw_strips(strips, [str(number) for number in classes], (0, *repulsion.keep), figures.distances))
 
 
 def _means(distances: Float[Tensor, "t n"]) -> Iterator[float | None]:

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from db3kd.report.schema import Labelling, Report, StudentFigures, Synthesis
+from db3kd.report.schema import Labelling, Report, StudentFigures
 
 UNKNOWN = "–"
 STUDENT_LABELS = {
@@ -216,27 +216,6 @@ def primer_table(report: Report) -> Table:
         ("time of these", duration(found.seconds)),
     )
     return Table(columns, rows)
-
-
-def synthesis_table(found: Synthesis | None, class_names: tuple[str, ...] = ()) -> Table:
-    """Show how images were made out of nothing, class by class.
-
-    Args:
-        found: how; None where they were not.
-        class_names: one per class, or empty.
-
-    Returns:
-        A row per class, and one for all.
-    """
-    columns = (Column("class"), Column("noise"), Column("pushed"), Column("images"))
-    if found is None:
-        return Table(columns, ())
-    counts = [found.noise_by_class, found.starts_by_class, found.images_by_class]
-    rows = [
-        (class_label(class_names, number), *(_count(count[number] if count else None) for count in counts))
-        for number in range(len(found.images_by_class))
-    ]
-    return Table(columns, (*rows, ("all", *(_count(sum(count) if count else None) for count in counts))))
 
 
 def outcome_table(labelling: Labelling) -> Table:

@@ -19,8 +19,9 @@ from db3kd.pipeline.timing import timed
 from db3kd.plan.opening import open_budget, open_teacher
 from db3kd.plan.schema import BudgetSection
 from db3kd.plan.synthesis import open_pushing
+from db3kd.report.making import synthesis_table
 from db3kd.report.schema import Synthesis
-from db3kd.report.tables import UNKNOWN, synthesis_table
+from db3kd.report.tables import UNKNOWN
 from db3kd.runs import Run
 from db3kd.synthesis import draw_noise
 
