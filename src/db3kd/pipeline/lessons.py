@@ -86,7 +86,7 @@ def lesson_names(transfer: TransferSet, distillation: Distillation) -> tuple[str
 
 def lesson_costs(transfer: TransferSet, distillation: Distillation) -> dict[str, int]:
     """Tell how many queries the lesson of each student rests on, by the names that reports use."""
-    known = {"true-labels": 0, "hard-decisions": len(transfer)}
+    known = {"true-labels": 0, "hard-decisions": _cost_of_decisions(transfer)}
     names = lesson_names(transfer, distillation)
     return {name: known.get(name, cost_of(transfer, distillation)) for name in names}
 
@@ -174,7 +174,12 @@ def cost_of(transfer: TransferSet, distillation: Distillation) -> int:
     distances = int(transfer.queries.sum()) if by_distance else 0
     # A search that primers guided rests on what they learned from.
     mixtures = int(transfer.provenance.get("primer_queries", 0)) if by_distance or by_primers else 0
-    return len(transfer) + distances + mixtures
+    return _cost_of_decisions(transfer) + distances + mixtures
+
+
+def _cost_of_decisions(transfer: TransferSet) -> int:
+    """One query an image, or what it took to make the images, with their classes."""
+    return int(transfer.provenance.get("image_queries", len(transfer)))
 
 
 def _soften(

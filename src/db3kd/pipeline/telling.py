@@ -20,6 +20,7 @@ from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
 from db3kd.pipeline.supplement import kept_supplement
+from db3kd.pipeline.synthesized import PICTURE, kept_figures
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
 from db3kd.report.schema import Report, TeacherFigures, from_json, to_json
@@ -164,6 +165,8 @@ def teach(
             architecture=distillation.student,
             recipe=distillation.recipe,
             images_per_epoch=lesson.images_per_epoch,
+            # The decisions may lack the last class, which the teacher can give all the same.
+            num_classes=transfer.num_classes,
             seed=distillation.seed,
             device=device,
             progress=progress,
@@ -224,6 +227,7 @@ def conclude(
         queries=reporting.account_of(run.statement()),
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
+        synthesis=kept_figures(run),
         primers=reporting.describe_primers(run, transfer, held_out, device=story.device),
         labellings=(reporting.describe_labelling(transfer),),
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
@@ -244,7 +248,7 @@ def write_report(run: Run, report: Report, transfer: TransferSet, *, shards: Run
     run.put(REPORT, to_json(report).encode())
     shown = reporting.examples(shards or run, transfer)
     try:
-        page = render(report, shown)
+        page = render(report, shown, strips=run.get(PICTURE) or b"")
     except InputError as error:
         _log.info("%s", error)
         return
@@ -271,5 +275,5 @@ def write_page(run: Run) -> Report:
         raise RunError(f"{run.folder} holds no {REPORT} yet; nothing was made: run its plan to the end, or evaluate it")
     report, bought = from_json(kept.decode()), run.get(TRANSFER)
     shown = [] if bought is None else reporting.examples(run, transfer_from_bytes(bought, str(run.folder / TRANSFER)))
-    run.put(PAGE, render(report, shown).encode())
+    run.put(PAGE, render(report, shown, strips=run.get(PICTURE) or b"").encode())
     return report
