@@ -145,6 +145,11 @@ def kept_mixtures(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor,
     return None if decisions is None else (made, decisions)
 
 
+def has_primers(run: Run) -> bool:
+    """Tell whether a run holds primers."""
+    return run.has(f"{PRIMER}-0.safetensors")
+
+
 class KeptPrimers(NamedTuple):
     """The primers of a run.
 

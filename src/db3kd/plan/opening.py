@@ -17,7 +17,7 @@ from db3kd.execution import Labelling
 from db3kd.models import parameter_count, weights
 from db3kd.pipeline import Budget, Distillation, Priming, Story
 from db3kd.pipeline.priming import primer_recipe
-from db3kd.pipeline.story import TEMPERATURES
+from db3kd.pipeline.story import TEMPERATURES, best_softening
 from db3kd.plan.schema import (
     BudgetSection,
     DistillSection,
@@ -70,14 +70,15 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
         ArtifactError: the teacher's file is damaged.
     """
     opened = open_teacher(plan.teacher, device=device)
+    priming = open_priming(plan.primer, plan.label)
     return Story(
         teacher=opened.teacher,
         images=open_images(plan.images),
         held_out=None if plan.held_out is None else open_images(plan.held_out),
         labelling=open_labelling(plan.label, device=device),
-        distillation=open_distillation(plan.distill),
+        distillation=open_distillation(plan.distill, primed=priming is not None),
         budget=open_budget(plan.budget),
-        priming=open_priming(plan.primer, plan.label),
+        priming=priming,
         teacher_name=plan.teacher.uri,
         teacher_parameters=opened.parameters,
         device=device,
@@ -193,13 +194,22 @@ def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
     )
 
 
-def open_distillation(section: DistillSection) -> Distillation:
-    """Make what a section says about learning; what it leaves open is the preset of the student's architecture."""
-    softening_temperature, temperature = TEMPERATURES[section.softening]
+def open_distillation(section: DistillSection, *, primed: bool) -> Distillation:
+    """Make what a section says about learning.
+
+    Args:
+        section: what it leaves open is the preset of the student's architecture, and the best rule for what was bought.
+        primed: whether there are primers, which are the better teachers.
+
+    Returns:
+        How students learn.
+    """
+    softening = section.softening or best_softening(primed=primed)
+    softening_temperature, temperature = TEMPERATURES[softening]
     return Distillation(
         student=section.student,
         recipe=open_recipe(section, student_recipe(section.student)),
-        softening=section.softening,
+        softening=softening,
         softening_temperature=section.softening_temperature or softening_temperature,
         temperature=section.temperature or temperature,
         beside=section.beside,

@@ -165,7 +165,8 @@ class DistillSection(RecipeSection):
     Args:
         student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
         softening: "proportional" (distances as gaps between logits), "relative" (in units of the row's nearest one),
-            "inverse" (the paper's rule), "smoothed" (of no distance) or "primers" (gaps between the primers' logits).
+            "inverse" (the paper's rule), "smoothed" (of no distance) or "primers" (gaps between the primers' logits);
+            left out, "primers" where the run has some, else "proportional".
         softening_temperature: at which that becomes probabilities; left out, 20, and 0.5 for "relative".
         temperature: at which the student is compared with them; left out, 20, and 1 for "relative".
         beside: other answers to learn from: "mixtures" that primers learned from, "probes" that a search kept.
@@ -178,7 +179,7 @@ class DistillSection(RecipeSection):
     """
 
     student: str = "lenet5-half"
-    softening: Literal["proportional", "relative", "inverse", "smoothed", "primers"] = "proportional"
+    softening: Literal["proportional", "relative", "inverse", "smoothed", "primers"] | None = None
     softening_temperature: Positive | None = None
     temperature: Positive | None = None
     hard_weight: Annotated[float, Field(ge=0)] = 1.0

@@ -10,6 +10,7 @@ from db3kd.errors import DataError, RunMismatch
 from db3kd.models import build, parameter_count
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.lessons import check_lessons
+from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.students import last_losses
 from db3kd.pipeline.supplement import kept_supplement
 from db3kd.pipeline.telling import student_files, teach
@@ -37,10 +38,10 @@ def distill_student(
     """
     sections = parse_sections({"distill": asked}, "what the options say")
     assert sections.distill is not None
-    distillation = open_distillation(sections.distill)
     with Run(folder) as run:
         if transfer_file is not None:
             _copy_transfer(run, transfer_file)
+        distillation = open_distillation(sections.distill, primed=has_primers(run))
         transfer = kept_transfer(run)
         # Both before the run is bound to them: what cannot be learnt, and a network that cannot be built.
         check_lessons(transfer, distillation, kept_supplement(run, transfer, distillation))

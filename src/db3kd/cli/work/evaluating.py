@@ -14,6 +14,7 @@ from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
 from db3kd.oracle import Oracle
 from db3kd.pipeline import Story
+from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.telling import PAGE, REPORT, check_images, conclude, student_files, teach, write_page
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import OpenedTeacher, open_distillation, open_images, open_labelling, open_teacher
@@ -43,7 +44,8 @@ def evaluate_run(
         kept = kept_sections(run)
         if kept.distill is None:
             raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
-        transfer, distillation = kept_transfer(run), open_distillation(kept.distill)
+        transfer = kept_transfer(run)
+        distillation = open_distillation(kept.distill, primed=has_primers(run))
         files = student_files(transfer, distillation).values()
         missing = [name for name in files if not run.has(f"{name}.safetensors")]
         if missing:
