@@ -17,7 +17,7 @@ from db3kd.data import Dataset, load
 from db3kd.errors import BudgetExhausted, InputError, RunMismatch
 from db3kd.execution import Labelling
 from db3kd.models import build, parameter_count
-from db3kd.pipeline import Budget, Distillation, Story, choose_labelling, tell
+from db3kd.pipeline import Budget, Distillation, Story, choose_labelling, distilling, tell
 from db3kd.pipeline.distilling import MethodName
 from db3kd.pipeline.labelling import label
 from db3kd.runs import Run
@@ -196,3 +196,18 @@ def test_the_alexnet_way_runs_on_files_in_cifar10s_binary_format(
         assert 0 <= figures.agreement <= 1
         assert figures.accuracy is not None
         assert figures.parameters == parameter_count(build("alexnet-quarter", (3, 32, 32), 10))
+
+
+def test_many_images_are_enough_for_primers_and_a_budget_that_is_raised_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distilling, "ENOUGH_FOR_PRIMERS", 30)
+    teacher, images = Counting(Sectors()), draw_images(Sectors(), 40)
+    few, primed = tmp_path / "few", tmp_path / "primed"
+    for budget in (100, 1000):
+        db3kd.distill(teacher, images, student=STUDENT, budget=budget, recipe=QUICK, run=few)
+    assert teacher.rows == 40, "primers were bought after all"
+    db3kd.distill(teacher, images, student=STUDENT, budget=120, recipe=QUICK, run=primed)
+    assert teacher.rows == 40 + 120
+    with Run(primed) as run:
+        assert run.statement().by_stage == {"decisions": 40, "primer": 80}

@@ -24,7 +24,7 @@ from known_teachers import Counting, Sectors
 from questions import draw_images
 
 ARCHITECTURE = "made_networks:two_layers"
-DISTILLATION = Distillation(ARCHITECTURE, Recipe("adam", 1e-2, epochs=4, batch_size=16))
+DISTILLATION = Distillation(ARCHITECTURE, Recipe("adam", 1e-2, epochs=4, batch_size=16)).softened_by("proportional")
 IMAGES, CLASSES, QUERIES = 20, 3, 30
 
 

@@ -4,7 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -15,7 +15,7 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling
 from db3kd.models import weights
 from db3kd.pipeline.priming import mixtures_for
-from db3kd.pipeline.story import Budget, Distillation, Priming, Story
+from db3kd.pipeline.story import ENOUGH_FOR_PRIMERS, Budget, Distillation, Priming, Story, best_softening
 from db3kd.pipeline.telling import STUDENT, tell
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
@@ -35,7 +35,7 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     *,
     student: str = "lenet5-half",
     budget: int | None = None,
-    method: MethodName = "mbd",
+    method: MethodName = "sd",
     recipe: Recipe | None = None,
     run: str | Path | None = None,
     seed: int = 0,
@@ -49,8 +49,10 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
             [n h w], [n c h w] or [n h w c]. No labels are needed.
         student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
         budget: most queries to spend in all; the queries per pair are chosen so that they fit.
-        method: "sd", "bd", "mbd" or "guided", which trains primers first; where the budget does not reach for a
-            search, the sample distance is taken.
+        method: "sd", "bd", "mbd" or "guided", which trains primers first. "sd" asks about the images alone, and, where
+            there are 20,000 or more, about two mixtures for each, from whose classes primers learn that teach the
+            student: no search has made a better one (records/2026-11-23-students). Where the budget does not reach for
+            a search, the sample distance is taken.
         recipe: how the student is trained; None for the preset of its architecture.
         run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
             temporary one.
@@ -68,25 +70,28 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
     Cost: one query an image, and what the budget leaves for the distances.
     """
     dataset = images if isinstance(images, Dataset) else from_arrays(images)
-    distillation = Distillation(student, recipe or student_recipe(student), seed=seed, baselines=())
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        priming = _priming(dataset, student, seed) if method == "guided" else None
-        asked = {"images": dataset.digest, "method": method, "distillation": repr(distillation), "seed": seed}
-        allowance = _kept_allowance(opened)
-        if allowance is None:
-            beside = 0 if priming is None else mixtures_for(len(dataset), priming)
-            allowance = _allowance(budget, dataset, teacher.spec.num_classes, beside=beside)
-        opened.adopt({_SECTION: {**asked, "allowance": allowance}})
+        priming = _priming(dataset, student, seed)
+        beside = mixtures_for(len(dataset), priming)
+        allowed = _kept_allowance(opened)
+        if allowed is None:
+            primed = method == "guided" or (method == "sd" and _is_worth_priming(dataset, budget, beside))
+            each = _allowance(budget, dataset, teacher.spec.num_classes, beside=beside if primed else 0)
+            allowed = _Allowance(each, primed)
+        rule = best_softening(primed=allowed.primed, images=len(dataset))
+        learning = Distillation(student, recipe or student_recipe(student), seed=seed, baselines=()).softened_by(rule)
+        asked = {"images": dataset.digest, "method": method, "distillation": repr(learning), "seed": seed}
+        opened.adopt({_SECTION: {**asked, "allowance": allowed.each, "primed": allowed.primed}})
         story = Story(
             teacher=teacher,
             images=dataset,
             held_out=None,
-            labelling=choose_labelling(method, None if allowance < 0 else allowance, seed=seed, device=device),
-            distillation=distillation,
+            labelling=choose_labelling(method, None if allowed.each < 0 else allowed.each, seed=seed, device=device),
+            distillation=learning,
             budget=Budget(total=budget),
-            priming=priming,
+            priming=priming if allowed.primed else None,
             device=device,
         )
         tell(opened, story)
@@ -101,6 +106,17 @@ def _priming(images: Dataset, student: str, seed: int) -> Priming:
     return usual if min(images.image_shape[1:]) >= _LEAST_SIDE else replace(usual, architecture=student)
 
 
+class _Allowance(NamedTuple):
+    """What a budget leaves for each pair, -1 for no limit, and whether it reaches for primers."""
+
+    each: int
+    primed: bool
+
+
+def _is_worth_priming(images: Dataset, budget: int | None, beside: int) -> bool:
+    return len(images) >= ENOUGH_FOR_PRIMERS and (budget is None or budget >= len(images) + beside)
+
+
 def _allowance(budget: int | None, images: Dataset, num_classes: int, *, beside: int) -> int:
     """Queries that a budget leaves for each pair; -1 for no limit."""
     if budget is None:
@@ -108,10 +124,12 @@ def _allowance(budget: int | None, images: Dataset, num_classes: int, *, beside:
     return max(0, budget - len(images) - beside) // max(1, len(images) * (num_classes - 1))
 
 
-def _kept_allowance(run: Run) -> int | None:
+def _kept_allowance(run: Run) -> _Allowance | None:
     """What a run that was begun allows each pair: a budget that is raised to go on must not change the search."""
     section = (run.plan() or {}).get(_SECTION)
-    return int(str(section["allowance"])) if isinstance(section, dict) and "allowance" in section else None
+    if not isinstance(section, dict) or "allowance" not in section:
+        return None
+    return _Allowance(int(str(section["allowance"])), bool(section.get("primed", False)))
 
 
 def choose_labelling(method: MethodName, allowance: int | None, *, seed: int = 0, device: str = "cpu") -> Labelling:

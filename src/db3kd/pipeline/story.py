@@ -25,9 +25,21 @@ TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {
 }
 
 
-def best_softening(*, primed: bool) -> SofteningRule:
-    """Choose the rule that has made the best students: of primers where there are some, else of distances."""
-    return "primers" if primed else "proportional"
+# So many images make primers that know more than a student would find out from the same decisions.
+ENOUGH_FOR_PRIMERS = 20_000
+
+
+def best_softening(*, primed: bool, images: int) -> SofteningRule:
+    """Choose the rule that has made the best students.
+
+    Args:
+        primed: whether there are primers.
+        images: how many images were bought.
+
+    Returns:
+        What primers think, where they learned from many images; else smoothed decisions.
+    """
+    return "primers" if primed and images >= ENOUGH_FOR_PRIMERS else "smoothed"
 
 
 Baseline = Literal["true-labels", "hard-decisions"]
@@ -82,9 +94,10 @@ class Distillation:
     Args:
         student: architecture, as `db3kd.models.build` takes it.
         recipe: optimizer, rate, epochs, batch.
-        softening: "proportional" takes distances for gaps between logits, and has made the best students; "relative"
-            takes them in units of the row's nearest, "inverse" is the paper's rule, "smoothed" looks at no distance,
-            and "primers" takes the gaps between the primers' logits, who learned from decisions alone.
+        softening: "primers" takes the gaps between the logits of primers, who learned from decisions alone; "smoothed"
+            looks at the decision and no distance; "proportional" takes distances for gaps between logits, "relative"
+            takes them in units of the row's nearest, "inverse" is the paper's rule. The first two have made the best
+            students (records/2026-11-23-students).
         softening_temperature: at which distances become probabilities; the paper's 20 belongs to its own rule.
         temperature: at which the student's logits are compared with them; the paper uses 20 for both.
         beside: answers on other images that it learns from too: the mixtures that primers learned from, the probes that
@@ -99,7 +112,7 @@ class Distillation:
 
     student: str
     recipe: Recipe
-    softening: SofteningRule = "proportional"
+    softening: SofteningRule = "smoothed"
     softening_temperature: float = 20.0
     temperature: float = 20.0
     beside: tuple[Beside, ...] = ()

@@ -70,13 +70,13 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
         ArtifactError: the teacher's file is damaged.
     """
     opened = open_teacher(plan.teacher, device=device)
-    priming = open_priming(plan.primer, plan.label)
+    priming, images = open_priming(plan.primer, plan.label), open_images(plan.images)
     return Story(
         teacher=opened.teacher,
-        images=open_images(plan.images),
+        images=images,
         held_out=None if plan.held_out is None else open_images(plan.held_out),
         labelling=open_labelling(plan.label, device=device),
-        distillation=open_distillation(plan.distill, primed=priming is not None),
+        distillation=open_distillation(plan.distill, primed=priming is not None, images=len(images)),
         budget=open_budget(plan.budget),
         priming=priming,
         teacher_name=plan.teacher.uri,
@@ -194,17 +194,18 @@ def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
     )
 
 
-def open_distillation(section: DistillSection, *, primed: bool) -> Distillation:
+def open_distillation(section: DistillSection, *, primed: bool = False, images: int = 0) -> Distillation:
     """Make what a section says about learning.
 
     Args:
         section: what it leaves open is the preset of the student's architecture, and the best rule for what was bought.
-        primed: whether there are primers, which are the better teachers.
+        primed: whether there are primers.
+        images: how many images were bought.
 
     Returns:
         How students learn.
     """
-    softening = section.softening or best_softening(primed=primed)
+    softening = section.softening or best_softening(primed=primed, images=images)
     softening_temperature, temperature = TEMPERATURES[softening]
     return Distillation(
         student=section.student,

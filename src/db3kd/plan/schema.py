@@ -166,7 +166,7 @@ class DistillSection(RecipeSection):
         student: architecture: lenet5-half, lenet5-fifth, alexnet-half, alexnet-quarter, ... or package.module:factory.
         softening: "proportional" (distances as gaps between logits), "relative" (in units of the row's nearest one),
             "inverse" (the paper's rule), "smoothed" (of no distance) or "primers" (gaps between the primers' logits);
-            left out, "primers" where the run has some, else "proportional".
+            left out, "primers" where the run has some that learned from 20,000 images or more, else "smoothed".
         softening_temperature: at which that becomes probabilities; left out, 20, and 0.5 for "relative".
         temperature: at which the student is compared with them; left out, 20, and 1 for "relative".
         beside: other answers to learn from: "mixtures" that primers learned from, "probes" that a search kept.

@@ -41,8 +41,8 @@ def distill_student(
     with Run(folder) as run:
         if transfer_file is not None:
             _copy_transfer(run, transfer_file)
-        distillation = open_distillation(sections.distill, primed=has_primers(run))
         transfer = kept_transfer(run)
+        distillation = open_distillation(sections.distill, primed=has_primers(run), images=len(transfer))
         # Both before the run is bound to them: what cannot be learnt, and a network that cannot be built.
         check_lessons(transfer, distillation, kept_supplement(run, transfer, distillation))
         build(distillation.student, transfer.images.image_shape, transfer.num_classes)

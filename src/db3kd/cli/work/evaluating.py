@@ -45,7 +45,7 @@ def evaluate_run(
         if kept.distill is None:
             raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
         transfer = kept_transfer(run)
-        distillation = open_distillation(kept.distill, primed=has_primers(run))
+        distillation = open_distillation(kept.distill, primed=has_primers(run), images=len(transfer))
         files = student_files(transfer, distillation).values()
         missing = [name for name in files if not run.has(f"{name}.safetensors")]
         if missing:

@@ -95,7 +95,7 @@ def _options(seeds: Sequence[str], softenings: Sequence[str], device: str) -> Fr
 def _distillation(student: str, section: Mapping[str, object]) -> Distillation:
     sections = parse_sections({"distill": {**section, "student": student}}, "what the options say")
     assert sections.distill is not None
-    return open_distillation(sections.distill, primed=False)
+    return open_distillation(sections.distill)
 
 
 def _title(frontier: Frontier) -> str:

@@ -8,7 +8,7 @@ from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
 from db3kd.pipeline.asking import count_decided
-from db3kd.pipeline.priming import PRIMER, has_primers, mixtures_for, primer_recipe
+from db3kd.pipeline.priming import PRIMER, mixtures_for, primer_recipe
 from db3kd.pipeline.status import StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
@@ -52,7 +52,7 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     primers = _primers(run, kept)
     if kept.distill is None:
         return primers
-    distillation = open_distillation(kept.distill, primed=has_primers(run))
+    distillation = open_distillation(kept.distill)
     names = [*distillation.baselines, STUDENT]
     # Without true labels there is no such baseline, which shows once the run's own student, the last one, is there.
     if run.has(f"{STUDENT}.safetensors"):
