@@ -192,7 +192,7 @@ def _students(
         *baseline_lessons(bought[0].transfer, network, paper),
         *distance_lessons([one.transfer for one in bought[:-1]], paper),
         # The last one is ours, and so is its rule.
-        *distance_lessons([bought[-1].transfer], distillation),
+        *distance_lessons([bought[-1].transfer], distillation.softened_by("proportional")),
     ]
     # As long as the teacher, whose images these are.
     everything = replace(distillation, recipe=replace(recipe, epochs=options.teacher_epochs))
