@@ -92,4 +92,6 @@ def _layers(count: int, image_shape: tuple[int, int, int], generator: torch.Gene
     total = torch.zeros(count, height, width)
     for layer in range(_SCALES):
         total += weights[:, layer, None, None] * coarse_fields(count, (height, width), generator)
-    return coloured((0.5 + 0.5 * total).clamp(0, 1), colours(count, channels, generator), colours(count, channels, generator))
+    return coloured(
+        (0.5 + 0.5 * total).clamp(0, 1), colours(count, channels, generator), colours(count, channels, generator)
+    )

@@ -189,7 +189,9 @@ def _gap(mirrored: Frame, generator: torch.Generator) -> Float[Tensor, "n h w"]:
     """A part to leave out along the axis, mostly open at one end."""
     count = len(mirrored.y)
     start = between(-0.8, 0.6, count, generator)
-    end = torch.where(chance(0.7, count, generator), torch.ones(count, 1, 1), start + between(0.2, 1.0, count, generator))
+    end = torch.where(
+        chance(0.7, count, generator), torch.ones(count, 1, 1), start + between(0.2, 1.0, count, generator)
+    )
     position = (mirrored.y - start) / (end - start)
     wide = between(0.03, 0.4, count, generator) * torch.lerp(
         torch.ones(()), profile(position, generator), between(0.0, 1.0, count, generator)

@@ -126,9 +126,10 @@ def surface_for(
     """Show textures in colours that stand out from a ground: the darkest part may come near it, the rest does not."""
     count, channels = ground.shape[:2]
     far = (ground < 0.5).to(torch.float32)
-    away = 0.3 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator)
-    tint = colours(count, channels, generator) * 0.4 * (channels > 1)
-    bright = torch.lerp(ground, far, away) * (1 - tint) + tint * far
+    tint = colours(count, channels, generator)
+    # The strongest channel goes at least so far; the others follow in the proportions of a random colour.
+    away = (0.3 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator)) * tint / tint.amax(dim=1, keepdim=True)
+    bright = torch.lerp(ground, far, away)
     near = torch.lerp(ground, bright, torch.rand(count, 1, 1, 1, generator=generator))
     return coloured(drawn, near, bright)
 
