@@ -134,7 +134,7 @@ def choose(
         expected = torch.cat([expected, beliefs(primers, added.pixels, device=device)], dim=1)
     preferred = balanced_choice(
         expected.mean(dim=0).argmax(dim=1),
-        disagreement(expected),
+        _worth(expected),
         round(_SPARE * count),
         answers.num_classes,
         generator,
@@ -143,6 +143,15 @@ def choose(
     # Near-duplicates come last: they are asked only where there is nothing else.
     ordered = torch.cat([preferred[new], preferred[~new]])
     return made.take(ordered[:count])
+
+
+def _worth(expected: Float[Tensor, "p n num_classes"]) -> Float[Tensor, " n"]:
+    """What an answer would teach; at least half of what it teaches on average.
+
+    The primers do not know everything that they do not know: what they agree on is asked about as well.
+    """
+    apart = disagreement(expected)
+    return apart + apart.mean()
 
 
 def _pushed(
@@ -161,4 +170,4 @@ def _pushed(
     weights = 1.0 / (seen + 1.0)
     wanted: Int[Tensor, " b"] = torch.multinomial(weights, count, replacement=True, generator=generator)
     apart = torch.rand(count, generator=generator) < 0.25
-    return push(primers, made.pixels[rows], wanted.masked_fill(apart, -1), device=device)
+    return push(primers, made.take(rows), wanted.masked_fill(apart, -1), device=device)

@@ -26,10 +26,12 @@ class Questions:
     Args:
         pixels: the n images, 8-bit.
         kinds: where each came from, a position in `KINDS`.
+        families: the family of each, or that of the image that it was made of first, a position in `FAMILIES`.
     """
 
     pixels: UInt8[Tensor, "n c h w"]
     kinds: Int[Tensor, " n"]
+    families: Int[Tensor, " n"]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -40,7 +42,7 @@ class Questions:
 
     def take(self, rows: Int[Tensor, " b"]) -> "Questions":
         """Keep some, in the order of the rows."""
-        return Questions(self.pixels[rows], self.kinds[rows])
+        return Questions(self.pixels[rows], self.kinds[rows], self.families[rows])
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,8 @@ class Answers:
         Returns:
             All of them, the new ones last: a position never changes.
         """
-        added = Questions(
-            torch.cat([self.questions.pixels, questions.pixels]), torch.cat([self.questions.kinds, questions.kinds])
-        )
-        return Answers(added, torch.cat([self.decisions, decisions.to(self.decisions)]), self.num_classes)
+        decided = torch.cat([self.decisions, decisions.to(self.decisions)])
+        return Answers(joined([self.questions, questions]), decided, self.num_classes)
 
     def apart(self, *, every: int = 20) -> Bool[Tensor, " n"]:
         """Tell which answers no training may see: every 20th of those that are no child of another image.
@@ -119,10 +119,14 @@ def no_answers(image_shape: tuple[int, int, int], num_classes: int) -> Answers:
     Returns:
         No answers.
     """
-    none = Questions(torch.zeros(0, *image_shape, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
-    return Answers(none, torch.zeros(0, dtype=torch.int64), num_classes)
+    none = torch.zeros(0, dtype=torch.int64)
+    return Answers(Questions(torch.zeros(0, *image_shape, dtype=torch.uint8), none, none), none, num_classes)
 
 
 def joined(parts: list[Questions]) -> Questions:
     """Put several sets of questions into one."""
-    return Questions(torch.cat([part.pixels for part in parts]), torch.cat([part.kinds for part in parts]))
+    return Questions(
+        torch.cat([part.pixels for part in parts]),
+        torch.cat([part.kinds for part in parts]),
+        torch.cat([part.families for part in parts]),
+    )

@@ -7,6 +7,7 @@ learn from, and the last ones lie at the teacher's boundary. Called by `active`.
 import torch
 
 from db3kd.synthesis.answers import BISECTED, Answers, Questions
+from db3kd.synthesis.candidates import parenthood
 from db3kd.tensors import Float, Int, Tensor
 
 _LEVELS = 255.0
@@ -26,6 +27,7 @@ class BoundaryPairs:
         pixels = answers.questions.pixels
         self._low, self._high = (pixels[rows].to(torch.float32) / _LEVELS for rows in (first, second))
         self._own = answers.decisions[first]
+        self._families = answers.questions.families[first]
 
     def __len__(self) -> int:
         return len(self._own)
@@ -38,7 +40,7 @@ class BoundaryPairs:
     def propose(self) -> Questions:
         """Give the middle of each pair."""
         middle = torch.lerp(self._low, self._high, 0.5)
-        return Questions((middle * _LEVELS).round().to(torch.uint8), torch.full((len(self),), BISECTED))
+        return Questions((middle * _LEVELS).round().to(torch.uint8), torch.full((len(self),), BISECTED), self._families)
 
     def observe(self, decisions: Int[Tensor, " k"]) -> None:
         """Take the answers to what was proposed last, one for each pair."""
@@ -61,22 +63,22 @@ def differing_pairs(
     Returns:
         Positions in the answers; none where there is one class alone.
     """
-    present = answers.histogram() > 0
-    if int(present.sum()) < 2 or count == 0:
+    weights = parenthood(answers)
+    parents = (weights > 0).nonzero()[:, 0]
+    if len(answers.decisions[parents].unique()) < 2 or count == 0:
         return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
-    weights = 1.0 / answers.histogram().clamp(min=1).to(torch.float32)[answers.decisions]
     first = torch.multinomial(weights, count, replacement=True, generator=generator)
-    pool = torch.multinomial(weights, min(looked_at, len(answers)), generator=generator)
+    pool = torch.multinomial(weights, min(looked_at, len(parents)), generator=generator)
     # One of each class, so that every image finds another class in the pool.
-    pool = torch.cat([pool, _one_of_each(answers)])
+    pool = torch.cat([pool, _one_of_each(answers, parents)])
     distances = _distances(answers, first, pool)
     alike = answers.decisions[first][:, None] == answers.decisions[pool][None]
     return first, pool[distances.masked_fill(alike, torch.inf).argmin(dim=1)]
 
 
-def _one_of_each(answers: Answers) -> Int[Tensor, " p"]:
-    order = answers.decisions.argsort(stable=True)
-    counts = answers.histogram()
+def _one_of_each(answers: Answers, parents: Int[Tensor, " m"]) -> Int[Tensor, " p"]:
+    order = parents[answers.decisions[parents].argsort(stable=True)]
+    counts = torch.bincount(answers.decisions[parents], minlength=answers.num_classes)
     return order[(counts.cumsum(0) - counts)[counts > 0]]
 
 

@@ -4,6 +4,8 @@ Which of them are asked is the matter of `choosing`; the same supply, endless, i
 logits on. Called by `active`.
 """
 
+import math
+
 import torch
 
 from db3kd.synthesis.answers import RECOMBINED, Answers, Questions, joined
@@ -12,15 +14,18 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
 _PRIOR_ANSWERS = 20.0
+_DOUBLINGS_PER_BIT = 4.0
 _PART = 4096
+_NOBODY = torch.zeros(0, dtype=torch.int64)
 _LEVELS = 255.0
 
 
-def family_shares(answers: Answers, *, floor: float = 0.2) -> Float[Tensor, " f"]:
+def family_shares(answers: Answers, *, floor: float = 0.1) -> Float[Tensor, " f"]:
     """Tell how often each family should be painted, by what its answers were worth.
 
     An answer is worth the bits -log2 p of its class among all answers: a family is worth much where its answers are
-    diverse, and where they are of classes that others seldom give. A share doubles with each half bit.
+    diverse, and where they are of classes that others seldom give, as it is with images like those that the teacher was
+    made for. A share doubles with each quarter of a bit.
 
     Args:
         answers: so far; without any, all families are equal.
@@ -31,13 +36,13 @@ def family_shares(answers: Answers, *, floor: float = 0.2) -> Float[Tensor, " f"
     """
     families = len(FAMILIES)
     counts = torch.zeros(families, answers.num_classes)
-    fresh = answers.questions.kinds < families
-    cells = answers.questions.kinds[fresh] * answers.num_classes + answers.decisions[fresh]
+    new = answers.questions.kinds < families
+    cells = answers.questions.kinds[new] * answers.num_classes + answers.decisions[new]
     counts += torch.bincount(cells, minlength=counts.numel()).view_as(counts)
     overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
     mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
     worth = -(mixed * overall.log2()).sum(dim=1)
-    return floor / families + (1 - floor) * (2 * worth * torch.log(torch.tensor(2.0))).softmax(dim=0)
+    return floor / families + (1 - floor) * (_DOUBLINGS_PER_BIT * math.log(2.0) * worth).softmax(dim=0)
 
 
 def fresh(
@@ -57,7 +62,8 @@ def fresh(
     drawn = torch.multinomial(shares, count, replacement=True, generator=generator) if count else torch.zeros(0).long()
     numbers = torch.bincount(drawn, minlength=len(FAMILIES)).tolist()
     pixels = [paint(family, number, image_shape, generator) for family, number in zip(FAMILIES, numbers, strict=True)]
-    return Questions(torch.cat(pixels), torch.arange(len(FAMILIES)).repeat_interleave(torch.tensor(numbers)))
+    families = torch.arange(len(FAMILIES)).repeat_interleave(torch.tensor(numbers))
+    return Questions(torch.cat(pixels), families, families)
 
 
 def recombined(answers: Answers, count: int, generator: torch.Generator) -> Questions:
@@ -74,25 +80,29 @@ def recombined(answers: Answers, count: int, generator: torch.Generator) -> Ques
     Returns:
         The children.
     """
+    weights = parenthood(answers)
+    mothers = torch.multinomial(weights, count, replacement=True, generator=generator) if count else _NOBODY
     none = torch.zeros(0, *answers.questions.pixels.shape[1:], dtype=torch.uint8)
-    weights = _balanced(answers)
-    parts = [none]
-    for part in torch.arange(count).split(_PART):
-        mother = torch.multinomial(weights, len(part), replacement=True, generator=generator)
-        parts.append(_children(answers, mother, weights, generator))
-    return Questions(torch.cat(parts), torch.full((count,), RECOMBINED))
+    parts = [_children(answers, part, weights, generator) for part in mothers.split(_PART) if len(part)]
+    families = answers.questions.families[mothers]
+    return Questions(torch.cat([none, *parts]), torch.full((count,), RECOMBINED), families)
 
 
-def _balanced(answers: Answers) -> Float[Tensor, " n"]:
-    """How often an answered image is parent: each class that came as often as the others."""
-    return 1.0 / answers.histogram().clamp(min=1).to(torch.float32)[answers.decisions]
+def parenthood(answers: Answers) -> Float[Tensor, " n"]:
+    """Tell how often each answered image should be parent: all classes alike, in a class as its family is worth.
+
+    What is kept apart from training is no parent: its child would tell of it.
+    """
+    shares = family_shares(answers)[answers.questions.families] * ~answers.apart()
+    by_class = torch.zeros(answers.num_classes).index_add_(0, answers.decisions, shares)
+    return shares / by_class[answers.decisions].clamp(min=torch.finfo(shares.dtype).tiny)
 
 
 def _children(
     answers: Answers, mother: Int[Tensor, " b"], weights: Float[Tensor, " n"], generator: torch.Generator
 ) -> UInt8[Tensor, "b c h w"]:
     pixels = answers.questions.pixels
-    sibling = _same_class(answers, answers.decisions[mother], generator)
+    sibling = _siblings(answers, answers.decisions[mother], weights, generator)
     stranger = torch.multinomial(weights, len(mother), replacement=True, generator=generator)
     first, second, third = (pixels[rows].to(torch.float32) / _LEVELS for rows in (mother, sibling, stranger))
     masks = smooth_masks(len(mother), (pixels.shape[2], pixels.shape[3]), generator)
@@ -107,13 +117,16 @@ def _children(
     return (child * _LEVELS).round_().to(torch.uint8)
 
 
-def _same_class(answers: Answers, classes: Int[Tensor, " b"], generator: torch.Generator) -> Int[Tensor, " b"]:
-    """A random answered image of each class."""
-    order = answers.decisions.argsort(stable=True)
-    counts = answers.histogram()
-    starts = counts.cumsum(0) - counts
-    lots = torch.rand(len(classes), generator=generator)
-    return order[starts[classes] + (lots * counts[classes]).long().clamp(max=counts[classes] - 1)]
+def _siblings(
+    answers: Answers, classes: Int[Tensor, " b"], weights: Float[Tensor, " n"], generator: torch.Generator
+) -> Int[Tensor, " b"]:
+    """A random answered image of each class, in a class by its weight."""
+    chosen = torch.zeros_like(classes)
+    for label in classes.unique().tolist():
+        rows, own = (classes == label).nonzero()[:, 0], (answers.decisions == label).nonzero()[:, 0]
+        drawn = torch.multinomial(weights[own], len(rows), replacement=True, generator=generator)
+        chosen[rows] = own[drawn]
+    return chosen
 
 
 def _reshaded(outline: Float[Tensor, "b c h w"], shade: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from db3kd.models.placement import find_device, place
 from db3kd.synthesis.answers import PUSHED, Questions
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Int, Tensor
 
 _PART = 256
 _LEVELS = 255.0
@@ -20,7 +20,7 @@ _LEVELS = 255.0
 
 def push(
     primers: Sequence[nn.Module],
-    pixels: UInt8[Tensor, "n c h w"],
+    start: Questions,
     wanted: Int[Tensor, " n"],
     *,
     steps: int = 5,
@@ -31,7 +31,7 @@ def push(
 
     Args:
         primers: networks that map images to logits; left as they are.
-        pixels: where to start.
+        start: where to start.
         wanted: the class that each is to become; -1 to make the primers disagree.
         steps: gradients for each image.
         length: root mean square of a step, in input units.
@@ -44,15 +44,15 @@ def push(
     """
     target = find_device(device)
     placed = [place(primer, device).eval().requires_grad_(False) for primer in primers]
-    moved = [pixels[:0]]
-    for rows in torch.arange(len(pixels)).split(_PART):
-        points, classes = pixels[rows].to(target, torch.float32) / _LEVELS, wanted[rows].to(target)
+    moved = [start.pixels[:0]]
+    for rows in torch.arange(len(start)).split(_PART):
+        points, classes = start.pixels[rows].to(target, torch.float32) / _LEVELS, wanted[rows].to(target)
         for _ in range(steps):
             way = _smoothed(_gradient(placed, points, classes))
             size = way.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=torch.finfo(way.dtype).tiny)
             points = (points + length * way / size).clamp(0, 1)
         moved.append((points * _LEVELS).round().to(torch.uint8).cpu())
-    return Questions(torch.cat(moved), torch.full((len(pixels),), PUSHED))
+    return Questions(torch.cat(moved), torch.full((len(start),), PUSHED), start.families)
 
 
 def _gradient(
