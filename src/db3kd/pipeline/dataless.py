@@ -17,7 +17,7 @@ from db3kd.errors import InputError
 from db3kd.evaluation import ApartScore, Gain, measure_apart, never_decided, predict
 from db3kd.models import build
 from db3kd.pipeline.exploring import Explored, Exploring, explore
-from db3kd.pipeline.imitating import Imitation, imitate, imitation_recipe
+from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.timing import timed
 from db3kd.runs import Run
@@ -90,11 +90,13 @@ def distill_without_data(  # the whole story in one call: its options are the us
     """
     # Built and dropped: a student that cannot be built must not show after the budget is spent.
     build(student, teacher.spec.input_shape, teacher.spec.num_classes)
-    imitation = Imitation(student, recipe or imitation_recipe(), seed=seed, device=device)
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
-        exploring = plan_exploring(teacher, student, queries=_kept_queries(opened) or budget, method=method, seed=seed)
+        queries = _kept_queries(opened) or budget
+        exploring = plan_exploring(teacher, student, queries=queries, method=method, seed=seed, device=device)
+        candidates = candidates_for(exploring.queries)
+        imitation = Imitation(student, recipe or imitation_recipe(), candidates, seed=seed, device=device)
         asked = {"method": method, "student": student, "recipe": repr(imitation.recipe), "seed": seed}
         opened.adopt({_SECTION: {**asked, "queries": exploring.queries}})
         opened.adopt_teacher(teacher.spec.fingerprint)

@@ -22,6 +22,7 @@ from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _STATE = "db3kd-imitation-1"
 _SECONDS_BETWEEN_STATES = 5.0
+_LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,17 @@ class Imitation:
 
     student: str
     recipe: Recipe
-    candidates: int = 16_384
+    candidates: int = _MOST_CANDIDATES
     answered: int = 8_192
     temperature: float = 2.0
     trust: float = 0.5
     seed: int = 0
     device: str = "cpu"
+
+
+def candidates_for(queries: int) -> int:
+    """Choose how many new images an epoch has after so many queries: more where there is more to tell of them."""
+    return max(_LEAST_CANDIDATES, min(_MOST_CANDIDATES, 4 * queries))
 
 
 def imitation_recipe(epochs: int = 30) -> Recipe:
