@@ -100,7 +100,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     run.adopt_teacher(teacher.spec.fingerprint)
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
     decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
-    measured = []
+    measured: list[ZeroShotStudent] = []
     for architecture in students:
         imitation = Imitation(architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed)
         student = imitate(run, f"student-{architecture.replace(':', '.')}", explored, imitation, progress=progress)

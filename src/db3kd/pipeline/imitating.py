@@ -5,6 +5,7 @@ goes on to the same weights. Called by `db3kd.pipeline.dataless`.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -113,6 +114,11 @@ def _one_epoch(
     """Train one epoch on images of its own: `fit` goes on from the state of the epoch before."""
     lines: list[Epoch] = []
     states: list[TrainingState] = []
+
+    def note(line: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+        lines.append(line)
+        states.append(snapshot())
+
     student = fit(
         begun,
         images,
@@ -121,7 +127,7 @@ def _one_epoch(
         seed=imitation.seed,
         device=imitation.device,
         resume=state,
-        on_epoch=lambda line, snapshot: (lines.append(line), states.append(snapshot()))[0],
+        on_epoch=note,
     )
     return student, states[-1], lines[-1]
 
