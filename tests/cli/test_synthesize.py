@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from command_line import Caller, finish, start
-from conftest import TEACHER
 from logged_teacher import rows_seen
 
+TEACHER = ("--teacher", "python:logged_teacher:decide", "--input-shape", "1,16,16", "--num-classes", "4")
 _ASKED = ("synthesize", *TEACHER, "--images-per-class", 3, "--images-per-round", 40, "--rounds", 3, "--steps", 4)
 _SYNTHESIZE = (*_ASKED, "--keep", "2,4", "--queries-per-step", 25, "--directions", 8)
 

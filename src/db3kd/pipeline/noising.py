@@ -103,7 +103,7 @@ def count_shards(run: Run) -> int | None:
     return None if answers is None else int(answers[1]["shards"])
 
 
-def starts(spec: TeacherSpec, options: NoiseOptions, answers: Int[Tensor, " n"]) -> Starts:
+def draw_starts(spec: TeacherSpec, options: NoiseOptions, answers: Int[Tensor, " n"]) -> Starts:
     """Draw the noise again that is taken further; all other noise is dropped as it is drawn.
 
     Args:
@@ -123,7 +123,7 @@ def starts(spec: TeacherSpec, options: NoiseOptions, answers: Int[Tensor, " n"])
         raise InputError(
             f"the teacher put all {len(answers):,} images of noise in class {int(classes[0])}: where nothing is "
             "decided otherwise there is no boundary to be pushed away from. The answers are kept and nothing more was "
-            "asked: allow more rounds or another scale of noise in another run directory, or begin with images"
+            "asked: allow more rounds in another run directory, or begin with images"
         )
     count = options.per_round(spec.num_classes)
     images = torch.cat(

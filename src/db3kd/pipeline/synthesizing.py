@@ -16,7 +16,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError, RunMismatch
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
-from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, images_per_push, kept_pixels, starts
+from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, draw_starts, images_per_push, kept_pixels
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.pipeline.synthesized import PICTURE, Synthesized, keep, kept_synthesis
@@ -83,7 +83,7 @@ def synthesize(
         return finished
     _check(run, teacher.spec)
     answers = ask_noise(run, teacher, pushing.noise, budget=budget, progress=progress)
-    begun = starts(teacher.spec, pushing.noise, answers)
+    begun = draw_starts(teacher.spec, pushing.noise, answers)
     repulsion, beside = pushing.repulsion, 0
     if pushing.priming is not None and isinstance(repulsion.method, GuidedDistance):
         noise = all_noise(teacher.spec, pushing.noise, len(answers))
