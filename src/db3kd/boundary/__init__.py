@@ -4,7 +4,7 @@ from db3kd.boundary.bisection import Bisection
 from db3kd.boundary.chain import Chain
 from db3kd.boundary.crossing import BestCrossings, Crossings, Outcome
 from db3kd.boundary.directions import DirectionBank
-from db3kd.boundary.exemplars import ExemplarPool
+from db3kd.boundary.exemplars import ExemplarPool, Exemplars
 from db3kd.boundary.goal import Goals, Pairs
 from db3kd.boundary.guide import Guide, principal_directions
 from db3kd.boundary.guided import Guided, GuidedOptions
@@ -20,6 +20,7 @@ __all__ = [
     "Crossings",
     "DirectionBank",
     "ExemplarPool",
+    "Exemplars",
     "Goals",
     "Guide",
     "Guided",

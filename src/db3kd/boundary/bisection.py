@@ -7,7 +7,7 @@ that cannot win costs one query. Sign-OPT and other searches start from what is 
 import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.exemplars import ExemplarPool
+from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.search import Probes, Turn, none_left
 from db3kd.teachers import TeacherSpec
@@ -38,7 +38,7 @@ class Bisection:
     def __init__(
         self,
         pairs: Pairs,
-        pool: ExemplarPool,
+        pool: Exemplars,
         exemplars: Int[Tensor, "k m"],
         spec: TeacherSpec,
         *,

@@ -29,6 +29,27 @@ class ImageSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Exemplars(Protocol):
+    """Images that are known to be across, for searches to start from, as `ExemplarPool` has them."""
+
+    def __len__(self) -> int:
+        """Number of exemplars."""
+        ...
+
+    def images(self, rows: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """Give exemplars, flattened, on the device of the rows."""
+        ...
+
+    def nearest(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
+        """Choose the nearest for each row: their rows, -1 where there is no more."""
+        ...
+
+    def random(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
+        """Choose the nearest for each row, and then any."""
+        ...
+
+
 class ExemplarPool:
     """Images sorted by the teacher's decision; a row of the pool is a place in that order.
 
@@ -47,6 +68,9 @@ class ExemplarPool:
         self._total, self._num_classes = len(decisions), num_classes
         parts = [(self._flat(part) ** 2).sum(dim=1) for part in _slices(0, self._total, _POOL_ROWS)]
         self._squares = torch.cat(parts) if parts else torch.zeros(0)
+
+    def __len__(self) -> int:
+        return self._total
 
     def images(self, rows: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """Give exemplars, flattened, on the device of the rows."""

@@ -13,7 +13,7 @@ import torch
 from db3kd.boundary.bisection import Bisection
 from db3kd.boundary.chain import Chain
 from db3kd.boundary.directions import DirectionBank, low_frequencies
-from db3kd.boundary.exemplars import ExemplarPool
+from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.guide import Guide
 from db3kd.boundary.guided import Guided, GuidedOptions
@@ -40,7 +40,7 @@ class Method(Protocol):
         """Most queries that one row can use, or None where it could always use more."""
         ...
 
-    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
+    def search(self, pairs: Pairs, pool: Exemplars, spec: TeacherSpec) -> Search:
         """Make the search for these pairs.
 
         Args:
@@ -75,7 +75,7 @@ class SampleDistance:
         """Most queries that one row can use."""
         return 0
 
-    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
+    def search(self, pairs: Pairs, pool: Exemplars, spec: TeacherSpec) -> Search:
         """Make the search; see `Method`. It asks nothing."""
         chosen = pool.nearest(pairs, 1) if self.exemplars is None else pool.random(pairs, self.exemplars)
         return Nearest(pairs, pool, chosen)
@@ -105,11 +105,11 @@ class BoundaryDistance:
         """Most queries that one row can use where no boundary is nearer than a 1,000th of its exemplar's distance."""
         return self.exemplars * (1 + math.ceil(math.log2(1000 / self.tolerance)))
 
-    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Bisection:
+    def search(self, pairs: Pairs, pool: Exemplars, spec: TeacherSpec) -> Bisection:
         """Make the search; see `Method`."""
         return Bisection(pairs, pool, self._choose(pairs, pool), spec, tolerance=self.tolerance)
 
-    def _choose(self, pairs: Pairs, pool: ExemplarPool) -> Int[Tensor, "k m"]:
+    def _choose(self, pairs: Pairs, pool: Exemplars) -> Int[Tensor, "k m"]:
         if self.order == "random":
             return pool.random(pairs, self.exemplars)
         return pool.nearest(pairs, self.exemplars)
@@ -139,7 +139,7 @@ class MinimalBoundaryDistance:
         """It could always use more."""
         return None
 
-    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
+    def search(self, pairs: Pairs, pool: Exemplars, spec: TeacherSpec) -> Search:
         """Make the search; see `Method`."""
         first = self.start.search(pairs, pool, spec)
         bank = _bank(first.best.points.shape[1], self.sign_opt.directions, self.seed, first.best.points.device)
@@ -172,7 +172,7 @@ class GuidedDistance:
         """It could always use more."""
         return None
 
-    def search(self, pairs: Pairs, pool: ExemplarPool, spec: TeacherSpec) -> Search:
+    def search(self, pairs: Pairs, pool: Exemplars, spec: TeacherSpec) -> Search:
         """Make the search; see `Method`. It asks nothing, but looks at the primers."""
         best = Nearest(pairs, pool, pool.nearest(pairs, 1)).best
         device, block = best.points.device, self.options.directions

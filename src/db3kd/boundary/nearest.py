@@ -6,7 +6,7 @@ It asks nothing: the exemplars' decisions are known. It is the start of every ot
 import torch
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.exemplars import ExemplarPool
+from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.search import Probes, none_left
 from db3kd.tensors import Int, Tensor
@@ -25,7 +25,7 @@ class Nearest:
     Source: Wang (2021), section 3.2, "sample distance".
     """
 
-    def __init__(self, pairs: Pairs, pool: ExemplarPool, exemplars: Int[Tensor, "k m"]) -> None:
+    def __init__(self, pairs: Pairs, pool: Exemplars, exemplars: Int[Tensor, "k m"]) -> None:
         self.pairs = pairs
         self.best = BestCrossings(pairs)
         for column in exemplars.T:

@@ -18,6 +18,7 @@ from db3kd.cli.evaluating import evaluate, report
 from db3kd.cli.exits import run_to_exit
 from db3kd.cli.labelling import distill, label
 from db3kd.cli.running import demo, run, status
+from db3kd.cli.synthesizing import synthesize
 from db3kd.cli.training import train
 
 app = typer.Typer(
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, label, distill, evaluate, run, status, report):
+for command in (demo, train, synthesize, label, distill, evaluate, run, status, report):
     app.command()(command)
 if bench.registered_commands:
     app.add_typer(bench, name="bench")

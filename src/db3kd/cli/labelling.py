@@ -15,7 +15,9 @@ _PRIMER = "Primers"
 def label(
     *,
     teacher: options.TEACHER,
-    images: Annotated[str, typer.Option(help="mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR or npz:FILE.")],
+    images: Annotated[
+        str, typer.Option(help="mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE or run:DIR.")
+    ],
     run: options.RUN,
     method: Annotated[
         Literal["sd", "bd", "mbd", "guided"],

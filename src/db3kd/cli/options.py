@@ -47,6 +47,12 @@ DECISIONS_BUDGET = Annotated[
 PRIMER_BUDGET = Annotated[
     int | None, typer.Option(help="Most queries for the classes of mixtures.", rich_help_panel=_BUDGET)
 ]
+NOISE_BUDGET = Annotated[
+    int | None, typer.Option(help="Most queries for the classes of noise.", rich_help_panel=_BUDGET)
+]
+REPULSION_BUDGET = Annotated[
+    int | None, typer.Option(help="Most queries for pushing it off the boundary.", rich_help_panel=_BUDGET)
+]
 LABEL_BUDGET = Annotated[int | None, typer.Option(help="Most queries for the distances.", rich_help_panel=_BUDGET)]
 
 _RECIPE = "Recipe (where left out: the preset of the architecture)"

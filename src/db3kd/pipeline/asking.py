@@ -65,30 +65,45 @@ def decide(
     """
     images = as_seen(images, teacher.spec)
     name, identity = f"{stage}.safetensors", identity_of(teacher, images.digest)
-    read = _read_decisions(run, name)
-    if read is not None:
-        tensors, header = read
-        if header["identity"] != identity.hex():
-            raise RunMismatch(
-                f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
-                "use another run directory"
-            )
-        return tensors["decisions"]
+    kept = _kept_decisions(run, name, identity)
+    if kept is not None:
+        return kept
     with asking(run, teacher, budget, stage, held_out=held_out) as oracle, run.journal(stage, identity) as journal:
         ask = Remembering(oracle, journal)
         answers = []
         progress(stage, 0, len(images), "images")
         for rows in torch.arange(len(images)).split(_IMAGES_PER_STEP):
             answers.append(ask(images.images(rows)))
-            progress(stage, int(rows[-1]) + 1, len(images), "images")
+            progress(stage, sum(map(len, answers)), len(images), "images")
     decisions = torch.cat(answers)
+    keep_decisions(run, teacher, images, decisions, stage=stage)
+    run.drop_journal(stage)
+    return decisions
+
+
+def keep_decisions(
+    run: Run, teacher: Teacher, images: Dataset, decisions: Int[Tensor, " n"], *, stage: str = "decisions"
+) -> None:
+    """Keep classes that were bought, where `decide` finds them and asks for none again.
+
+    Args:
+        run: keeps them under the stage's name.
+        teacher: decided.
+        images: the n images, as the teacher saw them.
+        decisions: its class of each of them.
+        stage: whose they are.
+
+    Raises:
+        RunMismatch: the run holds the decisions of other images.
+    """
+    identity = identity_of(teacher, images.digest)
+    if _kept_decisions(run, f"{stage}.safetensors", identity) is not None:
+        return
     header = {
         "identity": identity.hex(),
         "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
     }
-    run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
-    run.drop_journal(stage)
-    return decisions
+    run.put(f"{stage}.safetensors", pack({"decisions": decisions}, header, kind=_DECISIONS))
 
 
 def count_decided(run: Run) -> tuple[int, int] | None:
@@ -136,6 +151,20 @@ def asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: 
 def identity_of(teacher: Teacher, *what: str) -> bytes:
     """Tell by a digest what answers belong to: a teacher, and what it was asked about."""
     return hashlib.sha256(json.dumps([teacher.spec.fingerprint, *what]).encode()).digest()
+
+
+def _kept_decisions(run: Run, name: str, identity: bytes) -> Int[Tensor, " n"] | None:
+    """The decisions that a run holds, if they are of these images."""
+    read = _read_decisions(run, name)
+    if read is None:
+        return None
+    tensors, header = read
+    if header["identity"] != identity.hex():
+        raise RunMismatch(
+            f"{run.folder / name} holds decisions of other images or of another teacher; nothing was asked: "
+            "use another run directory"
+        )
+    return tensors["decisions"]
 
 
 def _read_decisions(run: Run, name: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:

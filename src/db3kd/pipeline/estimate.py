@@ -16,12 +16,15 @@ from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.asking import images_per_shard
 from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.noising import NOISE, images_per_push
 from db3kd.pipeline.priming import PRIMER, mixtures_for
 from db3kd.pipeline.story import Story
+from db3kd.pipeline.synthesized import IMAGES
+from db3kd.pipeline.synthesizing import REPULSION, Pushing
 from db3kd.runs import Run
 from db3kd.runs.identity import check_teacher, merge_plans
 from db3kd.runs.records import read_object
-from db3kd.teachers import Teacher
+from db3kd.teachers import Teacher, TeacherSpec
 
 _CALLS = 4
 _SECONDS = 2.0
@@ -104,6 +107,35 @@ def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
         count = len(story.held_out)
         ahead = 0 if run.has("held-out.safetensors") else count
         stages.append(StageEstimate("held-out", count, ahead, held_out=True))
+    return tuple(stages)
+
+
+def estimate_pushing(run: Run, pushing: Pushing, spec: TeacherSpec) -> tuple[StageEstimate, ...]:
+    """Tell how many queries a synthesis by repulsion will ask.
+
+    Args:
+        run: what is finished in it is not asked again.
+        pushing: what is to be done.
+        spec: of the teacher.
+
+    Returns:
+        The stages that ask, in their order. What is in the journals of unfinished stages is not asked again either, and
+        not subtracted here.
+
+    Cost: none.
+    """
+    made, asked = run.has(IMAGES), run.has(f"{NOISE}.safetensors")
+    noise = pushing.noise.rounds * pushing.noise.per_round(spec.num_classes)
+    each = pushing.repulsion.most_queries
+    pushed = len(run.shards_of(REPULSION).finished()) * images_per_push(spec)
+    ahead = 0 if made else max(0, pushing.starts(spec.num_classes) - pushed) * each
+    stages = [
+        StageEstimate(NOISE, noise, 0 if made or asked else noise),
+        StageEstimate(REPULSION, pushing.starts(spec.num_classes) * each, ahead),
+    ]
+    if pushing.priming is not None:
+        mixed, name = mixtures_for(noise, pushing.priming), pushing.priming.name
+        stages.insert(1, StageEstimate(name, mixed, 0 if made or run.has(f"{name}.safetensors") else mixed))
     return tuple(stages)
 
 

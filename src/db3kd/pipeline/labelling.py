@@ -18,6 +18,7 @@ from db3kd.models import build
 from db3kd.pipeline.asking import as_seen, asking, decide, identity_of, images_per_shard
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
+from db3kd.pipeline.synthesized import kept_synthesis
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
@@ -80,6 +81,9 @@ def label(
         primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
         labelling = replace(labelling, method=replace(labelling.method, guide=primed.guide))
         provenance["primer_queries"] = str(primed.queries)
+    made = kept_synthesis(run)
+    if made is not None and made.images.digest == images.digest:
+        provenance["image_queries"] = str(sum(made.figures.queries.values()))
     pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))

@@ -28,7 +28,6 @@ from db3kd.training import Objective, Recipe
 PRIMER = "primer"
 _MANY_ANSWERS = 20_000
 _LEAST_EPOCHS, _MOST_EPOCHS, _IMAGES_SEEN = 10, 60, 1_000_000
-_SUBSPACE = "primer-subspace.safetensors"
 _KIND = "db3kd-subspace-1"
 _LOOKED_AT = 6000
 _SHIFT = 0.05
@@ -81,14 +80,14 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     Cost: one query a mixture that was not answered before.
     """
     asked = mixtures(images, mixtures_for(len(images), priming), seed=priming.seed)
-    answers = decide(run, teacher, asked, budget=budget, stage=PRIMER, progress=progress)
+    answers = decide(run, teacher, asked, budget=budget, stage=priming.name, progress=progress)
     lesson = _joined(images, asked)
     objective = Objective(labels=torch.cat([decisions, answers]))
     recipe = priming.recipe or primer_recipe(len(lesson))
     primers = tuple(
         train(
             run,
-            f"{PRIMER}-{number}",
+            f"{priming.name}-{number}",
             lesson,
             objective,
             architecture=priming.architecture,
@@ -181,15 +180,16 @@ def _subspace(
     run: Run, primers: tuple[nn.Module, ...], images: Dataset, priming: Priming, *, device: str
 ) -> Float[Tensor, "m d"]:
     """The directions in which the primers' gradients mostly lie; kept, so that a run that goes on has the same."""
-    kept = run.get(_SUBSPACE)
+    name = f"{priming.name}-subspace.safetensors"
+    kept = run.get(name)
     if kept is not None:
         way_out = "delete it and run again: it is made again, and searches that are unfinished begin anew"
-        return unpack(kept, kind=_KIND, origin=str(run.folder / _SUBSPACE), way_out=way_out)[0]["subspace"]
+        return unpack(kept, kind=_KIND, origin=str(run.folder / name), way_out=way_out)[0]["subspace"]
     generator = torch.Generator().manual_seed(priming.seed)
     rows = torch.randint(len(images), (_LOOKED_AT,), generator=generator)
     normals = torch.cat([_normals(place(primer, device), images, rows, generator, device=device) for primer in primers])
     subspace = principal_directions(normals, priming.subspace)
-    run.put(_SUBSPACE, pack({"subspace": subspace}, {}, kind=_KIND))
+    run.put(name, pack({"subspace": subspace}, {}, kind=_KIND))
     return subspace
 
 

@@ -106,7 +106,8 @@ def queries_of(name: str, transfer: TransferSet) -> int:
     """Tell what a student's labels cost.
 
     Args:
-        name: "true-labels" cost nothing, "hard-decisions" one query an image, anything else its distances too.
+        name: "true-labels" cost nothing, "hard-decisions" one query an image or what it took to make the images,
+            anything else its distances too.
         transfer: what was bought.
 
     Returns:
@@ -114,9 +115,11 @@ def queries_of(name: str, transfer: TransferSet) -> int:
     """
     if name == "true-labels":
         return 0
+    # What images cost that had to be made, with their classes; else the classes alone.
+    images = int(transfer.provenance.get("image_queries", len(transfer)))
     if name == "hard-decisions":
-        return len(transfer)
-    return len(transfer) + int(transfer.queries.sum()) + int(transfer.provenance.get("primer_queries", 0))
+        return images
+    return images + int(transfer.queries.sum()) + int(transfer.provenance.get("primer_queries", 0))
 
 
 def describe_labelling(transfer: TransferSet) -> Labelling:

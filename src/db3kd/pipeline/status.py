@@ -10,8 +10,11 @@ from typing import Literal
 from db3kd.ledger import Statement
 from db3kd.pipeline.asking import count_decided
 from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.noising import NOISE, count_shards
 from db3kd.pipeline.priming import PRIMER
 from db3kd.pipeline.story import Budget
+from db3kd.pipeline.synthesized import IMAGES
+from db3kd.pipeline.synthesizing import REPULSION
 from db3kd.pipeline.telling import REPORT
 from db3kd.pipeline.timing import spent_seconds
 from db3kd.runs import Run
@@ -97,7 +100,21 @@ def _asking_stages(run: Run) -> tuple[StageStatus, ...]:
     else:
         begun = bool(finished or run.shards.begun())
         label = StageStatus("label", "begun" if begun else "not begun", finished, shards, "shards")
-    return (decisions, *_primer_stage(run), label)
+    return (*_synthesis_stages(run), decisions, *_primer_stage(run), label)
+
+
+def _synthesis_stages(run: Run) -> tuple[StageStatus, ...]:
+    """Noise and its repulsion, where images are made in the run."""
+    asked, journal = run.has(f"{NOISE}.safetensors"), (run.folder / f"{NOISE}.journal").exists()
+    if not asked and not journal:
+        return ()
+    shards = run.shards_of(REPULSION)
+    finished, made = len(shards.finished()), run.has(IMAGES)
+    pushed: State = "done" if made else "begun" if finished or shards.begun() else "not begun"
+    return (
+        StageStatus(NOISE, "done" if asked else "begun"),
+        StageStatus(REPULSION, pushed, finished, count_shards(run), "shards"),
+    )
 
 
 def _primer_stage(run: Run) -> tuple[StageStatus, ...]:

@@ -53,6 +53,7 @@ class Priming:
         mixtures_per_image: mixtures and noisy images to ask about, per image.
         subspace: directions of their gradients to ask in.
         seed: of the mixtures, the weights and the order of the images.
+        name: tells the primers of one stage from those of another in the same run, and what they spend.
     """
 
     recipe: Recipe | None = None
@@ -61,6 +62,7 @@ class Priming:
     mixtures_per_image: float = 2.0
     subspace: int = 100
     seed: int = 0
+    name: str = field(default="primer", repr=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import last_losses, lessons, train
+from db3kd.pipeline.synthesized import PICTURE, kept_figures
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
 from db3kd.report.schema import Report, TeacherFigures, from_json, to_json
@@ -152,6 +153,8 @@ def teach(
             objective,
             architecture=distillation.student,
             recipe=distillation.recipe,
+            # The decisions may lack the last class, which the teacher can give all the same.
+            num_classes=transfer.num_classes,
             seed=distillation.seed,
             device=device,
             progress=progress,
@@ -211,6 +214,7 @@ def conclude(
         queries=reporting.account_of(run.statement()),
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
+        synthesis=kept_figures(run),
         primers=reporting.describe_primers(run, transfer, held_out, device=story.device),
         labellings=(reporting.describe_labelling(transfer),),
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
@@ -231,7 +235,7 @@ def write_report(run: Run, report: Report, transfer: TransferSet, *, shards: Run
     run.put(REPORT, to_json(report).encode())
     shown = reporting.examples(shards or run, transfer)
     try:
-        page = render(report, shown)
+        page = render(report, shown, strips=run.get(PICTURE) or b"")
     except InputError as error:
         _log.info("%s", error)
         return
@@ -258,5 +262,5 @@ def write_page(run: Run) -> Report:
         raise RunError(f"{run.folder} holds no {REPORT} yet; nothing was made: run its plan to the end, or evaluate it")
     report, bought = from_json(kept.decode()), run.get(TRANSFER)
     shown = [] if bought is None else reporting.examples(run, transfer_from_bytes(bought, str(run.folder / TRANSFER)))
-    run.put(PAGE, render(report, shown).encode())
+    run.put(PAGE, render(report, shown, strips=run.get(PICTURE) or b"").encode())
     return report

@@ -29,6 +29,7 @@ from db3kd.plan.schema import (
     TeacherSection,
     TrainSection,
 )
+from db3kd.plan.synthesis import RUN, open_synthesized
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.teachers.function import Decide
 from db3kd.training import Recipe, student_recipe, teacher_recipe
@@ -93,7 +94,10 @@ def open_images(section: ImagesSection) -> Dataset:
 
     Raises:
         DataError: a file is missing or damaged.
+        RunError: the run that is named holds no images.
     """
+    if section.source.startswith(RUN):
+        return open_synthesized(section)
     return load(section.source, section.split, limit=section.limit, seed=section.seed)
 
 
@@ -206,7 +210,7 @@ def open_distillation(section: DistillSection) -> Distillation:
 
 def open_budget(section: BudgetSection) -> Budget:
     """Make what a section says may be spent."""
-    limits = {"decisions": section.decisions, "primer": section.primer, "label": section.label}
+    limits = section.model_dump(include={"decisions", "primer", "noise", "repulsion", "label"})
     stages = {name: limit for name, limit in limits.items() if limit is not None}
     return Budget(section.total, stages, section.price_per_1000)
 

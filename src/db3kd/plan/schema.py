@@ -187,6 +187,48 @@ class DistillSection(RecipeSection):
     baselines: tuple[Literal["true-labels", "hard-decisions"], ...] = ("true-labels", "hard-decisions")
 
 
+class SynthesizeSection(_Section):
+    """What `db3kd synthesize` was asked for; no part of a plan.
+
+    Args:
+        method: "repulsion", the paper's: noise that is pushed away from the boundary step by step.
+        images_per_class: so many images of noise of each class are wanted.
+        rounds: most rounds of noise; a class that has not shown up by then goes without.
+        images_per_round: by default as many as are wanted of all classes together.
+        steps: how often each image is pushed.
+        keep: after which steps the images are kept; by default every fifth.
+        step: how far an image is pushed.
+        halvings: how often a push is halved before the image stays where it is.
+        search: how the nearest boundary is found: "mbd" (Sign-OPT, as in the paper), "guided" or "bd".
+        queries_per_step: most queries of one search; by default 50 for guided, 200 for mbd, what it can use for bd.
+        exemplars: images of other classes that bd and the start of mbd bisect towards.
+        directions: random directions per estimate; 40 for mbd, 20 for guided.
+        primers: networks that learn from the noise and guide the guided search; 0 for none.
+        primer_architecture: theirs.
+        primer_epochs: their passes over the answers.
+        mixtures_per_image: mixtures of noise to ask about for them beside, per image.
+        seed: of all random choices.
+    """
+
+    method: Literal["repulsion"] = "repulsion"
+    images_per_class: PositiveInt = 200
+    rounds: PositiveInt = 15
+    images_per_round: PositiveInt | None = None
+    steps: PositiveInt = 40
+    keep: tuple[PositiveInt, ...] | None = None
+    step: Positive = 0.5
+    halvings: Count = 5
+    search: Literal["bd", "mbd", "guided"] = "guided"
+    queries_per_step: PositiveInt | None = None
+    exemplars: PositiveInt = 3
+    directions: PositiveInt | None = None
+    primers: Count = 0
+    primer_architecture: str = "lenet5"
+    primer_epochs: PositiveInt | None = None
+    mixtures_per_image: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 0
+
+
 class BudgetSection(_Section):
     """What may be spent; it may be changed to go on with a run.
 
@@ -194,6 +236,8 @@ class BudgetSection(_Section):
         total: most queries of all stages together.
         decisions: most queries of the stage that asks for the class of each image.
         primer: most queries of the stage that asks for the classes of mixtures.
+        noise: most queries of the stage that asks for the classes of noise.
+        repulsion: most queries of the stage that pushes noise away from the boundary.
         label: most queries of the stage that asks for distances.
         price_per_1000: money for 1,000 queries.
         currency: what the price is in, for the estimate.
@@ -202,6 +246,8 @@ class BudgetSection(_Section):
     total: Count | None = None
     decisions: Count | None = None
     primer: Count | None = None
+    noise: Count | None = None
+    repulsion: Count | None = None
     label: Count | None = None
     price_per_1000: Annotated[float, Field(ge=0)] | None = None
     currency: str = "EUR"
@@ -245,6 +291,7 @@ class Sections(BaseModel):
         distill: as in a plan.
         budget: as in a plan.
         train: of `db3kd train`.
+        synthesize: of `db3kd synthesize`.
     """
 
     # What else a run holds, such as the settings of a benchmark, is no business of the commands that read this.
@@ -258,6 +305,7 @@ class Sections(BaseModel):
     distill: DistillSection | None = None
     budget: BudgetSection | None = None
     train: TrainSection | None = None
+    synthesize: SynthesizeSection | None = None
 
     def sections(self) -> dict[str, object]:
         """Give them as plain values, defaults included, as a run keeps them."""

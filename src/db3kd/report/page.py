@@ -4,12 +4,13 @@ Chooses what is shown and in which order; the words and the looks are in `page.h
 the charts in `pictures` and `examples`. Called by the end of a run and by `db3kd report`, which write the text.
 """
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from db3kd.errors import InputError
-from db3kd.report import tables
+from db3kd.report import making, tables
 from db3kd.report.examples import Example, draw
 from db3kd.report.schema import Labelling, Report
 
@@ -34,12 +35,13 @@ class _CalibrationView:
     error: str
 
 
-def render(report: Report, examples: Sequence[Example] = ()) -> str:
+def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = b"") -> str:
     """Make the page.
 
     Args:
         report: the figures.
         examples: pairs to look at; each adds three small pictures, so a dozen is plenty.
+        strips: synthesized images over the steps, as a PNG file, or nothing.
 
     Returns:
         HTML with its style and pictures inside; no script and no address. Equal input gives equal text.
@@ -74,6 +76,9 @@ def render(report: Report, examples: Sequence[Example] = ()) -> str:
         accuracies=pictures.accuracy_chart(report) if shown else "",
         queries=tables.query_table(report),
         primers=tables.primer_table(report),
+        synthesis=making.synthesis_table(report.synthesis, report.class_names),
+        steps=making.step_table(report.synthesis),
+        strips="data:image/png;base64," + base64.b64encode(strips).decode("ascii") if strips else "",
         labellings=[_view(number, search, report.class_names) for number, search in enumerate(report.labellings)],
         examples=[draw(example) for example in examples],
         classes=tables.class_table(report),

@@ -226,6 +226,45 @@ class Primers(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     seconds: Annotated[float, Field(ge=0)] | None = None
 
 
+class Synthesis(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How images were made out of nothing.
+
+    Args:
+        method: repulsion, or another way.
+        images: how many were kept.
+        images_by_class: how many of each class, as the teacher decides.
+        noise_by_class: how many images of noise the teacher put in each class.
+        starts_by_class: how many of them were taken further.
+        missing: the classes that no image was made of.
+        queries: rows asked by each part of it; all that the images and their classes cost.
+        distances: mean distance to the nearest boundary that was found at each step, before the push, over the images
+            of which one was found; None where there is none.
+        pushes: mean length of the push at each step, after clipping to the bounds.
+
+    Raises:
+        ValidationError: figures per class or per step that do not fit each other.
+    """
+
+    method: Annotated[str, Field(min_length=1)]
+    images: Count
+    images_by_class: tuple[Count, ...]
+    noise_by_class: tuple[Count, ...] = ()
+    starts_by_class: tuple[Count, ...] = ()
+    missing: tuple[Count, ...] = ()
+    queries: dict[str, Count] = {}
+    distances: tuple[Distance | None, ...] = ()
+    pushes: tuple[Distance, ...] = ()
+
+    @model_validator(mode="after")
+    def _figures_fit(self) -> "Synthesis":
+        classes = {len(self.images_by_class), len(self.noise_by_class), len(self.starts_by_class)} - {0}
+        if len(classes) > 1 or sum(self.images_by_class) != self.images:
+            raise ValueError(f"figures of {sorted(classes)} classes, and {self.images} images in all")
+        if len(self.distances) != len(self.pushes):
+            raise ValueError(f"distances of {len(self.distances)} steps and pushes of {len(self.pushes)}")
+        return self
+
+
 class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All figures of one run.
 
@@ -239,6 +278,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         class_names: one per class, or empty where unknown.
         labellings: one per search.
         primers: what guided the search, if anything did.
+        synthesis: how the images were made, where there were none.
         settings: the plan, or whatever a reader needs to do it again.
         notes: sentences shown on top of the page.
         format_version: of the file.
@@ -256,6 +296,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     class_names: tuple[str, ...] = ()
     labellings: tuple[Labelling, ...] = ()
     primers: Primers | None = None
+    synthesis: Synthesis | None = None
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[1] = FORMAT_VERSION

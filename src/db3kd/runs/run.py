@@ -186,6 +186,17 @@ class Run:
         self.hold()
         self._artifacts.remove(self._free_name(name))
 
+    def shards_of(self, stage: str) -> Shards:
+        """Give the shards of a stage beside the labelling, whose own are `shards`.
+
+        Args:
+            stage: its name.
+
+        Returns:
+            The shards, in a folder `STAGE-shards`; whoever writes them holds the run first.
+        """
+        return Shards(self.folder / self._free_name(f"{stage}-shards"))
+
     def journal(self, name: str, identity: bytes) -> Journal:
         """Open the journal of a stage that has no shards.
 
@@ -273,8 +284,9 @@ class Run:
             self._release = self._lock()
             try:
                 remove_drafts(self.folder)
-                remove_drafts(self.folder / "shards")
-                self.shards.drop_finished_journals()
+                for folder in (self.folder / "shards", *self.folder.glob("*-shards")):
+                    remove_drafts(folder)
+                    Shards(folder).drop_finished_journals()
                 self._note_environment()
             except BaseException:
                 self.close()

@@ -3,6 +3,7 @@
 Called by the commands beside this module.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.errors import RunError
@@ -26,6 +27,27 @@ def kept_sections(run: Run) -> Sections:
         ArtifactError: its plan was edited into something else.
     """
     return parse_sections(run.plan() or {}, str(run.folder / "plan.toml"))
+
+
+def with_kept_budget(run: Run, asked: Mapping[str, object]) -> Sections:
+    """Read sections that options give; a budget that was given once holds until another one is given.
+
+    Args:
+        run: the run, whose budget may be known.
+        asked: the sections.
+
+    Returns:
+        The sections with the budget that holds.
+
+    Raises:
+        PlanError: an option says something impossible.
+    """
+    given = asked.get("budget", {})
+    assert isinstance(given, dict)
+    kept = kept_sections(run).budget
+    before = {} if kept is None else kept.model_dump(exclude_none=True)
+    budget = {"budget": before | given} if before or given else {}
+    return parse_sections({**asked, **budget}, "what the options say")
 
 
 def kept_transfer(run: Run) -> TransferSet:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
-from db3kd.cli.work.kept import kept_sections
+from db3kd.cli.work.kept import with_kept_budget
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.ledger import Statement
@@ -12,7 +12,6 @@ from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
-from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming, open_teacher
 from db3kd.plan.schema import BudgetSection, PrimerSection
 from db3kd.report.schema import Labelling
@@ -30,7 +29,7 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
         as_json: print JSON.
     """
     with Run(folder) as run:
-        sections = _with_kept_budget(run, asked)
+        sections = with_kept_budget(run, asked)
         assert sections.teacher is not None
         assert sections.images is not None
         assert sections.label is not None
@@ -53,16 +52,6 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
             )
         found, statement = describe_labelling(transfer), run.statement()
     _show(folder, found, statement, len(transfer), as_json=as_json)
-
-
-def _with_kept_budget(run: Run, asked: Mapping[str, object]) -> Sections:
-    """A budget that was given once holds until another one is given."""
-    given = asked.get("budget", {})
-    assert isinstance(given, dict)
-    kept = kept_sections(run).budget
-    before = {} if kept is None else kept.model_dump(exclude_none=True)
-    budget = {"budget": before | given} if before or given else {}
-    return parse_sections({**asked, **budget}, "what the options say")
 
 
 def _show(folder: Path, found: Labelling, statement: Statement, images: int, *, as_json: bool) -> None:

@@ -55,11 +55,26 @@ def foretell(plan_file: Path, folder: Path, *, measure: bool, device: str, as_js
         stages = estimate(run, story)
         left = None if story.budget.total is None else max(0, story.budget.total - run.statement().total)
     speed = measure_speed(story.teacher, story.images) if measure and any(stage.ahead for stage in stages) else None
-    figures = _figures(stages, speed, plan.budget, left)
+    show_estimate(stages, speed, plan.budget, left, as_json=as_json)
+
+
+def show_estimate(
+    stages: tuple[StageEstimate, ...], speed: Speed | None, budget: BudgetSection, left: int | None, *, as_json: bool
+) -> None:
+    """Print what is going to be asked, beforehand.
+
+    Args:
+        stages: what each of them asks.
+        speed: of the teacher; None where it was not measured.
+        budget: total and price.
+        left: what it leaves; None where there is no limit.
+        as_json: print JSON.
+    """
+    figures = _figures(stages, speed, budget, left)
     if as_json:
         print_json(figures)
         return
-    print_table(_table(stages, speed, plan.budget), "what is asked, at most")
+    print_table(_table(stages, speed, budget), "what is asked, at most")
     _remark_all(figures, speed, left)
 
 

@@ -1,0 +1,116 @@
+"""From the section of a synthesis to objects, and from `run:DIR` to the images that a synthesis left there.
+
+Beside `opening`, which does the same for the sections of a plan.
+"""
+
+from dataclasses import replace
+
+from db3kd.boundary.guided import GuidedOptions
+from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance
+from db3kd.boundary.sign_opt import SignOptOptions
+from db3kd.data import Dataset
+from db3kd.data.dataset import draw
+from db3kd.errors import PlanError
+from db3kd.pipeline.priming import primer_recipe
+from db3kd.pipeline.story import Priming
+from db3kd.pipeline.synthesized import synthesized_images
+from db3kd.pipeline.synthesizing import Pushing
+from db3kd.plan.schema import ImagesSection, SynthesizeSection
+from db3kd.runs import Run
+from db3kd.synthesis import NoiseOptions, Repulsion
+
+RUN = "run:"
+_QUERIES = {"mbd": 200, "guided": 50}
+_DIRECTIONS = {"mbd": 40, "guided": 20}
+_USUAL_STRIDE = 5
+_MANY = 100_000
+
+
+def open_pushing(section: SynthesizeSection, *, device: str = "cpu") -> Pushing:
+    """Make what a section says about synthesis by repulsion.
+
+    Args:
+        section: noise, search and steps.
+        device: where the searches run.
+
+    Returns:
+        How images are made.
+
+    Raises:
+        PlanError: steps after which images are to be kept that are none of the steps.
+    """
+    keep = section.keep or tuple(range(_USUAL_STRIDE, section.steps + 1, _USUAL_STRIDE)) or (section.steps,)
+    late = [step for step in keep if step > section.steps]
+    if late:
+        raise PlanError(
+            f"synthesize.keep names steps after the last of {section.steps}: {late}; nothing was asked: take them out, "
+            "or raise synthesize.steps"
+        )
+    method = _search(section)
+    queries = section.queries_per_step or method.most_queries or _QUERIES[section.search]
+    noise = NoiseOptions(section.images_per_class, section.rounds, section.images_per_round, seed=section.seed)
+    repulsion = Repulsion(
+        method,
+        queries,
+        section.steps,
+        tuple(sorted(set(keep))),
+        section.step,
+        section.halvings,
+        seed=section.seed,
+        device=device,
+    )
+    return Pushing(noise, repulsion, _priming(section))
+
+
+def open_synthesized(section: ImagesSection) -> Dataset:
+    """Read the images that a run holds, which `run:DIR` names.
+
+    Args:
+        section: source, and how many.
+
+    Returns:
+        The images.
+
+    Raises:
+        PlanError: a split that synthesized images do not have, or no path.
+        RunError: the run holds no synthesized images.
+        ArtifactError: they were edited or truncated.
+    """
+    folder = section.source.removeprefix(RUN)
+    if not folder:
+        raise PlanError(f"{section.source!r} names no run: write run:DIR")
+    if section.split != "train":
+        raise PlanError(
+            f"images that {section.source} holds have no {section.split} split; nothing was asked: measure on images "
+            "of your own"
+        )
+    images = synthesized_images(Run(folder))
+    if section.limit is None or section.limit >= len(images):
+        return images
+    return images.subset(draw(images.ids, section.limit, seed=section.seed))
+
+
+def _search(section: SynthesizeSection) -> Method:
+    directions = section.directions or _DIRECTIONS.get(section.search, 1)
+    boundary = BoundaryDistance(section.exemplars)
+    methods: dict[str, Method] = {
+        "bd": boundary,
+        "mbd": MinimalBoundaryDistance(boundary, SignOptOptions(directions), section.seed),
+        "guided": GuidedDistance(options=GuidedOptions(directions), seed=section.seed),
+    }
+    return methods[section.search]
+
+
+def _priming(section: SynthesizeSection) -> Priming | None:
+    if section.search != "guided" or not section.primers:
+        return None
+    priming = Priming(
+        architecture=section.primer_architecture,
+        networks=section.primers,
+        mixtures_per_image=section.mixtures_per_image,
+        seed=section.seed,
+        name="noise-primer",
+    )
+    if section.primer_epochs is None:
+        return priming
+    return replace(priming, recipe=primer_recipe(_MANY, section.primer_epochs))
