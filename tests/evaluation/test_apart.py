@@ -50,6 +50,8 @@ def test_a_gain_and_how_sure_it_is() -> None:
     assert (gain.before, gain.after, gain.queries, gain.images) == (0.7, 0.8, 5000, 100)
     # Ten answers of a hundred became right: the variance of one is 0.1 x 0.9.
     assert gain.error == pytest.approx(0.03)
+    unchanged = measure_gain(before, before, decisions, queries=5000)
+    assert unchanged.error == pytest.approx(0.01)
     with pytest.raises(PlanError, match="one answer at least"):
         measure_gain(before[:0], after[:0], decisions[:0], queries=0)
 

@@ -108,7 +108,8 @@ def test_what_can_be_said_without_a_test_set_is_in_the_run(tmp_path: Path) -> No
 def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path) -> None:
     # One class alone is learned at once.
     counting = Counting(Constant(classes=3))
-    exploring = Exploring(800, Rounds(number=6), architecture=STUDENT, networks=2, recipe=SHORT, patience=2)
+    rounds = Rounds(number=6)
+    exploring = Exploring(800, rounds, STUDENT, networks=2, recipe=SHORT, patience=2, least_gain=0.2)
     with Run(tmp_path) as run:
         explored = explore(run, counting, exploring, budget=Budget())
     assert explored.stopped_early

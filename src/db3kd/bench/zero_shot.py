@@ -95,7 +95,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     Cost: `calls` queries at most; one for each held-out image, booked apart.
     """
     started = time.perf_counter()
-    exploring = plan_exploring(teacher, students[0], queries=calls, method=method, seed=seed)
+    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed)
     run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
     run.adopt_teacher(teacher.spec.fingerprint)
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)

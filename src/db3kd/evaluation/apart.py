@@ -66,7 +66,8 @@ class Gain:
         images: answers that both were measured on.
         before: agreement of the earlier ensemble.
         after: agreement of the later one.
-        error: standard error of the difference, from the answers on which the two differ.
+        error: standard error of the difference, from the answers on which the two differ; never less than that of one
+            answer, since few answers on which nothing changed tell little.
     """
 
     queries: int
@@ -135,7 +136,7 @@ def measure_gain(
         raise PlanError("a gain is measured on one answer at least, got none; nothing was measured: keep some apart")
     earlier, later = ((answers == decisions).to(torch.float64) for answers in (before, after))
     differences = later - earlier
-    error = float(differences.std(correction=0)) / math.sqrt(len(differences))
+    error = max(float(differences.std(correction=0)) / math.sqrt(len(differences)), 1 / len(differences))
     return Gain(queries, len(decisions), float(earlier.mean()), float(later.mean()), error)
 
 

@@ -23,7 +23,7 @@ from db3kd.pipeline.timing import timed
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds
 from db3kd.synthesis.answers import KINDS
-from db3kd.teachers import Teacher
+from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.training import Recipe
 
 DatalessMethod = Literal["active", "priors"]
@@ -94,7 +94,7 @@ def distill_without_data(  # the whole story in one call: its options are the us
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
         queries = _kept_queries(opened) or budget
-        exploring = plan_exploring(teacher, student, queries=queries, method=method, seed=seed, device=device)
+        exploring = plan_exploring(teacher.spec, student, queries=queries, method=method, seed=seed, device=device)
         candidates = candidates_for(exploring.queries)
         imitation = Imitation(student, recipe or imitation_recipe(), candidates, seed=seed, device=device)
         asked = {"method": method, "student": student, "recipe": repr(imitation.recipe), "seed": seed}
@@ -108,12 +108,12 @@ def distill_without_data(  # the whole story in one call: its options are the us
 
 
 def plan_exploring(
-    teacher: Teacher, student: str, *, queries: int, method: DatalessMethod, seed: int = 0, device: str = "cpu"
+    spec: TeacherSpec, student: str, *, queries: int, method: DatalessMethod, seed: int = 0, device: str = "cpu"
 ) -> Exploring:
     """Choose how a teacher is explored.
 
     Args:
-        teacher: says what its images are.
+        spec: of the teacher.
         student: whose architecture primers take where images are too small for the usual one.
         queries: to spend.
         method: "active", or "priors" for one opening and no rounds.
@@ -128,7 +128,7 @@ def plan_exploring(
     """
     if queries < 1:
         raise InputError(f"a budget of at least 1 query is needed, got {queries}; nothing was asked")
-    small = min(teacher.spec.input_shape[1:]) < _LEAST_SIDE
+    small = min(spec.input_shape[1:]) < _LEAST_SIDE
     return Exploring(
         queries=queries,
         rounds=Rounds(opening=1.0) if method == "priors" else Rounds(),

@@ -46,7 +46,8 @@ class Exploring:
         architecture: of the primers, as `db3kd.models.build` takes it.
         networks: primers that learn from the same answers.
         recipe: how the last ones learn; None for one that suits the number of answers.
-        patience: the rounds end early where so many in a row gained nothing; 0 never ends them.
+        patience: the rounds end early where so many in a row gained too little; 0 never ends them.
+        least_gain: a gain below it is too little, in agreement on the answers kept apart, a fraction of 1.
         seed: of all random choices.
         device: where primers are trained and asked.
     """
@@ -57,6 +58,7 @@ class Exploring:
     networks: int = 3
     recipe: Recipe | None = None
     patience: int = 3
+    least_gain: float = 0.002
     seed: int = 0
     # Where it runs does not tell what it finds: a run may go on on another device.
     device: str = field(default="cpu", repr=False)
@@ -113,7 +115,7 @@ def explore(
         earlier, primers = primers, _choosers(run, answers, exploring, number, progress=progress)
         if earlier and primers:
             gains.append(_gain(answers, earlier, primers, device=exploring.device))
-        if exploring.patience and has_flattened(gains, patience=exploring.patience):
+        if exploring.patience and has_flattened(gains, least=exploring.least_gain, patience=exploring.patience):
             stopped = True
             break
         kept = _read(run, teacher, exploring, number)

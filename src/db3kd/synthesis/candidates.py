@@ -14,7 +14,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
 _PRIOR_ANSWERS = 20.0
-_DOUBLINGS_PER_BIT = 4.0
+_DOUBLINGS_PER_BIT = 8.0
 _PART = 4096
 _NOBODY = torch.zeros(0, dtype=torch.int64)
 _LEVELS = 255.0
@@ -25,7 +25,7 @@ def family_shares(answers: Answers, *, floor: float = 0.1) -> Float[Tensor, " f"
 
     An answer is worth the bits -log2 p of its class among all answers: a family is worth much where its answers are
     diverse, and where they are of classes that others seldom give, as it is with images like those that the teacher was
-    made for. A share doubles with each quarter of a bit.
+    made for. A share doubles with each eighth of a bit.
 
     Args:
         answers: so far; without any, all families are equal.
