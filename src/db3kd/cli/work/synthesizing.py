@@ -113,7 +113,7 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
         print_table(synthesis_table(figures))
     if figures.missing:
         numbers = ", ".join(map(str, figures.missing))
-        remark(f"the teacher put no noise in class {numbers}: no image of it was made, and a student will not know it")
+        remark(f"the teacher put nothing in class {numbers}: no image of it was made, and a student will not know it")
     remark(
         f"next: db3kd label --images run:{run.folder} --run {run.folder} --teacher ...; the classes are paid already"
     )
