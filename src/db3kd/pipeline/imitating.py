@@ -58,7 +58,7 @@ def candidates_for(queries: int) -> int:
 
 def imitation_recipe(epochs: int = 30) -> Recipe:
     """Give the preset: Adam, the rate falling at 70% and 90% of the epochs."""
-    return Recipe("adam", 1e-3, epochs, 128, milestones=(epochs * 7 // 10, epochs * 9 // 10))
+    return Recipe("adam", 1e-3, epochs, 128, milestones=(max(1, epochs * 7 // 10), max(1, epochs * 9 // 10)))
 
 
 def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, progress: Progress = silent) -> nn.Module:
