@@ -8,7 +8,7 @@ import pytest
 
 import db3kd
 
-PUBLIC_NAMES = ["__version__", "distill"]
+PUBLIC_NAMES = ["__version__", "distill", "distill_without_data"]
 
 
 def _run(code: str) -> str:

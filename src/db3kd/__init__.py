@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db3kd.pipeline import distill
+    from db3kd.pipeline import distill, distill_without_data
 
-__all__ = ["__version__", "distill"]
+__all__ = ["__version__", "distill", "distill_without_data"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"distill": "db3kd.pipeline"}
+_HOMES = {"distill": "db3kd.pipeline", "distill_without_data": "db3kd.pipeline"}
 
 
 def __getattr__(name: str) -> object:

@@ -11,7 +11,20 @@ from command_line import Caller, finish, start
 from logged_teacher import rows_seen
 
 TEACHER = ("--teacher", "python:logged_teacher:decide", "--input-shape", "1,16,16", "--num-classes", "4")
-_ASKED = ("synthesize", *TEACHER, "--images-per-class", 3, "--images-per-round", 40, "--rounds", 3, "--steps", 4)
+_ASKED = (
+    "synthesize",
+    "--method",
+    "repulsion",
+    *TEACHER,
+    "--images-per-class",
+    3,
+    "--images-per-round",
+    40,
+    "--rounds",
+    3,
+    "--steps",
+    4,
+)
 _SYNTHESIZE = (*_ASKED, "--keep", "2,4", "--queries-per-step", 25, "--directions", 8)
 
 
@@ -89,3 +102,22 @@ def test_ctrl_c_ends_it_with_130_and_it_goes_on_later(
     assert spent <= rows_seen(log) <= spent + 96
     assert (tmp_path / "run/images.safetensors").read_bytes() == (tmp_path / "whole/images.safetensors").read_bytes()
     assert json.loads((tmp_path / "run/synthesis.json").read_text())["queries"]["noise"] > 0
+
+
+@pytest.mark.parametrize("method", ["active", "priors"])
+def test_made_images_are_bought_once_and_labelled_for_nothing(
+    call: Caller, log: Path, tmp_path: Path, method: str
+) -> None:
+    run = tmp_path / "run"
+    asked = ("synthesize", "--method", method, "--queries", 60, "--primer-architecture", "lenet5-fifth", *TEACHER)
+    told = call(*asked, "--run", run, "--dry-run", "--no-measure", "--json").figures["total"]
+    assert (told["most"], rows_seen(log)) == (60, 0)
+    made = call(*asked, "--run", run, "--json").figures
+    assert made["queries"]["by_stage"] == made["synthesis"]["queries"] == {"explore": 60}
+    assert made["synthesis"]["method"] == method
+    assert rows_seen(log) == 60
+    call(*asked, "--run", run)
+    label = ("label", *TEACHER, "--images", f"run:{run}", "--run", run, "--method", "sd", "--json")
+    assert call(*label).figures["queries"]["total"] == 60 == rows_seen(log)
+    call(*asked, "--seed", 5, "--run", run, expect=2)
+    assert rows_seen(log) == 60

@@ -63,3 +63,16 @@ def test_impossible_objectives_name_every_fault() -> None:
         Objective(labels=torch.tensor([0]), hard_weight=0.0)
     with pytest.raises(PlanError, match="must not be negative"):
         Objective(torch.tensor([0]), torch.tensor([[1.0]]), soft_weight=-0.5)
+
+
+def test_offsets_change_what_labels_ask_for_and_not_what_soft_labels_do() -> None:
+    offsets = torch.tensor([0.9, 0.1]).log()
+    labels, rows = torch.tensor([0, 1]), torch.arange(2)
+    scores = torch.zeros(2, 2)
+    # A network that says nothing is right about a class as often as the class is there.
+    loss = Objective(labels=labels, offsets=offsets).loss(scores, rows)
+    assert loss.item() == pytest.approx(-(math.log(0.9) + math.log(0.1)) / 2, rel=1e-5)
+    soft = torch.full((2, 2), 0.5)
+    assert Objective(soft_labels=soft, offsets=offsets).loss(scores, rows) == Objective(soft_labels=soft).loss(
+        scores, rows
+    )

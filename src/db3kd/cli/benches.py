@@ -4,7 +4,7 @@ What they measure lives in `db3kd.bench`.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,5 +80,39 @@ def frontier(
         students=options.listed(students) or [],
         seeds=options.listed(seeds) or [],
         softenings=options.listed(softenings) or [],
+        device=device,
+    )
+
+
+@bench.command("zero-shot")
+def zero_shot(
+    *,
+    teacher: Annotated[str, typer.Option(help="torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name.")],
+    test: Annotated[str, typer.Option(help="The test split of this source is what students are measured on.")],
+    calls: Annotated[int, typer.Option(min=1, help="Most queries, all of them counted.")] = 10_000,
+    method: Annotated[
+        Literal["active", "priors"],
+        typer.Option(help="active: asked in rounds; priors: procedural images as they come."),
+    ] = "active",
+    students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
+    epochs: Annotated[int, typer.Option(min=1, help="Of each student, each a new set of made images.")] = 30,
+    seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
+    file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Keeps everything, to go on after an interruption.")] = None,
+    device: options.DEVICE = "cpu",
+) -> None:
+    """Measure students that never saw an image, at a number of calls."""
+    from db3kd.cli.work.zero_shot import measure_without_data
+
+    measure_without_data(
+        teacher,
+        test,
+        file,
+        calls=calls,
+        method=method,
+        students=options.listed(students) or [],
+        epochs=epochs,
+        seed=seed,
+        folder=run,
         device=device,
     )

@@ -16,8 +16,13 @@ def synthesize(
     teacher: options.TEACHER,
     run: options.RUN,
     method: Annotated[
-        Literal["repulsion"], typer.Option(help="repulsion: noise, pushed away from the boundary step by step.")
-    ] = "repulsion",
+        Literal["active", "priors", "repulsion"],
+        typer.Option(
+            help="active: made images, chosen in rounds by what their answers taught; priors: the same in one go; "
+            "repulsion: noise, pushed away from the boundary step by step."
+        ),
+    ] = "active",
+    queries: Annotated[int | None, typer.Option(help="To spend by active and priors.")] = None,
     images_per_class: Annotated[int | None, typer.Option(help="Images of noise wanted of each class.")] = None,
     rounds: Annotated[
         int | None, typer.Option(help="Most rounds of noise; a class that has not shown up by then goes without.")
@@ -90,6 +95,7 @@ def synthesize(
         ),
         synthesize=given(
             method=method,
+            queries=queries,
             images_per_class=images_per_class,
             rounds=rounds,
             images_per_round=images_per_round,

@@ -195,7 +195,9 @@ class SynthesizeSection(_Section):
     """What `db3kd synthesize` was asked for; no part of a plan.
 
     Args:
-        method: "repulsion", the paper's: noise that is pushed away from the boundary step by step.
+        method: "active": made images, chosen in rounds by what their answers taught; "priors": the same in one go;
+            "repulsion", the paper's: noise that is pushed away from the boundary step by step.
+        queries: to spend by active and priors.
         images_per_class: so many images of noise of each class are wanted.
         rounds: most rounds of noise; a class that has not shown up by then goes without.
         images_per_round: by default as many as are wanted of all classes together.
@@ -214,7 +216,8 @@ class SynthesizeSection(_Section):
         seed: of all random choices.
     """
 
-    method: Literal["repulsion"] = "repulsion"
+    method: Literal["active", "priors", "repulsion"] = "active"
+    queries: PositiveInt = 10_000
     images_per_class: PositiveInt = 200
     rounds: PositiveInt = 15
     images_per_round: PositiveInt | None = None

@@ -11,6 +11,8 @@ from db3kd.boundary.sign_opt import SignOptOptions
 from db3kd.data import Dataset
 from db3kd.data.dataset import draw
 from db3kd.errors import PlanError
+from db3kd.pipeline.dataless import plan_exploring
+from db3kd.pipeline.exploring import Exploring
 from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import Priming
 from db3kd.pipeline.synthesized import synthesized_images
@@ -18,6 +20,7 @@ from db3kd.pipeline.synthesizing import Pushing
 from db3kd.plan.schema import ImagesSection, SynthesizeSection
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion
+from db3kd.teachers import TeacherSpec
 
 RUN = "run:"
 _QUERIES = {"mbd": 200, "guided": 50}
@@ -60,6 +63,26 @@ def open_pushing(section: SynthesizeSection, *, device: str = "cpu") -> Pushing:
         device=device,
     )
     return Pushing(noise, repulsion, _priming(section))
+
+
+def open_exploring(section: SynthesizeSection, spec: TeacherSpec, *, device: str = "cpu") -> Exploring | None:
+    """Make what a section says about synthesis by asking about made images.
+
+    Args:
+        section: the method, its queries, and the architecture of the primers.
+        spec: of the teacher.
+        device: where primers are trained.
+
+    Returns:
+        How the teacher is explored; None where the method is repulsion.
+    """
+    if section.method == "repulsion":
+        return None
+    architecture = section.primer_architecture
+    planned = plan_exploring(
+        spec, architecture, queries=section.queries, method=section.method, seed=section.seed, device=device
+    )
+    return replace(planned, architecture=architecture)
 
 
 def open_synthesized(section: ImagesSection) -> Dataset:

@@ -23,7 +23,8 @@ class Objective:
     the gradient's size the same at any T.
 
     Source: arXiv 2106.03310, equation 5. Its public code sums the divergence over a batch of 512 at T = 20 instead of
-    averaging and multiplying by T^2 = 400: the same weight but for 28%.
+    averaging and multiplying by T^2 = 400: the same weight but for 28%. Offsets after Menon et al. (2021), "Long-tail
+        learning via logit adjustment".
 
     Args:
         labels: a class per image; None to learn from soft labels alone.
@@ -32,6 +33,8 @@ class Objective:
         temperature: T, at which the network's logits are softened for the comparison with `soft_labels`.
         hard_weight: of the cross-entropy.
         soft_weight: of the divergence.
+        offsets: added to the logits where they are compared with labels, one for each class: with the logarithms of the
+            classes' shares, a class that is rare here is not thought to be rare elsewhere. None adds nothing.
 
     Raises:
         PlanError: there is nothing to learn, or a value that no objective can have.
@@ -42,6 +45,7 @@ class Objective:
     temperature: float = 1.0
     hard_weight: float = 1.0
     soft_weight: float = 1.0
+    offsets: Float[Tensor, " num_classes"] | None = None
 
     def __post_init__(self) -> None:
         faults = []
@@ -78,6 +82,7 @@ class Objective:
             self,
             labels=None if self.labels is None else self.labels.to(device=device, dtype=torch.int64),
             soft_labels=None if self.soft_labels is None else self.soft_labels.to(device=device, dtype=torch.float32),
+            offsets=None if self.offsets is None else self.offsets.to(device=device, dtype=torch.float32),
         )
 
     def loss(self, logits: Float[Tensor, "b num_classes"], rows: Int[Tensor, " b"]) -> Float[Tensor, ""]:
@@ -92,7 +97,8 @@ class Objective:
         """
         total = logits.new_zeros(())
         if self.labels is not None and self.hard_weight:
-            total = total + self.hard_weight * functional.cross_entropy(logits, self.labels.index_select(0, rows))
+            scores = logits if self.offsets is None else logits + self.offsets
+            total = total + self.hard_weight * functional.cross_entropy(scores, self.labels.index_select(0, rows))
         if self.soft_labels is not None and self.soft_weight:
             answered = functional.log_softmax(logits / self.temperature, dim=1)
             divergence = functional.kl_div(answered, self.soft_labels.index_select(0, rows), reduction="batchmean")

@@ -11,14 +11,16 @@ from db3kd.cli.work.watching import Watched
 from db3kd.data import from_arrays
 from db3kd.ledger import Statement
 from db3kd.models import build
-from db3kd.pipeline.estimate import check_run, estimate_pushing, measure_speed
+from db3kd.pipeline.estimate import StageEstimate, check_run, estimate_pushing, measure_speed
+from db3kd.pipeline.explored import synthesize_by_asking
+from db3kd.pipeline.exploring import EXPLORE
 from db3kd.pipeline.reporting import account_of
 from db3kd.pipeline.synthesized import IMAGES, PICTURE
 from db3kd.pipeline.synthesizing import synthesize
 from db3kd.pipeline.timing import timed
 from db3kd.plan.opening import open_budget, open_teacher
 from db3kd.plan.schema import BudgetSection
-from db3kd.plan.synthesis import open_pushing
+from db3kd.plan.synthesis import open_exploring, open_pushing
 from db3kd.report.making import synthesis_table
 from db3kd.report.schema import Synthesis
 from db3kd.report.tables import UNKNOWN
@@ -40,8 +42,11 @@ def synthesize_images(folder: Path, asked: Mapping[str, object], *, device: str,
         assert sections.teacher is not None
         assert sections.synthesize is not None
         teacher = open_teacher(sections.teacher, device=device).teacher
+        exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
         pushing = open_pushing(sections.synthesize, device=device)
-        if pushing.priming is not None:
+        if exploring is not None:
+            build(exploring.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
+        elif pushing.priming is not None:
             # Built and dropped: a primer that cannot be built must not show after the first queries.
             build(pushing.priming.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
         run.adopt(sections.sections())
@@ -49,7 +54,10 @@ def synthesize_images(folder: Path, asked: Mapping[str, object], *, device: str,
         budget = open_budget(sections.budget or BudgetSection())
         with showing() as stages, timed(run):
             watched = Watched(teacher, stages.hear_rows)
-            made = synthesize(run, watched, pushing, budget=budget, progress=stages)
+            if exploring is None:
+                made = synthesize(run, watched, pushing, budget=budget, progress=stages)
+            else:
+                made = synthesize_by_asking(run, watched, exploring, budget=budget, progress=stages)
         _show(run, made.figures, run.statement(), as_json=as_json)
 
 
@@ -70,7 +78,12 @@ def foretell_synthesis(folder: Path, asked: Mapping[str, object], *, measure: bo
         teacher = open_teacher(sections.teacher, device=device).teacher
         pushing = open_pushing(sections.synthesize, device=device)
         check_run(run, sections.sections(), teacher.spec.fingerprint)
-        stages = estimate_pushing(run, pushing, teacher.spec)
+        exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
+        if exploring is None:
+            stages = estimate_pushing(run, pushing, teacher.spec)
+        else:
+            done = run.has(IMAGES)
+            stages = (StageEstimate(EXPLORE, exploring.queries, 0 if done else exploring.queries),)
         budget = sections.budget or BudgetSection()
         left = None if budget.total is None else max(0, budget.total - run.statement().total)
     noise = from_arrays(draw_noise(teacher.spec, pushing.noise, 0)) if measure else None
@@ -100,7 +113,7 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
         print_table(synthesis_table(figures))
     if figures.missing:
         numbers = ", ".join(map(str, figures.missing))
-        remark(f"the teacher put no noise in class {numbers}: no image of it was made, and a student will not know it")
+        remark(f"the teacher put nothing in class {numbers}: no image of it was made, and a student will not know it")
     remark(
         f"next: db3kd label --images run:{run.folder} --run {run.folder} --teacher ...; the classes are paid already"
     )

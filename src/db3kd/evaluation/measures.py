@@ -1,4 +1,4 @@
-"""How good a network is: accuracy, agreement with the teacher, per class, and calibration.
+"""Accuracy, agreement with the teacher, per class, and calibration of a network on any images.
 
 Nothing here asks a teacher: the decisions come in as a tensor, and whoever bought them booked them on the held-out
 account. All shares are fractions of 1, and a share of nothing is None. Called by the pipeline, by `db3kd evaluate` and

@@ -1,0 +1,125 @@
+"""How good students are that never saw an image, at a number of calls: methods without data, side by side.
+
+Every call to the teacher is counted by the ledger; the held-out decisions are booked apart. Called by
+`db3kd bench zero-shot`.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from db3kd.data import Dataset
+from db3kd.evaluation import evaluate
+from db3kd.pipeline.asking import decide
+from db3kd.pipeline.dataless import plan_exploring, write_trust
+from db3kd.pipeline.exploring import explore
+from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
+from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.runs import Run
+from db3kd.teachers import Teacher
+
+ZeroShotMethod = Literal["active", "priors"]
+
+
+@dataclass(frozen=True)
+class ZeroShotStudent:
+    """One student.
+
+    Args:
+        name: its architecture.
+        accuracy: on the test images, after the last epoch, a fraction of 1; None where they have no labels.
+        agreement: share of the test images that it decides as the teacher does.
+    """
+
+    name: str
+    accuracy: float | None
+    agreement: float | None
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """What a method made of a number of calls.
+
+    Args:
+        method: how images were made and chosen.
+        calls: images that the teacher was asked about, as the ledger has them.
+        unique_images: how many of them differ.
+        students: trained on what the calls brought.
+        class_histogram: the teacher's answers by class.
+        seconds: wall time, evaluation included.
+        peak_memory_bytes: the most memory that this process has held.
+    """
+
+    method: ZeroShotMethod
+    calls: int
+    unique_images: int
+    students: tuple[ZeroShotStudent, ...]
+    class_histogram: tuple[int, ...]
+    seconds: float
+    peak_memory_bytes: int
+
+
+def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; the rest is keyword-only
+    run: Run,
+    teacher: Teacher,
+    held_out: Dataset,
+    *,
+    calls: int,
+    method: ZeroShotMethod,
+    students: Sequence[str],
+    epochs: int = 30,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ZeroShot:
+    """Explore a teacher, train the students, and measure them on images that nobody saw.
+
+    Args:
+        run: keeps all of it, so that an interrupted measurement goes on.
+        teacher: decides.
+        held_out: the test images.
+        calls: most queries.
+        method: how images are made and chosen.
+        students: architectures; the first one's is taken for primers where images are too small for LeNet5.
+        epochs: of each student, each a new set of made images.
+        seed: of all choices.
+        progress: hears how far it is.
+
+    Returns:
+        The figures.
+
+    Cost: `calls` queries at most; one for each held-out image, booked apart.
+    """
+    started = time.perf_counter()
+    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed)
+    run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
+    run.adopt_teacher(teacher.spec.fingerprint)
+    explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
+    decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
+    measured: list[ZeroShotStudent] = []
+    for architecture in students:
+        imitation = Imitation(architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed)
+        student = imitate(run, f"student-{architecture.replace(':', '.')}", explored, imitation, progress=progress)
+        if not measured:
+            write_trust(run, explored, student)
+        figures = evaluate(student, held_out, decisions=decisions, labels=held_out.labels)
+        measured.append(ZeroShotStudent(architecture, figures.accuracy, figures.agreement))
+    return ZeroShot(
+        method=method,
+        calls=run.statement().total,
+        unique_images=len(torch.unique(explored.answers.questions.pixels.flatten(1), dim=0)),
+        students=tuple(measured),
+        class_histogram=tuple(explored.answers.histogram().tolist()),
+        seconds=time.perf_counter() - started,
+        peak_memory_bytes=_peak_memory(),
+    )
+
+
+def _peak_memory() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,0 +1,267 @@
+"""The stage that asks where there are no images: round by round, each one chosen by what the rounds before taught.
+
+Every round's questions and answers are kept when it is finished, and its answers are noted as they come, so that an
+interrupted run goes on without paying twice. What to ask is chosen by `db3kd.synthesis.active`. Called by
+`db3kd.pipeline.dataless`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from db3kd.data import Dataset, from_arrays
+from db3kd.errors import InputError, RunMismatch
+from db3kd.evaluation import Gain, has_flattened, logits, measure_gain
+from db3kd.execution import Remembering
+from db3kd.pipeline.asking import asking, identity_of
+from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.pipeline.students import train
+from db3kd.runs import Run
+from db3kd.synthesis.active import Rounds, choose, open_with
+from db3kd.synthesis.answers import Answers, Questions, joined, no_answers
+from db3kd.synthesis.between import BoundaryPairs
+from db3kd.synthesis.priors import FAMILIES
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensorfile import pack, unpack
+from db3kd.tensors import Int, Tensor
+from db3kd.training import Objective, Recipe
+
+EXPLORE = "explore"
+_KIND = "db3kd-answers-1"
+_MANY_ANSWERS = 50_000
+_LEAST_EPOCHS, _MOST_EPOCHS = 4, 60
+# A round's primers only choose; those that teach the student learn longer.
+_SEEN_BY_CHOOSERS, _SEEN_BY_TEACHERS = 80_000, 300_000
+
+
+@dataclass(frozen=True)
+class Exploring:
+    """How a teacher is explored without images.
+
+    Args:
+        queries: to spend in all; fewer where the rounds stop gaining.
+        rounds: how they are divided.
+        architecture: of the primers, as `db3kd.models.build` takes it.
+        networks: primers that learn from the same answers.
+        recipe: how the last ones learn; None for one that suits the number of answers.
+        patience: the rounds end early where so many in a row gained too little; 0 never ends them.
+        least_gain: a gain below it is too little, in agreement on the answers kept apart, a fraction of 1.
+        seed: of all random choices.
+        device: where primers are trained and asked.
+    """
+
+    queries: int
+    rounds: Rounds = field(default_factory=Rounds)
+    architecture: str = "lenet5"
+    networks: int = 3
+    recipe: Recipe | None = None
+    patience: int = 3
+    least_gain: float = 0.002
+    seed: int = 0
+    # Where it runs does not tell what it finds: a run may go on on another device.
+    device: str = field(default="cpu", repr=False)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What was bought, and who has learned it.
+
+    Args:
+        answers: all of them.
+        primers: networks that have learned those not kept apart, on the CPU.
+        gains: of the rounds, in order.
+        stopped_early: whether the budget was not spent, since the rounds no longer gained.
+    """
+
+    answers: Answers
+    primers: tuple[nn.Module, ...]
+    gains: tuple[Gain, ...]
+    stopped_early: bool
+
+
+def explore(
+    run: Run, teacher: Teacher, exploring: Exploring, *, budget: Budget, progress: Progress = silent
+) -> Explored:
+    """Ask a teacher about made images, round by round, or read what it said before.
+
+    Args:
+        run: keeps a file for each round, and the primers.
+        teacher: decides.
+        exploring: how.
+        budget: what may be spent.
+        progress: hears how far it is.
+
+    Returns:
+        The answers and an ensemble that has learned them.
+
+    Raises:
+        BudgetExhausted: the budget is spent before the rounds are; the answers so far are kept.
+        InputError: the teacher's bounds are not those of images, or there is no query to spend.
+        RunMismatch: the run holds the answers of another exploration.
+        TeacherError: the teacher failed for good.
+
+    Cost: `exploring.queries` at most.
+    """
+    _check(teacher.spec, exploring)
+    shape, num_classes = teacher.spec.input_shape, teacher.spec.num_classes
+    answers = no_answers(shape, num_classes)
+    gains: list[Gain] = []
+    primers: tuple[nn.Module, ...] = ()
+    stopped = False
+    for number, size in enumerate(exploring.rounds.sizes(exploring.queries)):
+        progress(EXPLORE, len(answers), exploring.queries, "queries")
+        earlier, primers = primers, _choosers(run, answers, exploring, number, progress=progress)
+        if earlier and primers:
+            gains.append(_gain(answers, earlier, primers, device=exploring.device))
+        if exploring.patience and has_flattened(gains, least=exploring.least_gain, patience=exploring.patience):
+            stopped = True
+            break
+        kept = _read(run, teacher, exploring, number)
+        if kept is None:
+            kept = _ask(run, teacher, answers, primers, exploring, number=number, size=size, budget=budget)
+        answers = answers.joined(*kept)
+    progress(EXPLORE, len(answers), exploring.queries, "queries")
+    last = _train(run, answers, exploring, "teacher", _SEEN_BY_TEACHERS, progress=progress)
+    if primers and not stopped:
+        gains.append(_gain(answers, primers, last, device=exploring.device))
+    return Explored(answers, last, tuple(gains), stopped)
+
+
+def opinions(primers: Sequence[nn.Module], images: Tensor, *, device: str = "cpu") -> Tensor:
+    """Give the mean of the primers' logits on 8-bit images."""
+    return torch.stack([logits(primer, images, device=device) for primer in primers]).mean(dim=0)
+
+
+def _check(spec: TeacherSpec, exploring: Exploring) -> None:
+    if spec.bounds != (0.0, 1.0):
+        raise InputError(
+            f"images are made in [0, 1], and the teacher's bounds are {spec.bounds}; nothing was asked: let a callable "
+            "rescale its images itself, with the bounds 0, 1"
+        )
+    if exploring.queries < 1 or exploring.networks < 2:
+        raise InputError(
+            f"exploring needs at least 1 query and 2 networks, which can disagree, got {exploring.queries} and "
+            f"{exploring.networks}; nothing was asked"
+        )
+
+
+def _choosers(
+    run: Run, answers: Answers, exploring: Exploring, number: int, *, progress: Progress
+) -> tuple[nn.Module, ...]:
+    """The primers that choose a round; none while it is opened."""
+    opening = round(exploring.rounds.opening * exploring.queries)
+    if not len(answers) or len(answers) < opening:
+        return ()
+    return _train(run, answers, exploring, f"round-{number}", _SEEN_BY_CHOOSERS, progress=progress)
+
+
+def _train(
+    run: Run, answers: Answers, exploring: Exploring, name: str, seen: int, *, progress: Progress
+) -> tuple[nn.Module, ...]:
+    """Train primers on all answers that are not kept apart, or read them."""
+    rows = (~answers.apart()).nonzero()[:, 0]
+    lesson, decisions = _lesson(answers, rows)
+    counts = torch.bincount(decisions, minlength=answers.num_classes).to(torch.float32)
+    objective = Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())
+    recipe = (exploring.recipe if seen == _SEEN_BY_TEACHERS else None) or _recipe(len(lesson), seen)
+    return tuple(
+        train(
+            run,
+            f"{name}-primer-{network}",
+            lesson,
+            objective,
+            architecture=exploring.architecture,
+            recipe=recipe,
+            num_classes=answers.num_classes,
+            # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
+            seed=(exploring.seed + 1) * 1_000_003 + 101 * len(rows) + network,
+            device=exploring.device,
+            progress=progress,
+        )
+        for network in range(exploring.networks)
+    )
+
+
+def _lesson(answers: Answers, rows: Int[Tensor, " m"]) -> tuple[Dataset, Int[Tensor, " m"]]:
+    return from_arrays(answers.questions.pixels[rows], name="made images"), answers.decisions[rows]
+
+
+def _recipe(answers: int, seen: int) -> Recipe:
+    epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, seen // max(1, answers)))
+    batch = 128 if answers >= _MANY_ANSWERS else 64
+    return Recipe("adam", 1e-3, epochs, batch, milestones=(epochs * 7 // 10, epochs * 9 // 10))
+
+
+def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> Gain:
+    rows = answers.apart().nonzero()[:, 0]
+    pixels = answers.questions.pixels[rows]
+    earlier, later = (opinions(primers, pixels, device=device).argmax(dim=1) for primers in (before, after))
+    return measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))
+
+
+def _ask(  # what a round is made of; options are keyword-only
+    run: Run,
+    teacher: Teacher,
+    answers: Answers,
+    primers: Sequence[nn.Module],
+    exploring: Exploring,
+    *,
+    number: int,
+    size: int,
+    budget: Budget,
+) -> tuple[Questions, Int[Tensor, " b"]]:
+    """Ask the questions of one round, and keep them with their answers."""
+    stage, identity = f"{EXPLORE}-{number}", _identity(teacher, exploring, number)
+    asked: list[Questions] = []
+    decided: list[Tensor] = []
+    seed = (exploring.seed + 1) * 7919 + number
+    with asking(run, teacher, budget, EXPLORE) as oracle, run.journal(stage, identity) as journal:
+        remembering = Remembering(oracle, journal)
+
+        def ask(questions: Questions) -> Int[Tensor, " b"]:
+            decisions = remembering(teacher.spec.admit(questions.images()))
+            asked.append(questions)
+            decided.append(decisions)
+            return decisions
+
+        if not primers:
+            ask(open_with(answers, size, seed=seed))
+        else:
+            between = round(exploring.rounds.between * size) // exploring.rounds.halvings
+            pairs = BoundaryPairs(answers, between, torch.Generator().manual_seed(seed))
+            for _ in range(exploring.rounds.halvings if len(pairs) else 0):
+                pairs.observe(ask(pairs.propose()))
+            left = size - sum(map(len, asked))
+            ask(choose(answers, primers, left, rounds=exploring.rounds, seed=seed, device=exploring.device))
+    questions, decisions = joined(asked), torch.cat(decided)
+    tensors = {
+        "pixels": questions.pixels,
+        "kinds": questions.kinds,
+        "families": questions.families,
+        "decisions": decisions,
+    }
+    run.put(f"{stage}.safetensors", pack(tensors, {"identity": identity.hex()}, kind=_KIND))
+    run.drop_journal(stage)
+    return questions, decisions
+
+
+def _read(run: Run, teacher: Teacher, exploring: Exploring, number: int) -> tuple[Questions, Int[Tensor, " b"]] | None:
+    name = f"{EXPLORE}-{number}.safetensors"
+    kept = run.get(name)
+    if kept is None:
+        return None
+    way_out = "delete it and run again: its queries are paid again"
+    tensors, header = unpack(kept, kind=_KIND, origin=str(run.folder / name), way_out=way_out)
+    if header["identity"] != _identity(teacher, exploring, number).hex():
+        raise RunMismatch(
+            f"{run.folder / name} holds answers of another teacher or of other rounds; nothing was asked: use another "
+            "run directory"
+        )
+    return Questions(tensors["pixels"], tensors["kinds"], tensors["families"]), tensors["decisions"]
+
+
+def _identity(teacher: Teacher, exploring: Exploring, number: int) -> bytes:
+    families = ",".join(family.name for family in FAMILIES)
+    return identity_of(teacher, repr(exploring), families, str(number))

@@ -1,0 +1,161 @@
+"""The student of a run without data: it learns what an ensemble thinks, on images that never end.
+
+Each epoch has candidates of its own, at no query, beside images that the teacher has answered. An interrupted training
+goes on to the same weights. Called by `db3kd.pipeline.dataless`.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from db3kd.data import Dataset, from_arrays
+from db3kd.models import build, weights
+from db3kd.pipeline.exploring import Explored, opinions
+from db3kd.pipeline.story import Progress, silent
+from db3kd.runs import Run
+from db3kd.synthesis.candidates import supply
+from db3kd.tensorfile import pack, unpack
+from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
+
+_STATE = "db3kd-imitation-1"
+_SECONDS_BETWEEN_STATES = 5.0
+_LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """How a student learns from an ensemble.
+
+    Args:
+        student: architecture, as `db3kd.models.build` takes it.
+        recipe: how; an epoch is one set of candidates.
+        candidates: new images in each epoch.
+        answered: images in each epoch that the teacher has decided, at most.
+        temperature: at which student and ensemble are compared.
+        trust: weight of the teacher's decision against the ensemble's opinion, on those.
+        seed: of the initial weights, the candidates and their order.
+        device: where it learns.
+    """
+
+    student: str
+    recipe: Recipe
+    candidates: int = _MOST_CANDIDATES
+    answered: int = 8_192
+    temperature: float = 2.0
+    trust: float = 0.5
+    seed: int = 0
+    device: str = "cpu"
+
+
+def candidates_for(queries: int) -> int:
+    """Choose how many new images an epoch has after so many queries: more where there is more to tell of them."""
+    return max(_LEAST_CANDIDATES, min(_MOST_CANDIDATES, 4 * queries))
+
+
+def imitation_recipe(epochs: int = 30) -> Recipe:
+    """Give the preset: Adam, the rate falling at 70% and 90% of the epochs."""
+    return Recipe("adam", 1e-3, epochs, 128, milestones=(max(1, epochs * 7 // 10), max(1, epochs * 9 // 10)))
+
+
+def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, progress: Progress = silent) -> nn.Module:
+    """Train a student on an ensemble's opinions and keep it, go on with it, or read the finished one.
+
+    Args:
+        run: keeps `NAME.safetensors`, and the state of an unfinished training.
+        name: of the student in the run.
+        explored: the answers and the ensemble.
+        imitation: how.
+        progress: hears the epochs.
+
+    Returns:
+        The student in eval mode on the CPU.
+
+    Raises:
+        ArtifactError: a kept file was edited or truncated.
+        PlanError: the architecture does not fit the images.
+
+    Cost: no query.
+    """
+    file, state_file = f"{name}.safetensors", f"{name}.state.safetensors"
+    kept = run.get(file)
+    if kept is not None:
+        run.remove(state_file)
+        return weights.from_bytes(kept, str(run.folder / file))[0]
+    shape, num_classes = _shape_of(explored), explored.answers.num_classes
+    student = begun = build(imitation.student, shape, num_classes, seed=imitation.seed)
+    state, kept_at = _read_state(run, state_file), time.monotonic()
+    for epoch in range(0 if state is None else state.epoch, imitation.recipe.epochs):
+        progress(f"train {name}", epoch, imitation.recipe.epochs, "epochs")
+        images, objective = _lesson(explored, imitation, epoch)
+        student, state, line = _one_epoch(begun, images, objective, imitation, epoch, state)
+        run.append_line({"student": name} | {"epoch": line.number} | asdict(line))
+        if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES:
+            run.put(state_file, pack(state.tensors, {"epoch": str(state.epoch)}, kind=_STATE))
+            kept_at = time.monotonic()
+    progress(f"train {name}", imitation.recipe.epochs, imitation.recipe.epochs, "epochs")
+    header = weights.describe(imitation.student, shape, num_classes, dataset="made images")
+    run.put(file, weights.to_bytes(student, header))
+    run.remove(state_file)
+    return student.cpu()
+
+
+def _one_epoch(
+    begun: nn.Module,
+    images: Dataset,
+    objective: Objective,
+    imitation: Imitation,
+    epoch: int,
+    state: TrainingState | None,
+) -> tuple[nn.Module, TrainingState, Epoch]:
+    """Train one epoch on images of its own: `fit` goes on from the state of the epoch before."""
+    lines: list[Epoch] = []
+    states: list[TrainingState] = []
+
+    def note(line: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+        lines.append(line)
+        states.append(snapshot())
+
+    student = fit(
+        begun,
+        images,
+        objective,
+        replace(imitation.recipe, epochs=epoch + 1),
+        seed=imitation.seed,
+        device=imitation.device,
+        resume=state,
+        on_epoch=note,
+    )
+    return student, states[-1], lines[-1]
+
+
+def _lesson(explored: Explored, imitation: Imitation, epoch: int) -> tuple[Dataset, Objective]:
+    """The images of an epoch, and what the ensemble thinks of them."""
+    answers = explored.answers
+    generator = torch.Generator().manual_seed((imitation.seed + 1) * 1_000_033 + epoch)
+    rows = (~answers.apart()).nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=generator)[: imitation.answered]]
+    made = supply(answers, imitation.candidates, generator)
+    pixels = torch.cat([made.pixels, answers.questions.pixels[rows]])
+    thought = (opinions(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
+    decided = functional.one_hot(answers.decisions[rows], answers.num_classes).to(thought.dtype)
+    thought[len(made) :] = torch.lerp(thought[len(made) :], decided, imitation.trust)
+    return from_arrays(pixels, name="made images"), Objective(soft_labels=thought, temperature=imitation.temperature)
+
+
+def _shape_of(explored: Explored) -> tuple[int, int, int]:
+    _, channels, height, width = explored.answers.questions.pixels.shape
+    return channels, height, width
+
+
+def _read_state(run: Run, file: str) -> TrainingState | None:
+    data = run.get(file)
+    if data is None:
+        return None
+    tensors, header = unpack(
+        data, kind=_STATE, origin=str(run.folder / file), way_out="delete it and run again: the training starts anew"
+    )
+    return TrainingState(int(header["epoch"]), tensors)

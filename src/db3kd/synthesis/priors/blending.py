@@ -1,0 +1,74 @@
+"""Images out of two others or out of one: smooth masks, blends, warps.
+
+They serve the families and, in the active rounds, the recombination of images that the teacher has answered. Nothing
+here asks.
+"""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from db3kd.synthesis.priors.fields import between, coordinates, fractal_fields
+from db3kd.tensors import Float, Tensor
+
+_MOST_TURN = math.pi / 8
+
+
+def smooth_masks(count: int, size: tuple[int, int], generator: torch.Generator) -> Float[Tensor, "n h w"]:
+    """Draw masks of few large parts, mostly 0 or 1, with soft edges between.
+
+    Args:
+        count: how many.
+        size: height and width.
+        generator: of all choices.
+
+    Returns:
+        n masks in [0, 1].
+    """
+    fields = fractal_fields(count, size, generator, slopes=(2.0, 3.5))
+    steepness = between(1.0, 8.0, count, generator)
+    return torch.sigmoid(steepness * (fields + between(-0.7, 0.7, count, generator)))
+
+
+def blend(
+    first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"], masks: Float[Tensor, "n h w"]
+) -> Float[Tensor, "n c h w"]:
+    """Show the second image where a mask is 1, the first where it is 0."""
+    return torch.lerp(first, second, masks[:, None])
+
+
+def warp(
+    images: Float[Tensor, "n c h w"], generator: torch.Generator, *, strength: float = 1.0
+) -> Float[Tensor, "n c h w"]:
+    """Turn, stretch, move and bend images; what lies beyond an edge continues the edge.
+
+    Args:
+        images: in [0, 1].
+        generator: of all choices.
+        strength: 1 turns by up to an eighth of a half turn, stretches each side by up to a fifth and moves by up to a
+            tenth; proportional.
+
+    Returns:
+        As many images.
+    """
+    count, _, height, width = images.shape
+    angle = strength * between(-_MOST_TURN, _MOST_TURN, count, generator)
+    stretch = [torch.exp(strength * between(-0.2, 0.2, count, generator)) for _ in range(2)]
+    moved = [strength * between(-0.2, 0.2, count, generator) for _ in range(2)]
+    place = coordinates(height, width)
+    y = stretch[0] * (torch.cos(angle) * place.y - torch.sin(angle) * place.x) + moved[0]
+    x = stretch[1] * (torch.cos(angle) * place.x + torch.sin(angle) * place.y) + moved[1]
+    bend = strength * between(0.0, 0.06, count, generator)
+    y = y + bend * fractal_fields(count, (height, width), generator, slopes=(2.5, 3.5))
+    x = x + bend * fractal_fields(count, (height, width), generator, slopes=(2.5, 3.5))
+    grid = torch.stack([x, y], dim=-1)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(0, 1)
+
+
+def relight(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Change brightness by a power between 1/2 and 2, and contrast towards black by up to a half."""
+    count = len(images)
+    power = torch.exp2(2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
+    gain = 0.5 + 0.7 * torch.rand(count, 1, 1, 1, generator=generator)
+    return (images.clamp(0, 1) ** power * gain).clamp(0, 1)

@@ -1,0 +1,72 @@
+"""Shares on answers that are known beforehand, and rounds that gain or do not."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from db3kd.errors import PlanError
+from db3kd.evaluation import Gain, has_flattened, measure_apart, measure_gain, never_decided
+
+
+def test_agreement_by_class_and_by_kind() -> None:
+    answers, decisions = torch.tensor([0, 0, 1, 2, 2, 0]), torch.tensor([0, 0, 1, 1, 2, 2])
+    kinds = torch.tensor([0, 0, 2, 2, 2, 0])
+    score = measure_apart(answers, decisions, kinds, num_classes=4, kind_names=("noise", "leaves", "strokes"))
+    assert score.images == 6
+    assert score.agreement == pytest.approx(4 / 6)
+    assert [(one.decided, one.agreement) for one in score.classes] == [(2, 1.0), (2, 0.5), (2, 0.5), (0, None)]
+    assert [(one.kind, one.images) for one in score.kinds] == [("noise", 3), ("strokes", 3)]
+    assert [one.agreement for one in score.kinds] == [pytest.approx(2 / 3), pytest.approx(2 / 3)]
+    assert score.mean_over_classes == pytest.approx(2 / 3)
+    assert json.loads(json.dumps(asdict(score)))["classes"][3]["agreement"] is None
+
+
+def test_the_interval_is_wilsons_and_narrows_with_more_answers() -> None:
+    answers = torch.zeros(100, dtype=torch.int64)
+    decisions = (torch.arange(100) >= 90).long()
+    few = measure_apart(answers[::10], decisions[::10], answers[::10], num_classes=2, kind_names=("any",))
+    many = measure_apart(answers, decisions, answers, num_classes=2, kind_names=("any",))
+    # 90 of 100, as in any table of Wilson's interval.
+    assert few.upper is not None
+    assert few.lower is not None
+    assert many.upper is not None
+    assert many.lower is not None
+    assert [many.lower, many.upper] == pytest.approx([0.8256, 0.9448], abs=1e-3)
+    assert few.upper - few.lower > 2 * (many.upper - many.lower)
+
+
+def test_nothing_apart_is_nothing_known() -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    score = measure_apart(none, none, none, num_classes=2, kind_names=("any",))
+    assert (score.images, score.agreement, score.lower, score.upper, score.mean_over_classes) == (0, *[None] * 4)
+
+
+def test_a_gain_and_how_sure_it_is() -> None:
+    decisions = torch.zeros(100, dtype=torch.int64)
+    before, after = (torch.arange(100) >= 70).long(), (torch.arange(100) >= 80).long()
+    gain = measure_gain(before, after, decisions, queries=5000)
+    assert (gain.before, gain.after, gain.queries, gain.images) == (0.7, 0.8, 5000, 100)
+    # Ten answers of a hundred became right: the variance of one is 0.1 x 0.9.
+    assert gain.error == pytest.approx(0.03)
+    unchanged = measure_gain(before, before, decisions, queries=5000)
+    assert unchanged.error == pytest.approx(0.01)
+    with pytest.raises(PlanError, match="one answer at least"):
+        measure_gain(before[:0], after[:0], decisions[:0], queries=0)
+
+
+def test_flat_only_after_patience_and_only_where_it_is_sure() -> None:
+    def gain(by: float, error: float = 0.0005) -> Gain:
+        return Gain(1000, 1000, 0.8, 0.8 + by, error)
+
+    assert not has_flattened([])
+    assert not has_flattened([gain(0.0)])
+    assert has_flattened([gain(0.05), gain(0.0), gain(-0.01)])
+    assert not has_flattened([gain(0.0), gain(0.05)])
+    assert not has_flattened([gain(0.0, error=0.02), gain(0.0, error=0.02)])
+
+
+def test_classes_that_never_came_are_named() -> None:
+    assert never_decided(torch.tensor([3, 0, 5, 0])) == (1, 3)
+    assert never_decided(torch.tensor([3, 1])) == ()

@@ -1,0 +1,148 @@
+"""A teacher and no images: a student, at no more than the budget, the same after an interruption."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+import db3kd
+from db3kd.errors import InputError, PlanError, RunMismatch
+from db3kd.evaluation import predict
+from db3kd.pipeline import Budget
+from db3kd.pipeline.dataless import measure_trust
+from db3kd.pipeline.exploring import Exploring, explore
+from db3kd.pipeline.imitating import Imitation, imitate
+from db3kd.runs import Run
+from db3kd.synthesis.active import Rounds, open_with
+from db3kd.synthesis.answers import no_answers
+from db3kd.teachers import FunctionTeacher
+from db3kd.training import Recipe
+from known_teachers import Constant, Counting, Failing, HalfSpace, Sectors
+
+STUDENT = "made_networks:two_layers"
+QUICK = Recipe("adam", 1e-2, epochs=3, batch_size=64)
+SHORT = Recipe("adam", 1e-2, epochs=2, batch_size=32)
+
+
+def _teacher() -> Sectors:
+    return Sectors(shape=(1, 8, 8), classes=3)
+
+
+def _exploring(queries: int = 240) -> Exploring:
+    return Exploring(queries, Rounds(number=2), architecture=STUDENT, networks=2, recipe=SHORT, patience=0)
+
+
+def test_every_query_is_counted_and_the_budget_is_spent_exactly(tmp_path: Path) -> None:
+    counting = Counting(_teacher())
+    with Run(tmp_path) as run:
+        explored = explore(run, counting, _exploring(), budget=Budget(total=240))
+        assert run.statement().total == counting.rows == len(explored.answers) == 240
+    assert int(explored.answers.histogram().sum()) == 240
+    assert len(explored.primers) == 2
+    assert torch.equal(_teacher()(explored.answers.questions.images()), explored.answers.decisions)
+
+
+def test_interrupted_it_goes_on_to_the_same_answers_without_paying_twice(tmp_path: Path) -> None:
+    def go(teacher: Counting | Failing, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+        with Run(folder) as run:
+            explored = explore(run, teacher, _exploring(1100), budget=Budget())
+            student = imitate(run, "student", explored, Imitation(STUDENT, QUICK, candidates=128))
+        return explored.answers.questions.pixels, predict(student, explored.answers.questions.pixels)
+
+    whole, parts = Counting(_teacher()), Counting(_teacher())
+    reference = go(whole, tmp_path / "whole")
+    # In the opening, and in a round that primers chose.
+    for call in (2, 3, 3):
+        with pytest.raises(KeyboardInterrupt):
+            go(Failing(parts, call, KeyboardInterrupt), tmp_path / "parts")
+    again = go(parts, tmp_path / "parts")
+    assert parts.rows == whole.rows == 1100
+    assert all(torch.equal(first, second) for first, second in zip(reference, again, strict=True))
+    assert (tmp_path / "whole/student.safetensors").read_bytes() == (
+        tmp_path / "parts/student.safetensors"
+    ).read_bytes()
+
+
+def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
+    teacher = Counting(_teacher())
+    first = db3kd.distill_without_data(teacher, student=STUDENT, budget=200, recipe=QUICK, run=tmp_path)
+    again = db3kd.distill_without_data(teacher, student=STUDENT, budget=900, recipe=QUICK, run=tmp_path)
+    assert teacher.rows == 200
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    with pytest.raises(RunMismatch, match="method"):
+        db3kd.distill_without_data(teacher, student=STUDENT, budget=200, method="priors", recipe=QUICK, run=tmp_path)
+
+
+def test_other_rounds_in_the_same_run_are_refused(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        explore(run, _teacher(), _exploring(), budget=Budget())
+        with pytest.raises(RunMismatch, match="other rounds"):
+            explore(run, _teacher(), replace(_exploring(), seed=1), budget=Budget())
+
+
+# Seeds of half-spaces that leave both classes some of the made images.
+@pytest.mark.parametrize(("shape", "seed"), [((1, 8, 8), 4), ((3, 9, 8), 3)])
+def test_a_student_agrees_where_it_was_never_shown_an_image(shape: tuple[int, int, int], seed: int) -> None:
+    teacher = HalfSpace(shape, offset=0.0, bounds=(0.0, 1.0), seed=seed)
+    recipe = Recipe("adam", 1e-2, epochs=4, batch_size=64)
+    student = db3kd.distill_without_data(teacher, student=STUDENT, budget=600, recipe=recipe)
+    images = open_with(no_answers(shape, 2), 400, seed=99).images()
+    decisions = teacher(images)
+    assert not student.training
+    # Who always gives the more frequent class is wrong about a quarter of them at least.
+    assert decisions.float().mean().sub(0.5).abs() < 0.25
+    assert (student(images).argmax(1) == decisions).float().mean() > 0.85
+
+
+def test_what_can_be_said_without_a_test_set_is_in_the_run(tmp_path: Path) -> None:
+    db3kd.distill_without_data(Constant(classes=3), student=STUDENT, budget=300, recipe=QUICK, run=tmp_path)
+    trust = json.loads((tmp_path / "trust.json").read_text())
+    assert trust["never_decided"] == [1, 2]
+    assert trust["class_histogram"] == [300, 0, 0]
+    assert trust["score"]["agreement"] == 1.0
+    assert 5 <= trust["score"]["images"] <= 15
+    assert {one["kind"] for one in trust["score"]["kinds"]} & {"uniform noise", "bodies on dark"}
+
+
+def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path) -> None:
+    # One class alone is learned at once.
+    counting = Counting(Constant(classes=3))
+    rounds = Rounds(number=6)
+    exploring = Exploring(800, rounds, STUDENT, networks=2, recipe=SHORT, patience=2, least_gain=0.2)
+    with Run(tmp_path) as run:
+        explored = explore(run, counting, exploring, budget=Budget())
+    assert explored.stopped_early
+    assert counting.rows == len(explored.answers) < 800
+    assert measure_trust(explored, explored.primers[0]).queries == counting.rows
+
+
+def test_what_cannot_be_is_refused_before_a_query() -> None:
+    counting = Counting(HalfSpace((1, 8, 8)))
+    with pytest.raises(InputError, match="bounds"):
+        db3kd.distill_without_data(counting, student=STUDENT, budget=100)
+    with pytest.raises(PlanError, match="unknown"):
+        db3kd.distill_without_data(counting, student="lenet6", budget=100)
+    with pytest.raises(InputError, match="at least 1 query"):
+        db3kd.distill_without_data(Counting(_teacher()), student=STUDENT, budget=0)
+    assert counting.rows == 0
+
+
+def test_a_random_forest_is_copied_without_a_digit() -> None:
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16.0).astype(np.float32)
+    forest = RandomForestClassifier(20, random_state=0).fit(images[:1200], labels[:1200])
+    teacher = FunctionTeacher(lambda x: forest.predict(x.reshape(len(x), -1)), input_shape=(1, 8, 8), num_classes=10)
+    counting = Counting(teacher)
+    student = db3kd.distill_without_data(
+        counting, student=STUDENT, budget=2000, recipe=Recipe("adam", 3e-3, epochs=6, batch_size=64)
+    )
+    held_out = torch.from_numpy(images[1200:]).view(-1, 1, 8, 8)
+    agreement = (student(held_out).argmax(1) == teacher(held_out)).float().mean()
+    assert counting.rows <= 2000
+    # Guessing agrees on a tenth.
+    assert agreement > 0.5

@@ -1,0 +1,49 @@
+"""Masks of large parts, blends between two images, warps that stay images."""
+
+import torch
+
+from db3kd.synthesis.priors import blend, relight, smooth_masks, warp
+from db3kd.synthesis.priors.fields import coarse_fields, fractal_fields
+
+
+def test_masks_are_large_parts() -> None:
+    masks = smooth_masks(200, (28, 28), torch.Generator().manual_seed(0))
+    assert masks.min() >= 0
+    assert masks.max() <= 1
+    assert 0.3 < masks.mean() < 0.7
+    # Neighbours are alike, which they are not in noise of the same spread.
+    steps = (masks[:, :, 1:] - masks[:, :, :-1]).abs().mean()
+    assert steps < 0.3 * masks.std()
+
+
+def test_a_blend_is_one_image_where_the_mask_is_clear() -> None:
+    first, second = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    masks = torch.zeros(2, 4, 4)
+    masks[1] = 1
+    assert torch.equal(blend(first, second, masks)[:, 0, 0, 0], torch.tensor([0.0, 1.0]))
+
+
+def test_a_warp_of_no_strength_changes_nothing_and_one_of_strength_does() -> None:
+    images = torch.rand(8, 3, 16, 12, generator=torch.Generator().manual_seed(0))
+    still = warp(images, torch.Generator().manual_seed(1), strength=0.0)
+    assert torch.allclose(still, images, atol=1e-5)
+    moved = warp(images, torch.Generator().manual_seed(1))
+    assert (moved - images).abs().mean() > 0.05
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+
+
+def test_relighting_keeps_the_order_of_brightness() -> None:
+    ramp = torch.linspace(0, 1, 16).expand(20, 1, 4, 16)
+    lit = relight(ramp, torch.Generator().manual_seed(0))
+    assert (lit.diff(dim=3) >= 0).all()
+    assert (lit - ramp).abs().amax() > 0.1
+
+
+def test_fields_have_mean_zero_and_deviation_one_at_any_size() -> None:
+    for size in ((2, 2), (8, 8), (28, 28), (9, 31)):
+        for draw in (fractal_fields, coarse_fields):
+            fields = draw(50, size, torch.Generator().manual_seed(0))
+            assert fields.shape == (50, *size)
+            assert fields.mean(dim=(1, 2)).abs().max() < 1e-4
+            assert torch.allclose(fields.std(dim=(1, 2), correction=0), torch.ones(50), atol=1e-3)
