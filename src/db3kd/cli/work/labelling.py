@@ -13,8 +13,9 @@ from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
 from db3kd.plan import Sections, parse_sections
-from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming, open_teacher
+from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming
 from db3kd.plan.schema import BudgetSection, PrimerSection
+from db3kd.plan.teachers import open_teacher
 from db3kd.report.schema import Labelling
 from db3kd.report.tables import UNKNOWN, outcome_table
 from db3kd.runs import Run

@@ -1,0 +1,72 @@
+"""The plan's section `teacher`: its keys, which a URI may carry as options too.
+
+`onnx:model.onnx?scale=255&channel_order=bgr` says the same as the keys `scale` and `channel_order` beside the URI.
+Turning the section into a teacher is `teachers`' business.
+"""
+
+from typing import Annotated, Literal, get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class TeacherSection(BaseModel):
+    """Who decides.
+
+    Args:
+        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", or "python:package.module:name" for a callable or a teacher;
+            any other key of this section may follow a question mark.
+        input_shape: [c, h, w] of the images; needed for a callable and with `resize`, else read from the teacher.
+        num_classes: needed for a callable, else read from the teacher.
+        bounds: lowest and highest pixel value that the teacher takes; with a key of the door below, 0 and 1.
+        max_batch: rows a call.
+        levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
+        fingerprint: version of a callable's model, so that a run notices another one.
+        resize: [height, width] that the teacher takes, where the images have others.
+        scale: pixels in [0, 1] are multiplied by this at the teacher's door; 255 where it takes 0 to 255. By
+            default 1, or what a teacher of whole numbers needs.
+        gray_to_color: images have one channel, and the teacher takes three.
+        channel_order: "bgr" where the teacher takes the three channels the other way round.
+        mean: taken away after scaling, one value or one per channel as the teacher sees them.
+        deviation: divided by after that, likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    num_classes: Annotated[int, Field(ge=2)] | None = None
+    bounds: tuple[float, float] = (0.0, 1.0)
+    max_batch: PositiveInt = 96
+    levels: Annotated[int, Field(ge=2)] | None = None
+    fingerprint: str | None = None
+    resize: tuple[PositiveInt, PositiveInt] | None = None
+    scale: Number | None = None
+    gray_to_color: bool = False
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[Number, ...] = (0.0,)
+    deviation: tuple[Number, ...] = (1.0,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_options(cls, content: object) -> object:
+        """Make keys of what follows the URI's question mark."""
+        if not isinstance(content, dict) or "?" not in str(content.get("uri", "")):
+            return content
+        uri, _, query = str(content["uri"]).partition("?")
+        options: dict[str, object] = {}
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            if name in options or name in content:
+                raise ValueError(f"{name} is given twice, in the URI and beside it: leave one out")
+            options[name] = text.split(",") if _is_list(name) else text
+        return {**content, **options, "uri": uri}
+
+
+def _is_list(name: str) -> bool:
+    field = TeacherSection.model_fields.get(name)
+    if field is None:
+        return False
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return any(get_origin(kind) is tuple for kind in kinds)

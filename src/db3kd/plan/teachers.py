@@ -1,0 +1,161 @@
+"""From a teacher's URI to the teacher, behind the door that the plan asks for.
+
+Called by `opening` for a whole plan, and by the commands that need a teacher alone.
+"""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from db3kd.errors import PlanError
+from db3kd.models import parameter_count, weights
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher, TorchTeacher
+from db3kd.teachers.function import Decide
+
+# What is done at the door; a teacher that describes itself may still need it.
+_DOOR_KEYS = {"resize", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
+_UNIT = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class OpenedTeacher:
+    """A teacher with what the report says of it.
+
+    Args:
+        teacher: decides.
+        parameters: number of its weights; None where it is no network of ours.
+    """
+
+    teacher: Teacher
+    parameters: int | None
+
+
+def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeacher:
+    """Open the teacher that a URI names.
+
+    Args:
+        section: the URI, and what the teacher does not say of itself.
+        device: where a torch teacher runs.
+
+    Returns:
+        The teacher, which takes images in [0, 1] where the section says how to bring them to it.
+
+    Raises:
+        PlanError: the URI leads nowhere, or images cannot be brought to the teacher as the section says.
+        ArtifactError: the file of weights is damaged.
+    """
+    if section.bounds != _UNIT and _has_door(section):
+        raise PlanError(
+            "teacher.bounds and keys of the teacher's door (scale, mean, deviation, ...) cannot both be given: behind "
+            "a door the bounds are 0 and 1; nothing was asked: leave teacher.bounds out"
+        )
+    scheme, _, rest = section.uri.partition(":")
+    match scheme:
+        case "torch" if rest:
+            return _open_torch(section, rest, device)
+        case "python" if rest.count(":") == 1:
+            return OpenedTeacher(_open_python(section, rest), None)
+    raise PlanError(
+        f"teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name, got {section.uri!r}; "
+        "nothing was asked: mend it"
+    )
+
+
+def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeacher:
+    architecture, separator, file = rest.rpartition("@")
+    module, header = weights.from_file(Path(file))
+    if separator and header["architecture"] != architecture:
+        raise PlanError(
+            f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing "
+            "was asked: mend it"
+        )
+    teacher = TorchTeacher(
+        module,
+        input_shape=weights.input_shape_of(header),
+        num_classes=int(header["num_classes"]),
+        bounds=_bounds(section),
+        max_batch=section.max_batch,
+        levels=None if _has_door(section) else section.levels,
+        device=device,
+    )
+    return OpenedTeacher(_behind_door(section, teacher), parameter_count(module))
+
+
+def _open_python(section: TeacherSection, rest: str) -> Teacher:
+    module_name, name = rest.split(":")
+    try:
+        found: object = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise PlanError(
+            f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
+            "what it needs"
+        ) from error
+    if isinstance(found, Teacher) and not isinstance(found, type):
+        allowed = {"uri", *_DOOR_KEYS, "input_shape"} if _has_door(section) else {"uri"}
+        # A run keeps its plan with all defaults, so that only what differs from them was said.
+        said = sorted(
+            name
+            for name, field in TeacherSection.model_fields.items()
+            if name not in allowed and getattr(section, name) != field.default
+        )
+        if said:
+            raise PlanError(
+                f"teacher.uri names {rest!r}, a teacher that describes itself in .spec, and the plan says of it too: "
+                f"{', '.join(said)}; nothing was asked: leave these keys out, or name a plain callable"
+            )
+        return _behind_door(section, found)
+    if not callable(found) or section.input_shape is None or section.num_classes is None:
+        raise PlanError(
+            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes in the "
+            f"plan, or an object with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape "
+            f"{section.input_shape} and num_classes {section.num_classes}; nothing was asked: add what is missing"
+        )
+    teacher = FunctionTeacher(
+        cast("Decide", found),
+        input_shape=_preparation(section).taken_shape(section.input_shape),
+        num_classes=section.num_classes,
+        bounds=_bounds(section),
+        max_batch=section.max_batch,
+        levels=None if _has_door(section) else section.levels,
+        fingerprint=section.fingerprint,
+    )
+    return _behind_door(section, teacher)
+
+
+def _has_door(section: TeacherSection) -> bool:
+    return _preparation(section) != Preparation()
+
+
+def _preparation(section: TeacherSection) -> Preparation:
+    return Preparation(
+        resize=section.resize,
+        scale=1.0 if section.scale is None else section.scale,
+        gray_to_color=section.gray_to_color,
+        channel_order=section.channel_order,
+        mean=section.mean,
+        deviation=section.deviation,
+    )
+
+
+def _bounds(section: TeacherSection) -> tuple[float, float]:
+    """What the teacher itself takes: with a door, what comes out of that."""
+    return _preparation(section).bounds if _has_door(section) else section.bounds
+
+
+def _behind_door(section: TeacherSection, teacher: Teacher) -> Teacher:
+    """Put a teacher behind its door, if it has one."""
+    if not _has_door(section):
+        return teacher
+    channels, *size = teacher.spec.input_shape
+    if section.input_shape is not None:
+        shape = section.input_shape
+    elif section.resize is None:
+        shape = (1 if section.gray_to_color else channels, size[0], size[1])
+    else:
+        raise PlanError(
+            "teacher.resize says what size the teacher takes, and not what size the images have; nothing was asked: "
+            "give teacher.input_shape, [channels, height, width] of the images"
+        )
+    return PreparedTeacher(teacher, _preparation(section), image_shape=shape, levels=section.levels)
