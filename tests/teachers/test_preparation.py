@@ -135,8 +135,8 @@ def test_a_teacher_of_8_bit_images_gets_whole_numbers_exactly() -> None:
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_every_search_works_in_front_of_an_8_bit_teacher(method: Method) -> None:
-    asked = question(_eight_bits(), count=3)
-    answer = ask(asked, method, queries=400)
+    asked = question(_eight_bits(), count=2)
+    answer = ask(asked, method, queries=250)
     found = answer.distances.isfinite()
     assert found.all()
     steps = answer.points * 255
@@ -144,5 +144,5 @@ def test_every_search_works_in_front_of_an_8_bit_teacher(method: Method) -> None
     assert answer.pairs.goals.across(torch.arange(len(answer.pairs)), asked.teacher(answer.points)).all()
     if method.most_queries is None:
         # It goes on below the boundary distance, where steps of 0.001 would vanish in the rounding.
-        started = ask(asked, METHODS["bd"], queries=400)
+        started = ask(asked, METHODS["bd"], queries=250)
         assert answer.distances.mean() < 0.85 * started.distances.mean()

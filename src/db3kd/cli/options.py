@@ -18,7 +18,11 @@ LIMIT = Annotated[int | None, typer.Option(min=1, help="Take that many images, d
 _TEACHER = "Teacher"
 TEACHER = Annotated[
     str,
-    typer.Option(help="torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name.", rich_help_panel=_TEACHER),
+    typer.Option(
+        help="torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE or python:package.module:name, with options of the plan "
+        "behind a question mark.",
+        rich_help_panel=_TEACHER,
+    ),
 ]
 TEACHER_OR_NONE = Annotated[
     str | None, typer.Option("--teacher", help="Whose decisions to compare with.", rich_help_panel=_TEACHER)

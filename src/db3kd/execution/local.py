@@ -60,18 +60,20 @@ class Remembering:
         self._oracle, self._journal = oracle, journal
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
-        """Answer; batch by batch, so that a kill loses the batch in flight and no more."""
-        answers = [self._answer(batch) for batch in images.split(self.spec.max_batch)]
+        """Answer; batch by batch, so that a kill loses the batches in flight and no more."""
+        batches = images.split(self.spec.max_batch)
+        answers = []
+        for batch in batches:
+            recorded = self._journal.next_record(_checksum(batch), len(batch))
+            if recorded is None:
+                break
+            answers.append(torch.from_numpy(recorded))
+        rest = batches[len(answers) :]
+        if rest:
+            for batch, decisions in zip(rest, self._oracle.answers(torch.cat(rest)), strict=True):
+                self._journal.append(_checksum(batch), decisions.cpu().numpy())
+                answers.append(decisions.cpu())
         return torch.cat(answers).to(images.device)
-
-    def _answer(self, batch: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        question = _checksum(batch)
-        recorded = self._journal.next_record(question, len(batch))
-        if recorded is not None:
-            return torch.from_numpy(recorded)
-        decisions = self._oracle(batch).cpu()
-        self._journal.append(question, decisions.numpy())
-        return decisions
 
 
 class Keeping:

@@ -8,14 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from db3kd.errors import PlanError
+from db3kd.errors import InputError, PlanError
 from db3kd.models import parameter_count, weights
 from db3kd.plan.teacher_keys import TeacherSection
-from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher, TorchTeacher
+from db3kd.teachers import (
+    FunctionTeacher,
+    OnnxTeacher,
+    Preparation,
+    PreparedTeacher,
+    ServedTeacher,
+    Service,
+    Teacher,
+    TorchTeacher,
+)
 from db3kd.teachers.function import Decide
+from db3kd.teachers.layout import BYTE_BOUNDS, Stated
 
 # What is done at the door; a teacher that describes itself may still need it.
 _DOOR_KEYS = {"resize", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
+_SERVICE_KEYS = {"in_flight", "rate_limit", "patience"}
+_MAX_BATCH = 96
 _UNIT = (0.0, 1.0)
 
 
@@ -51,15 +63,63 @@ def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeach
             "teacher.bounds and keys of the teacher's door (scale, mean, deviation, ...) cannot both be given: behind "
             "a door the bounds are 0 and 1; nothing was asked: leave teacher.bounds out"
         )
+    opened = _open(section, device)
+    return OpenedTeacher(_served(section, opened.teacher), opened.parameters)
+
+
+def _open(section: TeacherSection, device: str) -> OpenedTeacher:
     scheme, _, rest = section.uri.partition(":")
     match scheme:
         case "torch" if rest:
             return _open_torch(section, rest, device)
+        case "http" | "https" if rest:
+            return OpenedTeacher(_open_server(section), None)
+        case "onnx" if rest:
+            return OpenedTeacher(_open_onnx(section, rest, device), None)
         case "python" if rest.count(":") == 1:
             return OpenedTeacher(_open_python(section, rest), None)
     raise PlanError(
-        f"teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name, got {section.uri!r}; "
-        "nothing was asked: mend it"
+        "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, http(s)://HOST:PORT/v2/models/NAME or "
+        f"python:package.module:name, got {section.uri!r}; nothing was asked: mend it"
+    )
+
+
+def _open_server(section: TeacherSection) -> Teacher:
+    try:
+        # Here and not above: the extra is optional.
+        from db3kd.teachers.open_inference import OpenInferenceTeacher
+        from db3kd.teachers.open_inference.teacher import Line
+    except ImportError as error:
+        raise InputError(
+            f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
+            "pip install 'db3kd[http]'"
+        ) from error
+    default = Line()
+    line = Line(
+        timeout=section.timeout,
+        token_env=section.token_env,
+        max_batch=section.max_batch or default.max_batch,
+        service=_service(section, default.service),
+    )
+    return _behind_byte_door(section, OpenInferenceTeacher(section.uri, stated=_stated(section), line=line))
+
+
+def _open_onnx(section: TeacherSection, rest: str, device: str) -> Teacher:
+    teacher = OnnxTeacher(rest, stated=_stated(section), max_batch=section.max_batch or _MAX_BATCH, device=device)
+    return _behind_byte_door(section, teacher)
+
+
+def _stated(section: TeacherSection) -> Stated:
+    """What the plan says of a model itself; with a door, its shape is that of the images in front of it."""
+    door, shape = _has_door(section), section.input_shape
+    return Stated(
+        input_shape=_preparation(section).taken_shape(shape) if door and shape is not None else shape,
+        num_classes=section.num_classes,
+        bounds=_bounds(section),
+        levels=None if door else section.levels,
+        output=section.output,
+        layout=section.layout,
+        fingerprint=section.fingerprint,
     )
 
 
@@ -76,7 +136,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
         input_shape=weights.input_shape_of(header),
         num_classes=int(header["num_classes"]),
         bounds=_bounds(section),
-        max_batch=section.max_batch,
+        max_batch=section.max_batch or _MAX_BATCH,
         levels=None if _has_door(section) else section.levels,
         device=device,
     )
@@ -93,7 +153,7 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
             "what it needs"
         ) from error
     if isinstance(found, Teacher) and not isinstance(found, type):
-        allowed = {"uri", *_DOOR_KEYS, "input_shape"} if _has_door(section) else {"uri"}
+        allowed = {"uri", *_SERVICE_KEYS, *({*_DOOR_KEYS, "input_shape"} if _has_door(section) else ())}
         # A run keeps its plan with all defaults, so that only what differs from them was said.
         said = sorted(
             name
@@ -117,7 +177,7 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
         input_shape=_preparation(section).taken_shape(section.input_shape),
         num_classes=section.num_classes,
         bounds=_bounds(section),
-        max_batch=section.max_batch,
+        max_batch=section.max_batch or _MAX_BATCH,
         levels=None if _has_door(section) else section.levels,
         fingerprint=section.fingerprint,
     )
@@ -142,6 +202,28 @@ def _preparation(section: TeacherSection) -> Preparation:
 def _bounds(section: TeacherSection) -> tuple[float, float]:
     """What the teacher itself takes: with a door, what comes out of that."""
     return _preparation(section).bounds if _has_door(section) else section.bounds
+
+
+def _behind_byte_door(section: TeacherSection, teacher: Teacher) -> Teacher:
+    """Put a teacher behind its door, which brings images to bytes where it takes these and nothing else was said."""
+    if teacher.spec.bounds == BYTE_BOUNDS and section.scale is None:
+        section = section.model_copy(update={"scale": BYTE_BOUNDS[1]})
+    return _behind_door(section, teacher)
+
+
+def _service(section: TeacherSection, default: Service) -> Service:
+    """How a teacher is asked: what the plan says, and else what suits its kind."""
+    return Service(
+        in_flight=section.in_flight or default.in_flight,
+        rows_per_second=section.rate_limit or default.rows_per_second,
+        patience=default.patience if section.patience is None else section.patience,
+    )
+
+
+def _served(section: TeacherSection, teacher: Teacher) -> Teacher:
+    """Have a teacher asked as the plan says."""
+    service = _service(section, teacher.spec.service)
+    return teacher if service == teacher.spec.service else ServedTeacher(teacher, service)
 
 
 def _behind_door(section: TeacherSection, teacher: Teacher) -> Teacher:

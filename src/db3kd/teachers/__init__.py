@@ -1,8 +1,19 @@
 """Who decides: what a teacher is, and the adapters that make one."""
 
 from db3kd.teachers.function import FunctionTeacher
-from db3kd.teachers.preparation import Preparation, PreparedTeacher
-from db3kd.teachers.protocol import Teacher, TeacherSpec
+from db3kd.teachers.onnx_model import OnnxTeacher
+from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
+from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
 from db3kd.teachers.torch_module import TorchTeacher
 
-__all__ = ["FunctionTeacher", "Preparation", "PreparedTeacher", "Teacher", "TeacherSpec", "TorchTeacher"]
+__all__ = [
+    "FunctionTeacher",
+    "OnnxTeacher",
+    "Preparation",
+    "PreparedTeacher",
+    "ServedTeacher",
+    "Service",
+    "Teacher",
+    "TeacherSpec",
+    "TorchTeacher",
+]

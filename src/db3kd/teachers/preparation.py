@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from db3kd.errors import PlanError
-from db3kd.teachers.protocol import Teacher, TeacherSpec
+from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 ChannelOrder = Literal["rgb", "bgr"]
@@ -159,3 +159,20 @@ class PreparedTeacher:
         """Decide; see `Teacher`."""
         with torch.no_grad():
             return self._teacher(self._preparation(images, levels=self.spec.levels))
+
+
+class ServedTeacher:
+    """A teacher that is asked in another way than it says itself: at another rate, or more calls at once.
+
+    Args:
+        teacher: the one inside; with several calls in flight, threads ask it at once.
+        service: how it is asked.
+    """
+
+    def __init__(self, teacher: Teacher, service: Service) -> None:
+        self._teacher = teacher
+        self.spec: TeacherSpec = replace(teacher.spec, service=service)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
+        return self._teacher(images)
