@@ -1,9 +1,10 @@
 """A model server on loopback that a test scripts: it speaks the Open Inference Protocol, and fails when told to."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,6 +36,7 @@ class Server:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    connections: list[socket.socket] = field(default_factory=list)
 
     def metadata(self) -> dict[str, Any]:
         channels, height, width = self.teacher.spec.input_shape
@@ -83,6 +85,10 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     known: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.known.connections.append(self.connection)
 
     def do_GET(self) -> None:
         self.known.headers.append(dict(self.headers))
@@ -144,3 +150,7 @@ def serving(server: Server, port: int = 0) -> Iterator[Server]:
         finally:
             listening.shutdown()
             thread.join()
+            # As if the process had been killed: no line stays open.
+            for connection in server.connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)

@@ -71,7 +71,8 @@ class Oracle:
             images: n images within the teacher's bounds, in input units.
 
         Returns:
-            A class from 0 to num_classes - 1 for each image, on the images' device.
+            A class from 0 to num_classes - 1 for each image, on the images' device; num_classes where a teacher that
+            may abstain gives none.
 
         Raises:
             ImageError: a wrong shape or type, a value out of bounds or not a number; nothing was charged.
@@ -239,7 +240,7 @@ class Oracle:
             )
         decisions = decisions.to(torch.int64)
         low, high = (int(extreme) for extreme in torch.aminmax(decisions))
-        if low < 0 or high >= self.spec.num_classes:
+        if low < 0 or high >= self.spec.num_classes + self.spec.abstains:
             raise InvalidDecision(
                 f"expected classes from 0 to {self.spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
                 "was dropped and stays charged: give the teacher's real number of classes"

@@ -15,6 +15,7 @@ import typer
 
 from db3kd import __version__
 from db3kd.cli.benches import bench
+from db3kd.cli.checking import check_teacher
 from db3kd.cli.display import telling_assumptions
 from db3kd.cli.evaluating import evaluate, report
 from db3kd.cli.exits import run_to_exit
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, label, distill, evaluate, run, status, report, export, serve):
+for command in (demo, train, label, distill, evaluate, run, status, report, export, serve, check_teacher):
     app.command()(command)
 if bench.registered_commands:
     app.add_typer(bench, name="bench")

@@ -96,16 +96,23 @@ class Keeping:
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Answer; see `Teacher`."""
         decisions = self._oracle(images)
+        self._keep(images, decisions)
+        return decisions
+
+    def _keep(self, images: Float[Tensor, "n c h w"], decisions: Int[Tensor, " n"]) -> None:
+        if self.spec.abstains:
+            # Nothing can be learned from a point without a class.
+            decided = decisions < self.spec.num_classes
+            images, decisions = images[decided], decisions[decided]
         # The highest tickets stay: so every point asked so far is as likely to be there, however many are to come.
         tickets = torch.rand(len(images), generator=self._generator)
-        high = tickets > self._tickets.min() if len(self._tickets) >= self._most else tickets >= 0
+        high = tickets > self._tickets.min() if len(self._tickets) >= self._most > 0 else tickets >= 0
         self._tickets = torch.cat([self._tickets, tickets[high]])
         self.points = torch.cat([self.points, images.cpu()[high]])
         self.decisions = torch.cat([self.decisions, decisions.cpu()[high]])
         if len(self._tickets) > self._most:
             kept = self._tickets.topk(self._most).indices
             self._tickets, self.points, self.decisions = self._tickets[kept], self.points[kept], self.decisions[kept]
-        return decisions
 
 
 def _checksum(batch: Float[Tensor, "b c h w"]) -> int:

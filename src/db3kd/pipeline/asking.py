@@ -54,7 +54,7 @@ def decide(
         progress: hears how far it is.
 
     Returns:
-        A class per image.
+        A class per image; num_classes where a teacher that may abstain gives none.
 
     Raises:
         BudgetExhausted: the budget is spent; the answers so far are kept.
@@ -84,6 +84,7 @@ def decide(
     decisions = torch.cat(answers)
     header = {
         "identity": identity.hex(),
+        "abstained": str(int((decisions == teacher.spec.num_classes).sum())),
         "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
     }
     run.put(name, pack({"decisions": decisions}, header, kind=_DECISIONS))
@@ -92,12 +93,12 @@ def decide(
 
 
 def count_decided(run: Run) -> tuple[int, int] | None:
-    """Tell how many images have the teacher's decisions, and in how many shards; None where that is not finished."""
+    """Tell how many images have a class of the teacher's, and in how many shards; None where that is not finished."""
     read = _read_decisions(run, "decisions.safetensors")
     if read is None:
         return None
     tensors, header = read
-    images = len(tensors["decisions"])
+    images = len(tensors["decisions"]) - int(header.get("abstained", "0"))
     return images, -(-images // int(header["images_per_shard"]))
 
 

@@ -82,7 +82,8 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     """
     asked = mixtures(images, mixtures_for(len(images), priming), seed=priming.seed)
     answers = decide(run, teacher, asked, budget=budget, stage=PRIMER, progress=progress)
-    lesson = _joined(images, asked)
+    decided = answers < teacher.spec.num_classes
+    lesson, answers = _joined(images, asked.subset(decided.nonzero()[:, 0])), answers[decided]
     objective = Objective(labels=torch.cat([decisions, answers]))
     recipe = priming.recipe or primer_recipe(len(lesson))
     primers = tuple(

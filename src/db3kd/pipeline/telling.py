@@ -187,7 +187,7 @@ def conclude(
             decisions = decide(
                 run, story.teacher, story.held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress
             )
-            held_out = reporting.HeldOut(story.held_out, decisions)
+            held_out = reporting.decided(story.held_out, decisions, story.teacher.spec)
         figures = [
             reporting.measure(
                 name,

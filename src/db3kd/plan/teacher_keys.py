@@ -31,6 +31,7 @@ class TeacherSection(BaseModel):
         in_flight: most calls at once; by default 2 for a server, 1 for all others.
         rate_limit: most rows to send in a second.
         patience: seconds to go on asking a teacher that surely did not serve; by default 60 for a server.
+        abstentions: answers that are no class, such as 10 or -1 of a teacher of ten; never a target.
         resize: [height, width] that the teacher takes, where the images have others.
         scale: pixels in [0, 1] are multiplied by this at the teacher's door; 255 where it takes 0 to 255. By
             default 1, or what a teacher of whole numbers needs.
@@ -56,6 +57,7 @@ class TeacherSection(BaseModel):
     in_flight: PositiveInt | None = None
     rate_limit: Annotated[float, Field(gt=0)] | None = None
     patience: Annotated[float, Field(ge=0)] | None = None
+    abstentions: tuple[int, ...] = ()
     resize: tuple[PositiveInt, PositiveInt] | None = None
     scale: Number | None = None
     gray_to_color: bool = False

@@ -12,6 +12,7 @@ from db3kd.errors import InputError, PlanError
 from db3kd.models import parameter_count, weights
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.teachers import (
+    AbstainingTeacher,
     FunctionTeacher,
     OnnxTeacher,
     Preparation,
@@ -64,7 +65,10 @@ def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeach
             "a door the bounds are 0 and 1; nothing was asked: leave teacher.bounds out"
         )
     opened = _open(section, device)
-    return OpenedTeacher(_served(section, opened.teacher), opened.parameters)
+    teacher = _served(section, opened.teacher)
+    if section.abstentions:
+        teacher = AbstainingTeacher(teacher, section.abstentions)
+    return OpenedTeacher(teacher, opened.parameters)
 
 
 def _open(section: TeacherSection, device: str) -> OpenedTeacher:
@@ -153,7 +157,7 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
             "what it needs"
         ) from error
     if isinstance(found, Teacher) and not isinstance(found, type):
-        allowed = {"uri", *_SERVICE_KEYS, *({*_DOOR_KEYS, "input_shape"} if _has_door(section) else ())}
+        allowed = {"uri", "abstentions", *_SERVICE_KEYS, *({*_DOOR_KEYS, "input_shape"} if _has_door(section) else ())}
         # A run keeps its plan with all defaults, so that only what differs from them was said.
         said = sorted(
             name

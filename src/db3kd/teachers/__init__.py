@@ -1,5 +1,6 @@
 """Who decides: what a teacher is, and the adapters that make one."""
 
+from db3kd.teachers.abstention import AbstainingTeacher
 from db3kd.teachers.function import FunctionTeacher
 from db3kd.teachers.onnx_model import OnnxTeacher
 from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
@@ -7,6 +8,7 @@ from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
 from db3kd.teachers.torch_module import TorchTeacher
 
 __all__ = [
+    "AbstainingTeacher",
     "FunctionTeacher",
     "OnnxTeacher",
     "Preparation",

@@ -49,6 +49,7 @@ class TeacherSpec:
         fingerprint: tells two teachers apart; the same for the same weights or function.
         levels: number of values a pixel may take between the bounds, or None for a continuum.
         service: how it wants to be asked.
+        abstains: whether it may decline to decide, which it says by the number `num_classes`.
 
     Raises:
         PlanError: a value that no teacher can have.
@@ -61,6 +62,7 @@ class TeacherSpec:
     fingerprint: str = ""
     levels: int | None = None
     service: Service = field(default=Service())
+    abstains: bool = False
 
     def __post_init__(self) -> None:
         faults = []
@@ -115,6 +117,6 @@ class Teacher(Protocol):
             images: within `spec.bounds`, at most `spec.max_batch` of them.
 
         Returns:
-            A class from 0 to num_classes - 1 for each image.
+            A class from 0 to num_classes - 1 for each image; num_classes where it declines, if `spec.abstains`.
         """
         ...

@@ -169,7 +169,10 @@ class TestFaults:
             done.set()
             thread.join()
         assert torch.equal(decisions, Sectors(SHAPE)(IMAGES))
-        assert (usage.repeated, charged, server.served) == (0, 60, 60)
+        # The line that was open when the server went may have carried the first attempt: that one is charged again.
+        assert usage.repeated in (0, 10)
+        assert charged == 60 + usage.repeated
+        assert server.served == 60
 
     @pytest.mark.parametrize(
         ("output", "told"),
@@ -177,14 +180,14 @@ class TestFaults:
             ({"datatype": "INT64", "shape": [9], "data": [0] * 9}, "10 answers"),
             ({"datatype": "INT64", "shape": [10], "data": [0] * 9}, "9 values"),
             ({"datatype": "INT64", "shape": [10], "data": [0.5] * 10}, "float"),
-            ({"datatype": "INT64", "shape": [10], "data": [5] + [0] * 9}, "class 5"),
-            ({"datatype": "INT64", "shape": [10], "data": [-1] + [0] * 9}, "class -1"),
+            ({"datatype": "INT64", "shape": [10], "data": [5] + [0] * 9}, "got 5"),
+            ({"datatype": "INT64", "shape": [10], "data": [-1] + [0] * 9}, "got -1"),
             ({"datatype": "INT64", "shape": [10], "data": ["0"] * 10}, "type <U1"),
             ({"datatype": "INT64", "shape": [10], "data": [[0], [0, 1]]}, "different lengths"),
             ({"datatype": "FP32", "shape": [10, 5], "data": [None] * 50}, "object"),
             ({"datatype": "FP32", "shape": [10], "data": [0.0] * 10}, "FP32 of shape"),
             ({"datatype": "BYTES", "shape": [10], "data": ["cat"] * 10}, "'cat'"),
-            ({"datatype": "BYTES", "shape": [10], "data": ["0.9:7"] * 10}, "class 7"),
+            ({"datatype": "BYTES", "shape": [10], "data": ["0.9:7"] * 10}, "got 7"),
             ({"datatype": "INT64", "shape": "10", "data": [0] * 10}, "shape"),
         ],
     )
@@ -229,7 +232,8 @@ class TestFaults:
         with Ledger(None) as ledger, ledger.account("label") as account:
             with pytest.raises(TeacherError, match=r"not reached.*run again"):
                 Oracle(teacher, account, attempts=2, pause=0.01)(IMAGES)
-            assert account.spent == 10
+            # A line that was still open when the server went may have carried the first attempt.
+            assert account.spent <= 20
 
 
 def test_what_came_before_a_failure_or_the_end_of_the_budget_is_kept(tmp_path: Path) -> None:

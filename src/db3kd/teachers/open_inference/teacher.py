@@ -94,9 +94,7 @@ class OpenInferenceTeacher:
             pixels, self._model.taken.name, self._model.wanted, identity=identity, binary=self._model.binary
         )
         answer = self._connection.post(f"{self._path}/infer", question.body, question.headers)
-        classes = read_answer(
-            answer, len(pixels), self._model.wanted, identity=identity, num_classes=self.spec.num_classes
-        )
+        classes = read_answer(answer, len(pixels), self._model.wanted, identity=identity)
         return torch.from_numpy(classes[: len(images)].copy())
 
 
