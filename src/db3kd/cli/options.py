@@ -53,6 +53,14 @@ PRIMER_BUDGET = Annotated[
 ]
 LABEL_BUDGET = Annotated[int | None, typer.Option(help="Most queries for the distances.", rich_help_panel=_BUDGET)]
 
+RECORD = Annotated[
+    bool | None, typer.Option("--record", help="Keep every answer by its question.", rich_help_panel=_BUDGET)
+]
+ANSWERS = Annotated[
+    str | None,
+    typer.Option(help="Recorded runs of the same teacher, whose answers are not paid again.", rich_help_panel=_BUDGET),
+]
+
 _RECIPE = "Recipe (where left out: the preset of the architecture)"
 EPOCHS = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=_RECIPE)]
 BATCH_SIZE = Annotated[int | None, typer.Option(help="Images per step.", rich_help_panel=_RECIPE)]

@@ -13,6 +13,7 @@ import torch
 from db3kd.boundary import Crossings, ExemplarPool, Pairs, interrogate
 from db3kd.boundary.methods import Method
 from db3kd.data import Dataset
+from db3kd.execution.recalling import Recalling
 from db3kd.oracle import Oracle
 from db3kd.runs import Journal
 from db3kd.teachers import Teacher, TeacherSpec
@@ -55,7 +56,7 @@ class Remembering:
         journal: the answers so far.
     """
 
-    def __init__(self, oracle: Oracle, journal: Journal) -> None:
+    def __init__(self, oracle: Oracle | Recalling, journal: Journal) -> None:
         self.spec: TeacherSpec = oracle.spec
         self._oracle, self._journal = oracle, journal
 

@@ -174,6 +174,8 @@ class BudgetSection(_Section):
         decisions: most queries of the stage that asks for the class of each image.
         primer: most queries of the stage that asks for the classes of mixtures.
         label: most queries of the stage that asks for distances.
+        record: whether all answers are kept by question, so that none is paid twice.
+        answers: directories of recorded runs of the same teacher, whose answers are used.
         price_per_1000: money for 1,000 queries.
         currency: what the price is in, for the estimate.
     """
@@ -182,6 +184,8 @@ class BudgetSection(_Section):
     decisions: Count | None = None
     primer: Count | None = None
     label: Count | None = None
+    record: bool = False
+    answers: tuple[str, ...] = ()
     price_per_1000: Annotated[float, Field(ge=0)] | None = None
     currency: str = "EUR"
 

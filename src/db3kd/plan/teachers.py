@@ -17,6 +17,7 @@ from db3kd.teachers import (
     OnnxTeacher,
     Preparation,
     PreparedTeacher,
+    RecordedTeacher,
     ServedTeacher,
     Service,
     Teacher,
@@ -76,6 +77,8 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
     match scheme:
         case "torch" if rest:
             return _open_torch(section, rest, device)
+        case "recorded" if rest:
+            return OpenedTeacher(_open_recorded(section, rest), None)
         case "http" | "https" if rest:
             return OpenedTeacher(_open_server(section), None)
         case "onnx" if rest:
@@ -83,9 +86,19 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
         case "python" if rest.count(":") == 1:
             return OpenedTeacher(_open_python(section, rest), None)
     raise PlanError(
-        "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, http(s)://HOST:PORT/v2/models/NAME or "
-        f"python:package.module:name, got {section.uri!r}; nothing was asked: mend it"
+        "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, http(s)://HOST:PORT/v2/models/NAME, "
+        f"recorded:RUN or python:package.module:name, got {section.uri!r}; nothing was asked: mend it"
     )
+
+
+def _open_recorded(section: TeacherSection, folder: str) -> Teacher:
+    said = sorted(section.model_fields_set - {"uri"})
+    if said and section != TeacherSection(uri=section.uri):
+        raise PlanError(
+            f"a recorded teacher is what it was, and the plan says of it too: {', '.join(said)}; nothing was asked: "
+            "leave these keys out"
+        )
+    return RecordedTeacher(Path(folder) / "answers.sqlite")
 
 
 def _open_server(section: TeacherSection) -> Teacher:

@@ -5,6 +5,7 @@ from db3kd.teachers.function import FunctionTeacher
 from db3kd.teachers.onnx_model import OnnxTeacher
 from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
 from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
+from db3kd.teachers.recorded import RecordedTeacher
 from db3kd.teachers.torch_module import TorchTeacher
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "OnnxTeacher",
     "Preparation",
     "PreparedTeacher",
+    "RecordedTeacher",
     "ServedTeacher",
     "Service",
     "Teacher",
