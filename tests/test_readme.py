@@ -5,9 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 from typer.main import get_command
 
 from db3kd.cli.app import app
+from db3kd.models import build, weights
 from db3kd.plan import parse_plan
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -28,7 +31,7 @@ def test_the_plan_with_every_key_is_a_plan_and_has_every_key() -> None:
 def test_every_command_that_is_shown_is_there() -> None:
     command = get_command(app)
     known = set(command.commands)  # type: ignore[attr-defined]  # typer gives a group, typed as a command
-    shown = set(re.findall(r"(?:^    |`)db3kd ([a-z]+)", README, flags=re.MULTILINE))
+    shown = set(re.findall(r"(?:^    |`)db3kd ([a-z][a-z-]*)", README, flags=re.MULTILINE))
     assert shown <= known, shown - known
     assert {"train", "label", "distill", "evaluate", "run", "status"} <= shown
 
@@ -39,6 +42,20 @@ def test_every_figure_has_its_record() -> None:
     assert named
     for folder in named:
         assert (root / folder / "README.md").is_file(), folder
+
+
+def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = build("lenet5-half", (1, 28, 28), 10).eval()
+    header = weights.describe("lenet5-half", (1, 28, 28), 10)
+    (tmp_path / "student.safetensors").write_bytes(weights.to_bytes(module, header))
+    monkeypatch.chdir(tmp_path)
+    (example,) = _blocks("py")
+    names: dict[str, object] = {}
+    exec(example, names)
+    images = torch.rand(3, 1, 28, 28)
+    student = names["student"]
+    assert isinstance(student, nn.Module)
+    assert torch.equal(student(images), module(images))
 
 
 @pytest.mark.slow

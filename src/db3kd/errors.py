@@ -82,7 +82,16 @@ class MaybeServed(TeacherError):
 
 
 class NotServed(TeacherError):
-    """No answer came, and the teacher surely did not serve the rows: a retry costs nothing more."""
+    """No answer came, and the teacher surely did not serve the rows: a retry costs nothing more.
+
+    Args:
+        message: what happened.
+        retry_after: seconds after which the teacher wants to be asked again, or None where it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class InvalidDecision(TeacherError):

@@ -1,22 +1,30 @@
 """The only caller of a teacher: it checks, splits into batches, charges, and then sends.
 
 A query is charged before it is sent, so a budget error never follows a sent query. What may have been served and has to
-be asked again is charged again. Searches and stages ask here; who pays is the account's business.
+be asked again is charged again. Searches and stages ask here; who pays is the account's business. This is the one
+place that retries, waits and keeps several calls in flight: adapters say what became of a call and no more.
 """
 
 import logging
+import random
+import threading
 import time
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Shaped
 
-from db3kd.errors import Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
+from db3kd.errors import BudgetExhausted, Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Account
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Usage:
     Args:
         rows: rows that were answered.
         calls: calls to the teacher that were answered.
-        seconds: time spent in the teacher.
+        seconds: time spent in the teacher; calls in flight at once count each.
         repeated: rows that were charged again because a lost call may have been served.
     """
 
@@ -42,14 +50,19 @@ class Oracle:
     Args:
         teacher: decides.
         account: pays.
-        attempts: how often a batch is sent at most when its answers do not come.
-        pause: seconds before the second attempt; doubled before each further one.
+        attempts: how often a batch is sent at most when its answers do not come; what surely was not served is sent
+            again beyond that, as long as the patience of `TeacherSpec.service` lasts.
+        pause: seconds before the second attempt, doubled before each further one up to ten, less up to a half at random
+            so that clients that failed together do not come back together; longer where the teacher says so.
     """
 
     def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1) -> None:
         self.spec: TeacherSpec = teacher.spec
         self.usage = Usage()
         self._teacher, self._account, self._attempts, self._pause = teacher, account, attempts, pause
+        self._lock = threading.Lock()
+        self._free_at = 0.0
+        self._jitter = random.Random()
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Get the teacher's decisions.
@@ -58,7 +71,8 @@ class Oracle:
             images: n images within the teacher's bounds, in input units.
 
         Returns:
-            A class from 0 to num_classes - 1 for each image, on the images' device.
+            A class from 0 to num_classes - 1 for each image, on the images' device; num_classes where a teacher that
+            may abstain gives none.
 
         Raises:
             ImageError: a wrong shape or type, a value out of bounds or not a number; nothing was charged.
@@ -69,11 +83,63 @@ class Oracle:
 
         Cost: one query an image, charged batch by batch before it is sent.
         """
-        self._check(images)
         if not len(images):
-            # Split, no image at all would still make one batch.
+            self._check(images)
             return torch.zeros(0, dtype=torch.int64, device=images.device)
-        return torch.cat([self._ask(batch) for batch in images.split(self.spec.max_batch)]).to(images.device)
+        return torch.cat(list(self.answers(images))).to(images.device)
+
+    def answers(self, images: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
+        """Get the teacher's decisions batch by batch, so that each can be kept before the next one fails.
+
+        Args:
+            images: as above, at least one.
+
+        Yields:
+            The classes of the next `spec.max_batch` images, in order, on the CPU; while they are waited for, as many
+            calls as the service takes are in flight.
+
+        Raises:
+            ImageError: as above.
+            BudgetExhausted: as above, after all that was charged is answered and given.
+            InvalidDecision: as above.
+            TeacherError: as above; calls that were in flight beside the one that failed are charged and lost.
+
+        Cost: one query an image, charged batch by batch before it is sent.
+        """
+        self._check(images)
+        batches = images.split(self.spec.max_batch)
+        stop = threading.Event()
+        if self.spec.service.in_flight == 1 or len(batches) == 1:
+            for batch in batches:
+                self._account.charge(len(batch))
+                yield self._ask(batch, stop)
+            return
+        with ThreadPoolExecutor(self.spec.service.in_flight) as pool:
+            try:
+                yield from self._answer_together(batches, pool, stop)
+            finally:
+                # No further attempt of what nobody waits for any more.
+                stop.set()
+
+    def _answer_together(
+        self, batches: tuple[Float[Tensor, "_ c h w"], ...], pool: ThreadPoolExecutor, stop: threading.Event
+    ) -> Iterator[Int[Tensor, " b"]]:
+        waiting: deque[Future[Int[Tensor, " b"]]] = deque()
+        exhausted: BudgetExhausted | None = None
+        for batch in batches:
+            if len(waiting) == self.spec.service.in_flight:
+                yield waiting.popleft().result()
+            try:
+                # Charged in order, here: where the budget ends, all before is in flight and nothing after.
+                self._account.charge(len(batch))
+            except BudgetExhausted as error:
+                exhausted = error
+                break
+            waiting.append(pool.submit(self._ask, batch, stop))
+        while waiting:
+            yield waiting.popleft().result()
+        if exhausted is not None:
+            raise exhausted
 
     def _check(self, images: Float[Tensor, "n c h w"]) -> None:
         expected = tuple(self.spec.input_shape)
@@ -92,25 +158,57 @@ class Oracle:
                 f"{high}; nothing was sent or charged: scale the images into the teacher's bounds"
             )
 
-    def _ask(self, batch: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        self._account.charge(len(batch))
-        for attempt in range(1, self._attempts + 1):
+    def _ask(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Int[Tensor, " b"]:
+        """Send a batch that is charged until its answer comes, or no further attempt makes sense."""
+        began, lost, refused = time.monotonic(), 0, 0
+        while True:  # Each round uses up an attempt or some of the patience.
+            self._keep_rate(len(batch), stop)
             started = time.perf_counter()
             try:
                 decisions = self._call(batch)
-            except (MaybeServed, NotServed) as failure:
-                if attempt == self._attempts:
-                    raise TeacherError(
-                        f"the teacher did not answer {len(batch)} rows in {attempt} attempts, at last: {failure}; "
-                        "what was bought before is kept: see to the teacher and run again to go on"
-                    ) from failure
-                _log.warning("attempt %d of %d failed: %s", attempt, self._attempts, failure)
-                time.sleep(self._pause * 2 ** (attempt - 1))
-                self._charge_again(failure, len(batch))
-                continue
-            self._count(len(batch), time.perf_counter() - started)
-            return self._checked(decisions, len(batch))
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            except MaybeServed as failure:
+                lost += 1
+                again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
+                self._wait(failure, len(batch), lost + refused, stop, again=again)
+                # After the wait and before the next attempt, which is a query of its own.
+                self._charge_again(len(batch))
+            except NotServed as failure:
+                refused += 1
+                longer = failure.retry_after or 0.0
+                soon = longer <= _LONGEST_PAUSE and lost + refused < self._attempts
+                again = soon or self._is_patient(began, longer)
+                self._wait(failure, len(batch), lost + refused, stop, again=again)
+            else:
+                self._count(len(batch), time.perf_counter() - started)
+                return self._checked(decisions, len(batch))
+
+    def _is_patient(self, began: float, longer: float) -> bool:
+        return time.monotonic() - began + longer < self.spec.service.patience
+
+    def _wait(
+        self, failure: MaybeServed | NotServed, rows: int, attempt: int, stop: threading.Event, *, again: bool
+    ) -> None:
+        """Wait before the next attempt, or give up."""
+        asked = failure.retry_after if isinstance(failure, NotServed) else None
+        if not again or stop.is_set():
+            raise TeacherError(
+                f"the teacher did not answer {rows} rows in {attempt} attempts, at last: {failure}; "
+                "what was bought before is kept: see to the teacher and run again to go on"
+            ) from failure
+        _log.warning("attempt %d failed, and another one follows: %s", attempt, failure)
+        pause = min(self._pause * 2.0 ** (attempt - 1), _LONGEST_PAUSE) * self._jitter.uniform(0.5, 1.0)
+        stop.wait(max(pause, asked or 0.0))
+
+    def _keep_rate(self, rows: int, stop: threading.Event) -> None:
+        """Wait until so many rows may be sent."""
+        rate = self.spec.service.rows_per_second
+        if rate is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._free_at)
+            self._free_at = start + rows / rate
+        stop.wait(start - now)
 
     def _call(self, batch: Float[Tensor, "b c h w"]) -> Shaped[Tensor, "..."]:
         """Call the teacher, which may be anybody's code and raise anything."""
@@ -124,16 +222,15 @@ class Oracle:
                 "bought before is kept: mend it and run again to go on"
             ) from error
 
-    def _charge_again(self, failure: TeacherError, rows: int) -> None:
-        if isinstance(failure, MaybeServed):
-            self._account.charge(rows)
-            self.usage = Usage(
-                self.usage.rows, self.usage.calls, self.usage.seconds, repeated=self.usage.repeated + rows
-            )
+    def _charge_again(self, rows: int) -> None:
+        self._account.charge(rows)
+        with self._lock:
+            self.usage = replace(self.usage, repeated=self.usage.repeated + rows)
 
     def _count(self, rows: int, seconds: float) -> None:
-        usage = self.usage
-        self.usage = Usage(usage.rows + rows, usage.calls + 1, usage.seconds + seconds, usage.repeated)
+        with self._lock:
+            done = self.usage
+            self.usage = replace(done, rows=done.rows + rows, calls=done.calls + 1, seconds=done.seconds + seconds)
 
     def _checked(self, decisions: Shaped[Tensor, "..."], rows: int) -> Int[Tensor, " b"]:
         if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
@@ -143,7 +240,7 @@ class Oracle:
             )
         decisions = decisions.to(torch.int64)
         low, high = (int(extreme) for extreme in torch.aminmax(decisions))
-        if low < 0 or high >= self.spec.num_classes:
+        if low < 0 or high >= self.spec.num_classes + self.spec.abstains:
             raise InvalidDecision(
                 f"expected classes from 0 to {self.spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
                 "was dropped and stays charged: give the teacher's real number of classes"

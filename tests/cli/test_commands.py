@@ -150,6 +150,21 @@ class TestDryRun:
         assert "label.queries_per_pair is 80" in done.err
 
 
+def test_check_teacher_gives_a_verdict_and_plan_lines(
+    call: Caller, images: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("check-teacher", "python:logged_teacher:decide?num_classes=4", "--input-shape", "1,16,16")
+    found = call(*asked, "--data", images, "--json").figures
+    assert found["verdict"] == "good"
+    assert found["agreements"][0]["right"] == 12
+    assert found["queries"] == rows_seen(log) <= 200
+    assert 'uri = "python:logged_teacher:decide"' in found["plan"]
+    shown = call(*asked)
+    assert "num_classes = 4" in shown.out
+    monkeypatch.setenv("LOGGED_FAILS_AFTER", "0")
+    assert "the service is gone" in call(*asked, expect=4).err
+
+
 def test_version_and_help_are_there_without_torch() -> None:
     code = "import sys\ntry:\n main(['--help'])\nexcept SystemExit:\n print('torch' in sys.modules)"
     done = subprocess.run(

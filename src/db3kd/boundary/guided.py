@@ -301,9 +301,10 @@ class Guided:
         return offsets / self.best.distances[rows][:, None]
 
 
-def _rows_by_class(pairs: Pairs, num_classes: int) -> Int[Tensor, "n num_classes"]:
+def _rows_by_class(pairs: Pairs, num_classes: int) -> Int[Tensor, "n answers"]:
     """The row of each image that a decision is news for, -1 where there is none."""
-    found: Int[Tensor, "n num_classes"] = torch.full((len(pairs.images), num_classes), -1, device=pairs.image_of.device)
+    # One more than there are classes: a teacher that gives none says so by that number, which is no row's goal.
+    found: Int[Tensor, "n answers"] = torch.full((len(pairs.images), num_classes + 1), -1, device=pairs.image_of.device)
     reaching = pairs.goals.reaching.nonzero()[:, 0]
     found[pairs.image_of[reaching], pairs.goals.classes[reaching]] = reaching
     return found

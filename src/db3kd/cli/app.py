@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,14 @@ import typer
 
 from db3kd import __version__
 from db3kd.cli.benches import bench
+from db3kd.cli.checking import check_teacher
+from db3kd.cli.display import telling_assumptions
 from db3kd.cli.evaluating import evaluate, report
 from db3kd.cli.exits import run_to_exit
+from db3kd.cli.exporting import export
 from db3kd.cli.labelling import distill, label
 from db3kd.cli.running import demo, run, status
+from db3kd.cli.serving import serve
 from db3kd.cli.synthesizing import synthesize
 from db3kd.cli.training import train
 
@@ -27,7 +32,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, synthesize, label, distill, evaluate, run, status, report):
+for command in (
+    demo,
+    train,
+    synthesize,
+    label,
+    distill,
+    evaluate,
+    run,
+    status,
+    report,
+    export,
+    serve,
+    check_teacher,
+):
     app.command()(command)
 if bench.registered_commands:
     app.add_typer(bench, name="bench")
@@ -50,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if debug:
         logging.basicConfig(level=logging.DEBUG)
         logging.getLogger("matplotlib").setLevel(logging.WARNING)
-    sys.exit(run_to_exit(lambda: app(asked, prog_name="db3kd"), debug=debug))
+    with nullcontext() if debug else telling_assumptions():
+        code = run_to_exit(lambda: app(asked, prog_name="db3kd"), debug=debug)
+    sys.exit(code)
 
 
 def _print_version(asked: bool) -> bool:

@@ -116,3 +116,22 @@ def zero_shot(
         folder=run,
         device=device,
     )
+
+
+@bench.command()
+def wire(
+    *,
+    teacher: Annotated[str, typer.Option(help="The teacher, with options; it is served on loopback.")],
+    sizes: Annotated[str, typer.Option(help="Rows of a request.")] = "1,64,256,1024",
+    in_flight: Annotated[int, typer.Option(min=1, help="Requests at once.")] = 2,
+    server: Annotated[
+        str | None, typer.Option(help="Measure this URI of the same teacher on a server that runs already.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+) -> None:
+    """Measure what the wire costs: rows a second in the process and through `db3kd serve` on loopback."""
+    from db3kd.cli.work.wire import measure_and_show
+
+    measure_and_show(
+        teacher, [int(size) for size in options.listed(sizes) or []], in_flight=in_flight, server=server, file=file
+    )

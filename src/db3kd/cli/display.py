@@ -5,6 +5,7 @@ needs torch. Called by the commands.
 """
 
 import json
+import logging
 import sys
 import time
 from collections import deque
@@ -33,6 +34,25 @@ def print_pairs(pairs: Mapping[str, str]) -> None:
 def remark(text: str) -> None:
     """Say on stderr what the user should know or do next."""
     print(f"db3kd: {text}", file=sys.stderr)
+
+
+@contextmanager
+def telling_assumptions() -> Iterator[None]:
+    """Tell on stderr what a teacher's adapter assumes of it, while the work inside goes on.
+
+    Yields:
+        Nothing.
+    """
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("db3kd.teachers")
+    handler.setFormatter(logging.Formatter("db3kd: %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 class Pace:

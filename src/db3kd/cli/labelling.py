@@ -69,6 +69,8 @@ def label(
     decisions_budget: options.DECISIONS_BUDGET = None,
     primer_budget: options.PRIMER_BUDGET = None,
     label_budget: options.LABEL_BUDGET = None,
+    record: options.RECORD = None,
+    answers: options.ANSWERS = None,
     input_shape: options.INPUT_SHAPE = None,
     num_classes: options.NUM_CLASSES = None,
     bounds: options.BOUNDS = None,
@@ -112,7 +114,14 @@ def label(
             mixtures_per_image=mixtures_per_image,
             seed=seed,
         ),
-        budget=given(total=budget, decisions=decisions_budget, primer=primer_budget, label=label_budget),
+        budget=given(
+            total=budget,
+            decisions=decisions_budget,
+            primer=primer_budget,
+            label=label_budget,
+            record=record,
+            answers=listed(answers),
+        ),
     )
     label_images(run, asked, device=device, as_json=as_json)
 

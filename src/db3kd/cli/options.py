@@ -18,7 +18,11 @@ LIMIT = Annotated[int | None, typer.Option(min=1, help="Take that many images, d
 _TEACHER = "Teacher"
 TEACHER = Annotated[
     str,
-    typer.Option(help="torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name.", rich_help_panel=_TEACHER),
+    typer.Option(
+        help="torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE or python:package.module:name, with options of the plan "
+        "behind a question mark.",
+        rich_help_panel=_TEACHER,
+    ),
 ]
 TEACHER_OR_NONE = Annotated[
     str | None, typer.Option("--teacher", help="Whose decisions to compare with.", rich_help_panel=_TEACHER)
@@ -54,6 +58,14 @@ REPULSION_BUDGET = Annotated[
     int | None, typer.Option(help="Most queries for pushing it off the boundary.", rich_help_panel=_BUDGET)
 ]
 LABEL_BUDGET = Annotated[int | None, typer.Option(help="Most queries for the distances.", rich_help_panel=_BUDGET)]
+
+RECORD = Annotated[
+    bool | None, typer.Option("--record", help="Keep every answer by its question.", rich_help_panel=_BUDGET)
+]
+ANSWERS = Annotated[
+    str | None,
+    typer.Option(help="Recorded runs of the same teacher, whose answers are not paid again.", rich_help_panel=_BUDGET),
+]
 
 _RECIPE = "Recipe (where left out: the preset of the architecture)"
 EPOCHS = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=_RECIPE)]

@@ -13,6 +13,7 @@ import torch
 from db3kd.boundary import Crossings, ExemplarPool, Pairs, interrogate
 from db3kd.boundary.methods import Method
 from db3kd.data import Dataset
+from db3kd.execution.recalling import Recalling
 from db3kd.oracle import Oracle
 from db3kd.runs import Journal
 from db3kd.teachers import Teacher, TeacherSpec
@@ -55,23 +56,25 @@ class Remembering:
         journal: the answers so far.
     """
 
-    def __init__(self, oracle: Oracle, journal: Journal) -> None:
+    def __init__(self, oracle: Oracle | Recalling, journal: Journal) -> None:
         self.spec: TeacherSpec = oracle.spec
         self._oracle, self._journal = oracle, journal
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
-        """Answer; batch by batch, so that a kill loses the batch in flight and no more."""
-        answers = [self._answer(batch) for batch in images.split(self.spec.max_batch)]
+        """Answer; batch by batch, so that a kill loses the batches in flight and no more."""
+        batches = images.split(self.spec.max_batch)
+        answers = []
+        for batch in batches:
+            recorded = self._journal.next_record(_checksum(batch), len(batch))
+            if recorded is None:
+                break
+            answers.append(torch.from_numpy(recorded))
+        rest = batches[len(answers) :]
+        if rest:
+            for batch, decisions in zip(rest, self._oracle.answers(torch.cat(rest)), strict=True):
+                self._journal.append(_checksum(batch), decisions.cpu().numpy())
+                answers.append(decisions.cpu())
         return torch.cat(answers).to(images.device)
-
-    def _answer(self, batch: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        question = _checksum(batch)
-        recorded = self._journal.next_record(question, len(batch))
-        if recorded is not None:
-            return torch.from_numpy(recorded)
-        decisions = self._oracle(batch).cpu()
-        self._journal.append(question, decisions.numpy())
-        return decisions
 
 
 class Keeping:
@@ -94,16 +97,23 @@ class Keeping:
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Answer; see `Teacher`."""
         decisions = self._oracle(images)
+        self._keep(images, decisions)
+        return decisions
+
+    def _keep(self, images: Float[Tensor, "n c h w"], decisions: Int[Tensor, " n"]) -> None:
+        if self.spec.abstains:
+            # Nothing can be learned from a point without a class.
+            decided = decisions < self.spec.num_classes
+            images, decisions = images[decided], decisions[decided]
         # The highest tickets stay: so every point asked so far is as likely to be there, however many are to come.
         tickets = torch.rand(len(images), generator=self._generator)
-        high = tickets > self._tickets.min() if len(self._tickets) >= self._most else tickets >= 0
+        high = tickets > self._tickets.min() if len(self._tickets) >= self._most > 0 else tickets >= 0
         self._tickets = torch.cat([self._tickets, tickets[high]])
         self.points = torch.cat([self.points, images.cpu()[high]])
         self.decisions = torch.cat([self.decisions, decisions.cpu()[high]])
         if len(self._tickets) > self._most:
             kept = self._tickets.topk(self._most).indices
             self._tickets, self.points, self.decisions = self._tickets[kept], self.points[kept], self.decisions[kept]
-        return decisions
 
 
 def _checksum(batch: Float[Tensor, "b c h w"]) -> int:

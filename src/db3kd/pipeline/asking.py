@@ -7,19 +7,23 @@ of a run gets its oracle stands here too.
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
+from db3kd.answers import Answers
 from db3kd.data import Dataset
 from db3kd.errors import RunMismatch
 from db3kd.execution import Remembering
+from db3kd.execution.recalling import Recalling
 from db3kd.oracle import Oracle
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.runs import Run
 from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.teachers.recorded import describe
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 
@@ -54,7 +58,7 @@ def decide(
         progress: hears how far it is.
 
     Returns:
-        A class per image.
+        A class per image; num_classes where a teacher that may abstain gives none.
 
     Raises:
         BudgetExhausted: the budget is spent; the answers so far are kept.
@@ -102,6 +106,7 @@ def keep_decisions(
     header = {
         "identity": identity.hex(),
         "images": images.digest,
+        "abstained": str(int((decisions == teacher.spec.num_classes).sum())),
         "images_per_shard": str(images_per_shard(images.image_shape, teacher.spec.num_classes)),
     }
     run.put(f"{stage}.safetensors", pack({"decisions": decisions}, header, kind=_DECISIONS))
@@ -137,12 +142,12 @@ def kept_decisions(run: Run, stage: str, images: Dataset) -> Int[Tensor, " n"] |
 
 
 def count_decided(run: Run) -> tuple[int, int] | None:
-    """Tell how many images have the teacher's decisions, and in how many shards; None where that is not finished."""
+    """Tell how many images have a class of the teacher's, and in how many shards; None where that is not finished."""
     read = _read_decisions(run, "decisions.safetensors")
     if read is None:
         return None
     tensors, header = read
-    images = len(tensors["decisions"])
+    images = len(tensors["decisions"]) - int(header.get("abstained", "0"))
     return images, -(-images // int(header["images_per_shard"]))
 
 
@@ -161,7 +166,9 @@ def images_per_shard(image_shape: tuple[int, int, int], num_classes: int) -> int
 
 
 @contextmanager
-def asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False) -> Iterator[Oracle]:
+def asking(
+    run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: bool = False
+) -> Iterator[Oracle | Recalling]:
     """Give an oracle on the run's account for a stage; what was leased too much is given back at the end.
 
     Args:
@@ -172,10 +179,36 @@ def asking(run: Run, teacher: Teacher, budget: Budget, stage: str, *, held_out: 
         held_out: whether it is booked apart from the budget.
 
     Yields:
-        The oracle.
+        The oracle; in a run that keeps answers, one that asks only what was never asked before.
     """
     with run.ledger().account(stage, limits=budget.limits(stage), block=_LEASE, held_out=held_out) as account:
-        yield Oracle(teacher, account)
+        oracle = Oracle(teacher, account)
+        if not run.answers_path.exists():
+            yield oracle
+            return
+        with Answers(run.answers_path, describe(teacher.spec)) as answers:
+            yield Recalling(oracle, answers)
+
+
+def record(run: Run, teacher: Teacher, earlier: Sequence[Path] = ()) -> int:
+    """Have a run keep all answers from now on, and use those of earlier runs without paying for them again.
+
+    Args:
+        run: keeps them in `answers.sqlite`.
+        teacher: whose answers they are.
+        earlier: directories of recorded runs of the same teacher.
+
+    Returns:
+        How many answers were taken over.
+
+    Raises:
+        RunMismatch: an earlier run is one of another teacher.
+        ArtifactError: an earlier run was not recorded.
+        RunError: another process is writing this run.
+    """
+    run.hold()
+    with Answers(run.answers_path, describe(teacher.spec)) as answers:
+        return sum(answers.take_over(folder / run.answers_path.name) for folder in earlier)
 
 
 def identity_of(teacher: Teacher, *what: str) -> bytes:

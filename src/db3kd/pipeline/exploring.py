@@ -18,6 +18,7 @@ from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.students import train
+from db3kd.pipeline.synthesized import check_makeable
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds, choose, open_with
 from db3kd.synthesis.answers import Answers, Questions, joined, no_answers
@@ -135,11 +136,7 @@ def opinions(primers: Sequence[nn.Module], images: Tensor, *, device: str = "cpu
 
 
 def _check(spec: TeacherSpec, exploring: Exploring) -> None:
-    if spec.bounds != (0.0, 1.0):
-        raise InputError(
-            f"images are made in [0, 1], and the teacher's bounds are {spec.bounds}; nothing was asked: let a callable "
-            "rescale its images itself, with the bounds 0, 1"
-        )
+    check_makeable(spec)
     if exploring.queries < 1 or exploring.networks < 2:
         raise InputError(
             f"exploring needs at least 1 query and 2 networks, which can disagree, got {exploring.queries} and "

@@ -4,6 +4,7 @@ Each answer is noted in a journal before it is used, so an interrupted stage goe
 `db3kd.pipeline.tell` and by benchmarks.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ import torch
 from db3kd.boundary import ExemplarPool
 from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
-from db3kd.errors import RunMismatch
+from db3kd.errors import RunMismatch, TeacherError
 from db3kd.execution import Labelling, Remembering, make_shard
 from db3kd.models import build
 from db3kd.pipeline.asking import as_seen, asking, decide, identity_of, images_per_shard
@@ -22,14 +23,17 @@ from db3kd.pipeline.synthesized import kept_synthesis
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.tensors import Bool, Float, Int, Tensor
 from db3kd.transfer import TransferSet, transfer_from_bytes
+
+_log = logging.getLogger(__name__)
 
 TRANSFER = "transfer.safetensors"
 PROBES = "probes.safetensors"
 EXAMPLES = 64
 _SHARD = "db3kd-shard-1"
 _PROBES = "db3kd-probes-1"
+_ASKED = "asked"
 _NO_TABLES = ("example_", "probe_")
 
 
@@ -76,6 +80,9 @@ def label(
         build(priming.architecture, images.image_shape, teacher.spec.num_classes)
     decisions = decide(run, teacher, images, budget=budget, progress=progress)
     provenance = _provenance(teacher, labelling, priming)
+    decided = decisions < teacher.spec.num_classes
+    if not decided.all():
+        images, decisions, provenance = _leave_out(images, decisions, decided, provenance)
     if priming is not None:
         device = labelling.device
         primed = prime(run, teacher, images, decisions, priming, budget=budget, device=device, progress=progress)
@@ -213,6 +220,21 @@ def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
     return tensors
 
 
+def _leave_out(
+    images: Dataset, decisions: Int[Tensor, " n"], decided: Bool[Tensor, " n"], provenance: dict[str, str]
+) -> tuple[Dataset, Int[Tensor, " m"], dict[str, str]]:
+    """Go on without the images that a teacher gave no class."""
+    rows = decided.nonzero()[:, 0]
+    if not len(rows):
+        raise TeacherError(
+            f"the teacher gave none of the {len(images)} images of {images.name} a class; these answers are kept, and "
+            "there is nothing to learn from: name other images, or see to teacher.abstentions"
+        )
+    _log.warning("the teacher gave %d of %d images no class; they are left out", len(images) - len(rows), len(images))
+    # What was asked for, to know it again.
+    return images.subset(rows), decisions[rows], {**provenance, _ASKED: images.digest}
+
+
 def _work_of(labelling: Labelling) -> tuple[int, float] | None:
     """Passes and seconds of the primers so far."""
     guide = labelling.method.guide if isinstance(labelling.method, GuidedDistance) else None
@@ -240,7 +262,7 @@ def _check_bought(run: Run, transfer: TransferSet, images: Dataset, provenance: 
         for name, asked in provenance.items()
         if transfer.provenance.get(name) != asked
     ]
-    if transfer.images.digest != images.digest:
+    if transfer.provenance.get(_ASKED, transfer.images.digest) != images.digest:
         faults.append(f"other images than {images.name} has now")
     if faults:
         raise RunMismatch(

@@ -82,7 +82,8 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     """
     asked = mixtures(images, mixtures_for(len(images), priming), seed=priming.seed)
     answers = decide(run, teacher, asked, budget=budget, stage=priming.name, progress=progress)
-    lesson = _joined(images, asked)
+    decided = answers < teacher.spec.num_classes
+    lesson, answers = _joined(images, asked.subset(decided.nonzero()[:, 0])), answers[decided]
     objective = Objective(labels=torch.cat([decisions, answers]))
     recipe = priming.recipe or primer_recipe(len(lesson))
     primers = tuple(
@@ -142,7 +143,10 @@ def kept_mixtures(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor,
         return None
     made = mixtures(transfer.images, count, seed=int(transfer.provenance["primer_seed"]))
     decisions = kept_decisions(run, PRIMER, made)
-    return None if decisions is None else (made, decisions)
+    if decisions is None:
+        return None
+    decided = decisions < transfer.num_classes
+    return made.subset(decided.nonzero()[:, 0]), decisions[decided]
 
 
 def has_primers(run: Run) -> bool:

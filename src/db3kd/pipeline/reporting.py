@@ -31,6 +31,7 @@ from db3kd.report.schema import (
 )
 from db3kd.report.summary import summarise
 from db3kd.runs import Run
+from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.transfer import TransferSet
 
@@ -55,6 +56,21 @@ class HeldOut:
         if self.images.labels is None:
             return None
         return (self.decisions == self.images.labels).double().mean().item()
+
+
+def decided(images: Dataset, decisions: Int[Tensor, " n"], spec: TeacherSpec) -> HeldOut:
+    """Keep the held-out images that the teacher gave a class: there is nothing to agree with on the others.
+
+    Args:
+        images: the images.
+        decisions: what the teacher said of each.
+        spec: of the teacher.
+
+    Returns:
+        What students are measured on.
+    """
+    rows = (decisions < spec.num_classes).nonzero()[:, 0]
+    return HeldOut(images if len(rows) == len(images) else images.subset(rows), decisions[rows])
 
 
 def measure(

@@ -88,7 +88,14 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
 
 
 def kept_network(run: Run, name: str) -> nn.Module | None:
-    """Read a network that a run has finished training, in eval mode on the CPU; None where it has not.
+    """Read a network that a run has finished training, if it has.
+
+    Args:
+        run: keeps it.
+        name: of the network in the run.
+
+    Returns:
+        The network in eval mode on the CPU, or None.
 
     Raises:
         ArtifactError: the file was edited or truncated.

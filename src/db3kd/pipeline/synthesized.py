@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db3kd.data import Dataset
-from db3kd.errors import RunError, RunMismatch
+from db3kd.errors import InputError, RunError, RunMismatch
 from db3kd.pipeline.asking import keep_decisions
 from db3kd.report.schema import Synthesis
 from db3kd.runs import Run
-from db3kd.teachers import Teacher
+from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 
@@ -36,6 +36,27 @@ class Synthesized:
     images: Dataset
     decisions: Int[Tensor, " n"]
     figures: Synthesis
+
+
+def check_makeable(spec: TeacherSpec) -> None:
+    """Refuse a teacher for which no images can be made, before a query is spent on it.
+
+    Args:
+        spec: of the teacher.
+
+    Raises:
+        InputError: its bounds are not those of images, or it may decline to decide.
+    """
+    if spec.bounds != (0.0, 1.0):
+        raise InputError(
+            f"images are made in [0, 1], and the teacher's bounds are {spec.bounds}; nothing was asked: let a callable "
+            "rescale its images itself, with the bounds 0, 1"
+        )
+    if spec.abstains:
+        raise InputError(
+            "this teacher may decline to decide, and images are made by what it decides; nothing was asked: leave "
+            "teacher.abstentions out, with one more class for them, or begin with images"
+        )
 
 
 def keep(run: Run, teacher: Teacher, made: Synthesized, provenance: Mapping[str, str]) -> None:

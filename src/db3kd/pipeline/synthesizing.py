@@ -13,13 +13,13 @@ import torch
 from db3kd.boundary import ExemplarPool
 from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
-from db3kd.errors import InputError, RunMismatch
+from db3kd.errors import RunMismatch
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
 from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, draw_starts, images_per_push, kept_pixels
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
-from db3kd.pipeline.synthesized import PICTURE, Synthesized, keep, kept_synthesis
+from db3kd.pipeline.synthesized import PICTURE, Synthesized, check_makeable, keep, kept_synthesis
 from db3kd.report.schema import Synthesis
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion, repel
@@ -100,11 +100,7 @@ def synthesize(
 
 def _check(run: Run, spec: TeacherSpec) -> None:
     """Refuse before a query what could not be kept, or not be an image, afterwards."""
-    if spec.bounds != (0.0, 1.0):
-        raise InputError(
-            f"images are made in [0, 1], and the teacher's bounds are {spec.bounds}; nothing was asked: let a callable "
-            "rescale its images itself, with the bounds 0, 1"
-        )
+    check_makeable(spec)
     begun = run.has(f"{NOISE}.safetensors") or (run.folder / f"{NOISE}.journal").exists()
     if run.has("decisions.safetensors") and not begun:
         raise RunMismatch(

@@ -114,7 +114,8 @@ def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -
     if spec.bounds != (0.0, 1.0):
         raise InputError(
             f"images are given in [0, 1], and the teacher's bounds are {spec.bounds}: it would be asked about other "
-            "pictures than these; nothing was asked: let a callable rescale its images itself, with the bounds 0, 1"
+            "pictures than these; nothing was asked: say how images are brought to it, with scale = 255 for instance "
+            "in place of bounds = [0, 255], or let a callable rescale its images itself, with the bounds 0, 1"
         )
     if images.image_shape != tuple(spec.input_shape):
         raise InputError(
@@ -202,7 +203,7 @@ def conclude(
             decisions = decide(
                 run, story.teacher, story.held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress
             )
-            held_out = reporting.HeldOut(story.held_out, decisions)
+            held_out = reporting.decided(story.held_out, decisions, story.teacher.spec)
         figures = [
             reporting.measure(
                 name,

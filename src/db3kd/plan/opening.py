@@ -1,12 +1,9 @@
 """From a plan's strings to objects: the only place besides the command line that reads them.
 
-Teachers by their URI, methods by their name, recipes by their options.
+Methods by their name, recipes by their options; teachers, by their URI, in the module beside this one.
 """
 
-import importlib
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import cast
+from dataclasses import replace
 
 from db3kd.boundary.guided import GuidedOptions
 from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
@@ -14,7 +11,6 @@ from db3kd.boundary.sign_opt import SignOptOptions
 from db3kd.data import Dataset, load
 from db3kd.errors import PlanError
 from db3kd.execution import Labelling
-from db3kd.models import parameter_count, weights
 from db3kd.pipeline import Budget, Distillation, Priming, Story
 from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import TEMPERATURES, best_softening
@@ -26,12 +22,10 @@ from db3kd.plan.schema import (
     Plan,
     PrimerSection,
     RecipeSection,
-    TeacherSection,
     TrainSection,
 )
 from db3kd.plan.synthesis import RUN, open_synthesized
-from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
-from db3kd.teachers.function import Decide
+from db3kd.plan.teachers import open_teacher
 from db3kd.training import Recipe, student_recipe, teacher_recipe
 
 _QUERIES = {"mbd": 1000, "guided": 50}
@@ -39,19 +33,6 @@ _DIRECTIONS = {"mbd": 200, "guided": 20}
 _BD_EXEMPLARS = 10
 _MANY = 100_000
 _PRIMERS = 4
-
-
-@dataclass(frozen=True)
-class OpenedTeacher:
-    """A teacher with what the report says of it.
-
-    Args:
-        teacher: decides.
-        parameters: number of its weights; None where it is no network of ours.
-    """
-
-    teacher: Teacher
-    parameters: int | None
 
 
 def open_story(plan: Plan, *, device: str = "cpu") -> Story:
@@ -101,32 +82,6 @@ def open_images(section: ImagesSection) -> Dataset:
     if section.source.startswith(RUN):
         return open_synthesized(section)
     return load(section.source, section.split, limit=section.limit, seed=section.seed)
-
-
-def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeacher:
-    """Open the teacher that a URI names.
-
-    Args:
-        section: the URI, and what a callable does not say of itself.
-        device: where a torch teacher runs.
-
-    Returns:
-        The teacher.
-
-    Raises:
-        PlanError: the URI leads nowhere.
-        ArtifactError: the file of weights is damaged.
-    """
-    scheme, _, rest = section.uri.partition(":")
-    match scheme:
-        case "torch" if rest:
-            return _open_torch(section, rest, device)
-        case "python" if rest.count(":") == 1:
-            return OpenedTeacher(_open_python(section, rest), None)
-    raise PlanError(
-        f"teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE or python:package.module:name, got {section.uri!r}; "
-        "nothing was asked: mend it"
-    )
 
 
 def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
@@ -262,57 +217,3 @@ def open_recipe(section: RecipeSection, preset: Recipe) -> Recipe:
     names = ("epochs", "batch_size", "rate", "optimizer", "momentum", "weight_decay", "milestones")
     asked = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
     return replace(preset, **asked)
-
-
-def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeacher:
-    architecture, separator, file = rest.rpartition("@")
-    module, header = weights.from_file(Path(file))
-    if separator and header["architecture"] != architecture:
-        raise PlanError(
-            f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing "
-            "was asked: mend it"
-        )
-    teacher = TorchTeacher(
-        module,
-        input_shape=weights.input_shape_of(header),
-        num_classes=int(header["num_classes"]),
-        bounds=section.bounds,
-        max_batch=section.max_batch,
-        levels=section.levels,
-        device=device,
-    )
-    return OpenedTeacher(teacher, parameter_count(module))
-
-
-def _open_python(section: TeacherSection, rest: str) -> Teacher:
-    module_name, name = rest.split(":")
-    try:
-        found: object = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise PlanError(
-            f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
-            "what it needs"
-        ) from error
-    if isinstance(found, Teacher) and not isinstance(found, type):
-        said = sorted(section.model_fields_set - {"uri"})
-        if said:
-            raise PlanError(
-                f"teacher.uri names {rest!r}, a teacher that describes itself in .spec, and the plan says of it too: "
-                f"{', '.join(said)}; nothing was asked: leave these keys out, or name a plain callable"
-            )
-        return found
-    if not callable(found) or section.input_shape is None or section.num_classes is None:
-        raise PlanError(
-            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes in the "
-            f"plan, or an object with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape "
-            f"{section.input_shape} and num_classes {section.num_classes}; nothing was asked: add what is missing"
-        )
-    return FunctionTeacher(
-        cast("Decide", found),
-        input_shape=section.input_shape,
-        num_classes=section.num_classes,
-        bounds=section.bounds,
-        max_batch=section.max_batch,
-        levels=section.levels,
-        fingerprint=section.fingerprint,
-    )

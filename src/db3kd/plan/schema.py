@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from db3kd.errors import PlanError
+from db3kd.plan.teacher_keys import TeacherSection
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -22,28 +23,6 @@ class _Section(BaseModel):
     """A section of the plan: nothing unknown, nothing changed later."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TeacherSection(_Section):
-    """Who decides.
-
-    Args:
-        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", or "python:package.module:name" for a callable or a teacher.
-        input_shape: [c, h, w]; needed for a callable, else read from the teacher.
-        num_classes: needed for a callable, else read from the teacher.
-        bounds: lowest and highest pixel value that the teacher takes.
-        max_batch: rows a call.
-        levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
-        fingerprint: version of a callable's model, so that a run notices another one.
-    """
-
-    uri: str
-    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
-    num_classes: Annotated[int, Field(ge=2)] | None = None
-    bounds: tuple[float, float] = (0.0, 1.0)
-    max_batch: PositiveInt = 96
-    levels: Annotated[int, Field(ge=2)] | None = None
-    fingerprint: str | None = None
 
 
 class ImagesSection(_Section):
@@ -246,6 +225,8 @@ class BudgetSection(_Section):
         noise: most queries of the stage that asks for the classes of noise.
         repulsion: most queries of the stage that pushes noise away from the boundary.
         label: most queries of the stage that asks for distances.
+        record: whether all answers are kept by question, so that none is paid twice.
+        answers: directories of recorded runs of the same teacher, whose answers are used.
         price_per_1000: money for 1,000 queries.
         currency: what the price is in, for the estimate.
     """
@@ -256,6 +237,8 @@ class BudgetSection(_Section):
     noise: Count | None = None
     repulsion: Count | None = None
     label: Count | None = None
+    record: bool = False
+    answers: tuple[str, ...] = ()
     price_per_1000: Annotated[float, Field(ge=0)] | None = None
     currency: str = "EUR"
 

@@ -24,7 +24,16 @@ from db3kd.runs.journal import Journal
 from db3kd.runs.records import append_record, read_object, read_records, write_object, write_records
 from db3kd.runs.shards import Shards
 
-_OWN_NAMES = {"plan.toml", "teacher.json", "environment.json", "digests.json", "ledger.sqlite", "run.lock", "shards"}
+_OWN_NAMES = {
+    "plan.toml",
+    "teacher.json",
+    "environment.json",
+    "digests.json",
+    "ledger.sqlite",
+    "answers.sqlite",
+    "run.lock",
+    "shards",
+}
 
 
 @final
@@ -121,6 +130,11 @@ class Run:
     def ledger_path(self) -> Path:
         """Where the ledger is, for processes that work for this one."""
         return self.folder / "ledger.sqlite"
+
+    @property
+    def answers_path(self) -> Path:
+        """Where answers are kept by question, in a run that keeps them."""
+        return self.folder / "answers.sqlite"
 
     def statement(self) -> Statement:
         """Tell what was spent so far; also while another process is writing.

@@ -1,7 +1,23 @@
 """Who decides: what a teacher is, and the adapters that make one."""
 
+from db3kd.teachers.abstention import AbstainingTeacher
 from db3kd.teachers.function import FunctionTeacher
-from db3kd.teachers.protocol import Teacher, TeacherSpec
+from db3kd.teachers.onnx_model import OnnxTeacher
+from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
+from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
+from db3kd.teachers.recorded import RecordedTeacher
 from db3kd.teachers.torch_module import TorchTeacher
 
-__all__ = ["FunctionTeacher", "Teacher", "TeacherSpec", "TorchTeacher"]
+__all__ = [
+    "AbstainingTeacher",
+    "FunctionTeacher",
+    "OnnxTeacher",
+    "Preparation",
+    "PreparedTeacher",
+    "RecordedTeacher",
+    "ServedTeacher",
+    "Service",
+    "Teacher",
+    "TeacherSpec",
+    "TorchTeacher",
+]

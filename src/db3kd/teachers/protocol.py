@@ -3,11 +3,38 @@
 Adapters live in the modules beside this one. Only `db3kd.oracle` calls a teacher, since a call costs money.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Int, Tensor
+
+
+@dataclass(frozen=True)
+class Service:
+    """How a teacher wants to be asked where it is somebody's service; the oracle keeps to it.
+
+    Args:
+        in_flight: most calls that are under way at once.
+        rows_per_second: most rows to send in a second, on average, or None for no limit.
+        patience: seconds to go on asking where it surely did not serve the rows: it is restarting, or says that it
+            was asked too often.
+
+    Raises:
+        PlanError: a value that no service can have.
+    """
+
+    in_flight: int = 1
+    rows_per_second: float | None = None
+    patience: float = 0.0
+
+    def __post_init__(self) -> None:
+        rate = self.rows_per_second
+        if self.in_flight < 1 or not self.patience >= 0 or not (rate is None or rate > 0):
+            raise PlanError(
+                "a service takes at least 1 call at once, more than 0 rows a second and a patience of 0 seconds or "
+                f"more, got {self}"
+            )
 
 
 @dataclass(frozen=True)
@@ -21,6 +48,8 @@ class TeacherSpec:
         max_batch: most rows that one call may hold.
         fingerprint: tells two teachers apart; the same for the same weights or function.
         levels: number of values a pixel may take between the bounds, or None for a continuum.
+        service: how it wants to be asked.
+        abstains: whether it may decline to decide, which it says by the number `num_classes`.
 
     Raises:
         PlanError: a value that no teacher can have.
@@ -32,6 +61,8 @@ class TeacherSpec:
     max_batch: int = 96
     fingerprint: str = ""
     levels: int | None = None
+    service: Service = field(default=Service())
+    abstains: bool = False
 
     def __post_init__(self) -> None:
         faults = []
@@ -86,6 +117,6 @@ class Teacher(Protocol):
             images: within `spec.bounds`, at most `spec.max_batch` of them.
 
         Returns:
-            A class from 0 to num_classes - 1 for each image.
+            A class from 0 to num_classes - 1 for each image; num_classes where it declines, if `spec.abstains`.
         """
         ...

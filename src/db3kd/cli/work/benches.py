@@ -10,8 +10,10 @@ from db3kd.cli.work.tables import print_table
 from db3kd.errors import InputError
 from db3kd.models import weights
 from db3kd.pipeline import Priming
-from db3kd.plan.opening import open_images, open_teacher
-from db3kd.plan.schema import ImagesSection, TeacherSection
+from db3kd.plan.opening import open_images
+from db3kd.plan.schema import ImagesSection
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.teachers import open_teacher
 from db3kd.report.tables import UNKNOWN, Column, Table
 from db3kd.runs import Run, write_atomically
 

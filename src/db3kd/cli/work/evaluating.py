@@ -17,8 +17,9 @@ from db3kd.pipeline import Story
 from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.telling import PAGE, REPORT, check_images, conclude, student_files, teach, write_page
 from db3kd.plan import Sections, parse_sections
-from db3kd.plan.opening import OpenedTeacher, open_distillation, open_images, open_labelling, open_teacher
+from db3kd.plan.opening import open_distillation, open_images, open_labelling
 from db3kd.plan.schema import LabelSection
+from db3kd.plan.teachers import OpenedTeacher, open_teacher
 from db3kd.report.schema import Report, from_json
 from db3kd.report.tables import UNKNOWN, Column, Table, percent, query_table, student_table
 from db3kd.runs import Run

@@ -6,10 +6,14 @@ Called by the commands beside this module.
 from collections.abc import Mapping
 from pathlib import Path
 
+from db3kd.cli.display import remark
 from db3kd.errors import RunError
+from db3kd.pipeline.asking import record
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.plan import Sections, parse_sections
+from db3kd.plan.schema import BudgetSection
 from db3kd.runs import Run
+from db3kd.teachers import Teacher
 from db3kd.transfer import TransferSet, transfer_from_bytes
 
 
@@ -69,6 +73,20 @@ def kept_transfer(run: Run) -> TransferSet:
             f"{run.folder} holds no {TRANSFER} yet; nothing was done: finish `db3kd label --run {run.folder}` first"
         )
     return transfer_from_bytes(data, str(run.folder / TRANSFER))
+
+
+def keep_answers(run: Run, teacher: Teacher, budget: BudgetSection) -> None:
+    """Have a run keep its answers by question, where it was asked for, and use those of earlier runs.
+
+    Args:
+        run: the run.
+        teacher: whose answers they are.
+        budget: says whether, and names the earlier runs.
+    """
+    if budget.record or budget.answers:
+        taken = record(run, teacher, [Path(folder) for folder in budget.answers])
+        if taken:
+            remark(f"{taken:,} answers of earlier runs are used and not paid again")
 
 
 def existing(folder: Path) -> Run:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
-from db3kd.cli.work.kept import with_kept_budget
+from db3kd.cli.work.kept import keep_answers, with_kept_budget
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.ledger import Statement
@@ -12,8 +12,9 @@ from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
-from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming, open_teacher
+from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming
 from db3kd.plan.schema import BudgetSection, PrimerSection
+from db3kd.plan.teachers import open_teacher
 from db3kd.report.schema import Labelling
 from db3kd.report.tables import UNKNOWN, outcome_table
 from db3kd.runs import Run
@@ -40,6 +41,7 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
         run.adopt(sections.sections())
         run.adopt_teacher(teacher.spec.fingerprint)
         budget = open_budget(sections.budget or BudgetSection())
+        keep_answers(run, teacher, sections.budget or BudgetSection())
         with showing() as stages, timed(run):
             transfer = label(
                 run,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from db3kd.cli.display import print_json, remark, showing
 from db3kd.cli.work.evaluating import print_report
+from db3kd.cli.work.kept import keep_answers
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.pipeline import tell
@@ -31,6 +32,8 @@ def run_plan(plan_file: Path, folder: Path, *, device: str, as_json: bool) -> No
         # Before the run is bound to it: a plan that cannot be done may be mended and given again.
         check(story)
         run.adopt(plan.sections())
+        run.adopt_teacher(story.teacher.spec.fingerprint)
+        keep_answers(run, story.teacher, plan.budget)
         with showing() as stages:
             watched = replace(story, teacher=Watched(story.teacher, stages.hear_rows))
             report = tell(run, watched, progress=stages)

@@ -18,9 +18,10 @@ from db3kd.pipeline.reporting import account_of
 from db3kd.pipeline.synthesized import IMAGES, PICTURE
 from db3kd.pipeline.synthesizing import synthesize
 from db3kd.pipeline.timing import timed
-from db3kd.plan.opening import open_budget, open_teacher
+from db3kd.plan.opening import open_budget
 from db3kd.plan.schema import BudgetSection
 from db3kd.plan.synthesis import open_exploring, open_pushing
+from db3kd.plan.teachers import open_teacher
 from db3kd.report.making import synthesis_table
 from db3kd.report.schema import Synthesis
 from db3kd.report.tables import UNKNOWN

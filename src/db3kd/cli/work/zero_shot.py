@@ -13,8 +13,8 @@ from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.data import load
 from db3kd.errors import InputError
-from db3kd.plan.opening import open_teacher
-from db3kd.plan.schema import TeacherSection
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.teachers import open_teacher
 from db3kd.report.tables import Column, Table, percent
 from db3kd.runs import Run, write_atomically
 

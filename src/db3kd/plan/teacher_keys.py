@@ -1,0 +1,88 @@
+"""The plan's section `teacher`: its keys, which a URI may carry as options too.
+
+`onnx:model.onnx?scale=255&channel_order=bgr` says the same as the keys `scale` and `channel_order` beside the URI.
+Turning the section into a teacher is `teachers`' business.
+"""
+
+from typing import Annotated, Literal, get_origin
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class TeacherSection(BaseModel):
+    """Who decides.
+
+    Args:
+        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", "onnx:FILE", "http(s)://HOST:PORT/v2/models/NAME", or
+            "python:package.module:name" for a callable or a teacher; other keys may follow a question mark.
+        input_shape: [c, h, w] of the images; needed for a callable and with `resize`, else read from the teacher.
+        num_classes: needed for a callable, else read from the teacher.
+        bounds: lowest and highest pixel value that the teacher takes; with a key of the door below, 0 and 1.
+        max_batch: rows a call; by default 96, and 256 for a server.
+        levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
+        fingerprint: version of a callable's or a server's model, so that a run notices another one.
+        output: name of the output of an ONNX file or a server that holds the answer, where there are several.
+        layout: order of the axes that these take, where the shape does not tell: "nchw", "nhwc" or "flat".
+        token_env: name of the environment variable that holds a server's bearer token; the token is stored nowhere.
+        timeout: seconds to wait for a server's answer.
+        in_flight: most calls at once; by default 2 for a server, 1 for all others.
+        rate_limit: most rows to send in a second.
+        patience: seconds to go on asking a teacher that surely did not serve; by default 60 for a server.
+        abstentions: answers that are no class, such as 10 or -1 of a teacher of ten; never a target.
+        resize: [height, width] that the teacher takes, where the images have others.
+        scale: pixels in [0, 1] are multiplied by this at the teacher's door; 255 where it takes 0 to 255. By
+            default 1, or what a teacher of whole numbers needs.
+        gray_to_color: images have one channel, and the teacher takes three.
+        channel_order: "bgr" where the teacher takes the three channels the other way round.
+        mean: taken away after scaling, one value or one per channel as the teacher sees them.
+        deviation: divided by after that, likewise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    num_classes: Annotated[int, Field(ge=2)] | None = None
+    bounds: tuple[float, float] = (0.0, 1.0)
+    max_batch: PositiveInt | None = None
+    levels: Annotated[int, Field(ge=2)] | None = None
+    fingerprint: str | None = None
+    output: str | None = None
+    layout: Literal["nchw", "nhwc", "flat"] | None = None
+    token_env: str | None = None
+    timeout: Annotated[float, Field(gt=0)] = 30.0
+    in_flight: PositiveInt | None = None
+    rate_limit: Annotated[float, Field(gt=0)] | None = None
+    patience: Annotated[float, Field(ge=0)] | None = None
+    abstentions: tuple[int, ...] = ()
+    resize: tuple[PositiveInt, PositiveInt] | None = None
+    scale: Number | None = None
+    gray_to_color: bool = False
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[Number, ...] = (0.0,)
+    deviation: tuple[Number, ...] = (1.0,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_options(cls, content: object) -> object:
+        """Make keys of what follows the URI's question mark."""
+        if not isinstance(content, dict) or "?" not in str(content.get("uri", "")):
+            return content
+        uri, _, query = str(content["uri"]).partition("?")
+        options: dict[str, object] = {}
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            if name in options or name in content:
+                raise ValueError(f"{name} is given twice, in the URI and beside it: leave one out")
+            options[name] = text.split(",") if _is_list(name) else text
+        return {**content, **options, "uri": uri}
+
+
+def _is_list(name: str) -> bool:
+    field = TeacherSection.model_fields.get(name)
+    if field is None:
+        return False
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return any(get_origin(kind) is tuple for kind in kinds)

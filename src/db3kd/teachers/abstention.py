@@ -1,0 +1,41 @@
+"""A teacher that may decline to decide: what it then says is no class, and never a target.
+
+Which answers those are is said in the plan. Images that it declines are left out of what a student learns from.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from db3kd.errors import PlanError
+from db3kd.teachers.protocol import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+
+class AbstainingTeacher:
+    """Gives all answers that are no class one number, `spec.num_classes`, which no class has.
+
+    Args:
+        teacher: may answer with a class or with one of these.
+        abstentions: its answers that are no class, such as -1 or 10 of a teacher of ten classes.
+
+    Raises:
+        PlanError: one of them is a class, or there is none.
+    """
+
+    def __init__(self, teacher: Teacher, abstentions: tuple[int, ...]) -> None:
+        classes = teacher.spec.num_classes
+        if not abstentions or any(0 <= answer < classes for answer in abstentions):
+            raise PlanError(
+                f"abstentions are answers that are no class, below 0 or from {classes} on, got {list(abstentions)}; "
+                "nothing was asked: set num_classes to the number of real classes, the first ones"
+            )
+        self._teacher = teacher
+        self._abstentions = torch.tensor(abstentions)
+        fingerprint = f"{teacher.spec.fingerprint} abstaining with {sorted(abstentions)}"
+        self.spec: TeacherSpec = replace(teacher.spec, abstains=True, fingerprint=fingerprint)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`. An answer of `num_classes` is none."""
+        decisions = self._teacher(images)
+        return torch.where(torch.isin(decisions, self._abstentions), self.spec.num_classes, decisions)

@@ -1,0 +1,190 @@
+"""An ONNX file as a teacher: its class is taken here and its scores go no further.
+
+What the file says of itself (shapes, types, layout) is read; what it leaves open is assumed, and said in the log.
+Called by `db3kd.oracle` alone. Needs the extra `onnx`.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from db3kd.errors import InputError, InvalidDecision, PlanError
+from db3kd.teachers.layout import BYTE_BOUNDS, BYTE_LEVELS, ImageInput, Stated, read_layout, static_shape
+from db3kd.teachers.protocol import TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_log = logging.getLogger(__name__)
+
+_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+}
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
+_INTEGERS = ("tensor(int64)", "tensor(int32)", "tensor(uint8)", "tensor(int8)", "tensor(int16)", "tensor(uint16)")
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Where the file's answer stands.
+
+    Args:
+        name: of the output.
+        scores: whether it holds a score per class; else it holds the class itself.
+        num_classes: how many, where the file says so.
+    """
+
+    name: str
+    scores: bool
+    num_classes: int | None
+
+    def describe(self) -> str:
+        """Say what the class is taken from."""
+        return f"the class is {'the highest score' if self.scores else 'the value'} of the output {self.name!r}"
+
+
+class OnnxTeacher:
+    """Hides an ONNX file behind its decisions.
+
+    Args:
+        path: the file; its weights may lie in files beside it.
+        stated: what the file leaves open.
+        max_batch: rows a call; a file with a fixed batch size has that, and a smaller batch is filled up for it.
+        device: "cpu", or "cuda" where onnxruntime was built for it.
+
+    Raises:
+        InputError: the extra `onnx` is not installed.
+        PlanError: the file cannot be read, takes no images or gives no classes, or leaves open what is not given.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        stated: Stated | None = None,
+        max_batch: int = 96,
+        device: str = "cpu",
+    ) -> None:
+        stated = stated or Stated()
+        self._session = _open(Path(path), device)
+        self._input = _read_input(self._session, Path(path), stated)
+        self._output = _choose_output(self._session, Path(path), stated.output)
+        classes = stated.num_classes or self._output.num_classes
+        if classes is None:
+            raise PlanError(
+                f"{path} does not say how many classes its output {self._output.name!r} tells apart; nothing was "
+                "asked: give teacher.num_classes"
+            )
+        self.spec = TeacherSpec(
+            self._input.image_shape,
+            classes,
+            BYTE_BOUNDS if self._input.takes_bytes else stated.bounds,
+            self._input.batch or max_batch,
+            stated.fingerprint or f"onnx:{_digest(Path(path))}:{self._output.name}:{self._input.layout}",
+            BYTE_LEVELS if self._input.takes_bytes else stated.levels,
+        )
+        self.assumptions: tuple[str, ...] = (*self._input.describe(self.spec.bounds), self._output.describe())
+        for assumption in self.assumptions:
+            _log.info("%s: %s", path, assumption)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
+        rows = len(images)
+        (answer,) = self._session.run([self._output.name], {self._input.name: self._input.arrange(images)})
+        answer = np.asarray(answer)
+        if self._output.scores:
+            scores = answer.reshape(len(answer), -1)[:rows]
+            if np.isnan(scores).any():
+                raise InvalidDecision(
+                    f"a score of the output {self._output.name!r} is not a number; the answer was dropped and stays "
+                    "charged: see to the value range that the file expects (`db3kd check-teacher`)"
+                )
+            answer = scores.argmax(axis=1)
+        return torch.from_numpy(answer.reshape(-1)[:rows].astype(np.int64))
+
+
+def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"an ONNX teacher needs the extra onnx, and {error.name} is not installed; nothing was asked: "
+            "pip install 'db3kd[onnx]'"
+        ) from error
+    if not path.is_file():
+        raise PlanError(f"there is no ONNX file {path}; nothing was asked: name another one")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # As many threads as torch has: OMP_NUM_THREADS then holds for both.
+    options.intra_op_num_threads = torch.get_num_threads()
+    providers = ["CPUExecutionProvider"]
+    if device.startswith("cuda") and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime's errors share no class but Exception
+        raise PlanError(f"{path} is no ONNX file that onnxruntime can run ({error}); nothing was asked") from error
+
+
+def _read_input(session: Any, path: Path, stated: Stated) -> ImageInput:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _TYPES:
+        found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
+        raise PlanError(
+            f"{path} must take one tensor of images of {', '.join(_TYPES)}, and takes {found}; nothing was asked: wrap "
+            "it in a function (python:package.module:name)"
+        )
+    (taken,) = inputs
+    shape = static_shape(taken.shape)
+    layout, image_shape = read_layout(shape, stated.input_shape, stated.layout, origin=str(path))
+    return ImageInput(taken.name, _TYPES[taken.type], layout, image_shape, shape[0])
+
+
+def _choose_output(session: Any, path: Path, wanted: str | None) -> _Output:
+    """Find the output that holds a class or scores; the class itself is taken before scores."""
+    found = [output for output in map(_read_output, session.get_outputs()) if output is not None]
+    classes = next((output.num_classes for output in found if output.scores and output.num_classes), None)
+    named = [output for output in found if wanted in (None, output.name)]
+    chosen = [output for output in named if not output.scores] or named
+    if len(chosen) != 1:
+        names = ", ".join(f"{output.name}: {output.type} {output.shape}" for output in session.get_outputs())
+        raise PlanError(
+            f"{path} must have one output that holds a class or scores for each image, teacher.output is {wanted!r}, "
+            f"and it has {names}; nothing was asked: name one of them in teacher.output"
+        )
+    return _Output(chosen[0].name, chosen[0].scores, chosen[0].num_classes or classes)
+
+
+def _read_output(output: Any) -> _Output | None:
+    shape = static_shape(output.shape or ())
+    # Some exporters leave axes of length 1 behind: [n, 10, 1, 1].
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    if output.type in _INTEGERS and len(shape) == 1:
+        return _Output(output.name, scores=False, num_classes=None)
+    if output.type in _FLOATS and len(shape) == 2:
+        return _Output(output.name, scores=True, num_classes=shape[1])
+    return None
+
+
+def _digest(path: Path) -> str:
+    """Tell two files apart by all that they hold, the weights that lie beside them too."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    digest = hashlib.sha256(path.read_bytes())
+    model = onnx.load(path, load_external_data=False)
+    beside = {ExternalDataInfo(one).location for one in model.graph.initializer if uses_external_data(one)}
+    for name in sorted(beside):
+        with (path.parent / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

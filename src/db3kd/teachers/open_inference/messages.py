@@ -1,0 +1,176 @@
+"""Questions and answers of the Open Inference Protocol v2, as bytes and as classes.
+
+What an answer holds beside the class is dropped here. An answer of the wrong length, type or class is an error that
+names it.
+
+Source: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and Triton's extensions for
+    binary tensors and classification.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from db3kd.errors import InvalidDecision, TeacherError
+
+_DATATYPES: dict[type[np.generic], str] = {
+    np.float16: "FP16",
+    np.float32: "FP32",
+    np.float64: "FP64",
+    np.uint8: "UINT8",
+}
+KINDS = {datatype: kind for kind, datatype in _DATATYPES.items()}
+INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+FLOATS = ("FP16", "FP32", "FP64", "BF16")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, ready to be sent.
+
+    Args:
+        body: its bytes.
+        headers: that belong to them.
+    """
+
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a server.
+
+    Args:
+        output: name of the output that holds the answer, or None for the only one.
+        classification: whether to ask for the best class alone, by Triton's extension.
+    """
+
+    output: str | None
+    classification: bool = False
+
+
+def write_question(
+    pixels: npt.NDArray[np.generic], name: str, wanted: Wanted, *, identity: str, binary: bool
+) -> Question:
+    """Write a request.
+
+    Args:
+        pixels: as the server takes them, the rows first.
+        name: of the server's input.
+        wanted: what is asked.
+        identity: is to come back with the answer.
+        binary: whether the server takes tensors as bytes; else they go as JSON.
+
+    Returns:
+        The request, with a content type.
+    """
+    tensor: dict[str, Any] = {"name": name, "shape": list(pixels.shape), "datatype": _DATATYPES[pixels.dtype.type]}
+    raw = b""
+    if binary:
+        raw = pixels.tobytes()
+        tensor["parameters"] = {"binary_data_size": len(raw)}
+    else:
+        tensor["data"] = pixels.reshape(-1)
+    asked: dict[str, Any] = {"id": identity, "inputs": [tensor]}
+    if wanted.output is not None:
+        asked["outputs"] = [{"name": wanted.output, "parameters": {"binary_data": False}}]
+        if wanted.classification:
+            asked["outputs"][0]["parameters"]["classification"] = 1
+    head = orjson.dumps(asked, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not binary:
+        return Question(head, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    return Question(head + raw, headers)
+
+
+def read_answer(answer: dict[str, Any], rows: int, wanted: Wanted, *, identity: str) -> npt.NDArray[np.int64]:
+    """Read the classes out of an answer.
+
+    Args:
+        answer: the JSON object.
+        rows: that were sent.
+        wanted: what was asked.
+        identity: of the request.
+
+    Returns:
+        An integer per row; whether it is a class, the oracle checks.
+
+    Raises:
+        TeacherError: it is the answer to another request.
+        InvalidDecision: it is of the wrong length or type.
+    """
+    if answer.get("id", identity) != identity:
+        raise TeacherError(
+            f"the server answered request {answer['id']!r} where {identity!r} was asked; the answer was dropped and "
+            "stays charged: something between here and the server mixes answers up"
+        )
+    outputs = answer.get("outputs")
+    named = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
+    chosen = [one for one in named if wanted.output in (None, one.get("name"))]
+    if len(chosen) != 1:
+        names = [one.get("name") for one in named]
+        raise _invalid(f"one output {wanted.output or 'alone'}", f"outputs {names}", "name it in teacher.output")
+    return _classes_of(chosen[0], rows)
+
+
+def _classes_of(output: dict[str, Any], rows: int) -> npt.NDArray[np.int64]:
+    datatype, shape, data = output.get("datatype"), output.get("shape"), output.get("data")
+    if not isinstance(shape, list) or not isinstance(data, list) or not all(isinstance(side, int) for side in shape):
+        raise _invalid("an output with a shape and data", f"shape {shape!r}", "see to the server")
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not shape or shape[0] != rows:
+        raise _invalid(f"{rows} answers", f"shape {output['shape']}", "see to the server, or lower teacher.max_batch")
+    if datatype in INTEGERS and len(shape) == 1:
+        numbers: npt.NDArray[np.int64] = _numbers(data, rows, "iu").astype(np.int64)
+        return numbers
+    if datatype in FLOATS and len(shape) == 2:
+        scores = _numbers(data, rows * shape[1], "iuf").reshape(rows, shape[1])
+        if np.isnan(scores).any():
+            raise _invalid("scores", "one that is not a number", "see to the value range that the model expects")
+        best: npt.NDArray[np.int64] = scores.argmax(axis=1).astype(np.int64)
+        return best
+    if datatype == "BYTES" and len(shape) == 1:
+        return np.array([_classification(text) for text in _flat(data, rows)], dtype=np.int64)
+    raise _invalid(
+        "an integer, a row of scores or a classification string for each image",
+        f"{datatype} of shape {output['shape']}",
+        "name another output in teacher.output",
+    )
+
+
+def _classification(text: object) -> int:
+    """The class in Triton's "score:class" or "score:class:name"; the score is dropped."""
+    parts = text.split(":") if isinstance(text, str) else []
+    if len(parts) < 2 or not parts[1].isdigit():
+        raise _invalid("strings such as '0.9:3:cat'", repr(text), "name an output that holds classes or scores")
+    return int(parts[1])
+
+
+def _numbers(data: list[Any], count: int, kinds: str) -> npt.NDArray[Any]:
+    try:
+        numbers = np.asarray(data).reshape(-1)
+    except ValueError as error:
+        raise _invalid(f"{count} numbers", "rows of different lengths", "see to the server") from error
+    if numbers.dtype.kind not in kinds or len(numbers) != count:
+        came = f"{len(numbers)} values of type {numbers.dtype}"
+        raise _invalid(f"{count} numbers", came, "see to the server")
+    return numbers
+
+
+def _flat(data: list[Any], count: int) -> list[Any]:
+    flat = [entry for row in data for entry in row] if data and isinstance(data[0], list) else data
+    if len(flat) != count:
+        raise _invalid(f"{count} strings", f"{len(flat)}", "see to the server")
+    return flat
+
+
+def _invalid(expected: str, came: str, way_out: str) -> InvalidDecision:
+    return InvalidDecision(
+        f"expected {expected} from the server, got {came}; the answer was dropped and stays charged: {way_out} and run "
+        "again to go on"
+    )

@@ -1,0 +1,178 @@
+"""The teacher's door: images in [0, 1] are brought to what a teacher was trained on, and its bounds stay true.
+
+Searches and students work on the images in front of the door; a distance is measured there. Which options a
+teacher needs is said in a plan (`db3kd.plan`) and found out by `db3kd check-teacher`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch.nn import functional
+
+from db3kd.errors import PlanError
+from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+ChannelOrder = Literal["rgb", "bgr"]
+_COLORS = 3
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to an image in [0, 1] before a teacher sees it, in this order.
+
+    Args:
+        resize: height and width that the teacher takes, by bilinear interpolation; None where images have them.
+        scale: each value is multiplied by this; 255 for a teacher that takes 0 to 255.
+        gray_to_color: the one channel of an image is given three times.
+        channel_order: "bgr" turns the three channels around.
+        mean: taken away, per channel that the teacher sees, in scaled units; one value serves all channels.
+        deviation: divided by, likewise.
+
+    Raises:
+        PlanError: a value that no preparation can have.
+    """
+
+    resize: tuple[int, int] | None = None
+    scale: float = 1.0
+    gray_to_color: bool = False
+    channel_order: ChannelOrder = "rgb"
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.scale or self.scale != self.scale:
+            faults.append(f"scale must be a number other than 0, got {self.scale}")
+        if not self.mean or not self.deviation or not all(self.deviation):
+            faults.append(f"mean and deviation need a value, and deviation none that is 0, got {self.deviation}")
+        if self.resize is not None and min(self.resize) < 1:
+            faults.append(f"resize must be two positive numbers (height, width), got {self.resize}")
+        if faults:
+            raise PlanError("images cannot be prepared so: " + "; ".join(faults))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest value that a pixel in [0, 1] can become, over all channels."""
+        size = max(len(self.mean), len(self.deviation))
+        means, deviations = (values * size if len(values) == 1 else values for values in (self.mean, self.deviation))
+        ends = [
+            (end * self.scale - mean) / deviation
+            for mean, deviation in zip(means, deviations, strict=False)
+            for end in (0.0, 1.0)
+        ]
+        return min(ends), max(ends)
+
+    def taken_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Tell what shape images have when they are prepared.
+
+        Args:
+            image_shape: channels, height and width in front of the door.
+
+        Returns:
+            Those behind it.
+
+        Raises:
+            PlanError: the channels do not fit the options.
+        """
+        channels = image_shape[0]
+        if self.gray_to_color and channels != 1:
+            raise PlanError(f"gray_to_color takes images of 1 channel, got {channels}; nothing was asked: leave it out")
+        channels = _COLORS if self.gray_to_color else channels
+        if self.channel_order == "bgr" and channels != _COLORS:
+            raise PlanError(f"channel_order = 'bgr' needs 3 channels, got {channels}; nothing was asked: leave it out")
+        for name, values in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(values) not in (1, channels):
+                raise PlanError(
+                    f"{name} needs one value, or one for each of the {channels} channels that the teacher sees, got "
+                    f"{len(values)}; nothing was asked: mend it"
+                )
+        return (channels, *(self.resize or image_shape[1:]))
+
+    def __call__(self, images: Float[Tensor, "b c h w"], *, levels: int | None = None) -> Float[Tensor, "b c2 h2 w2"]:
+        """Prepare images.
+
+        Args:
+            images: in [0, 1].
+            levels: number of values that the teacher tells apart before mean and deviation, or None.
+
+        Returns:
+            What the teacher is to see. With levels, whole steps of the scale: at a scale of 255 and 256 levels exact
+            whole numbers, which a teacher that cuts off fractions takes as they are meant.
+        """
+        if self.resize is not None and tuple(images.shape[2:]) != self.resize:
+            images = functional.interpolate(images, self.resize, mode="bilinear", antialias=True)
+        if levels is None:
+            images = images * self.scale
+        else:
+            images = (images * (levels - 1)).round() * (self.scale / (levels - 1))
+        if self.gray_to_color:
+            images = images.expand(-1, _COLORS, -1, -1)
+        if self.channel_order == "bgr":
+            images = images.flip(1)
+        if self.mean == (0.0,) and self.deviation == (1.0,):
+            return images
+        mean, deviation = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.deviation))
+        return (images - mean) / deviation
+
+
+class PreparedTeacher:
+    """A teacher behind its door: it takes images in [0, 1], whatever the one inside was trained on.
+
+    Args:
+        teacher: the one inside.
+        preparation: what it needs.
+        image_shape: channels, height and width in front of the door.
+        levels: number of values a pixel may take in front of the door; by default those of the teacher inside.
+            A search rounds points to them before it measures them, so its steps are no smaller than a level.
+
+    Raises:
+        PlanError: what comes out of the preparation is not what the teacher takes.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        preparation: Preparation,
+        *,
+        image_shape: tuple[int, int, int],
+        levels: int | None = None,
+    ) -> None:
+        inside = teacher.spec
+        taken = preparation.taken_shape(image_shape)
+        if taken != tuple(inside.input_shape):
+            raise PlanError(
+                f"images of shape {image_shape} become {taken} at the teacher's door, and it takes "
+                f"{tuple(inside.input_shape)}; nothing was asked: set input_shape, resize and gray_to_color to fit"
+            )
+        self._teacher, self._preparation = teacher, preparation
+        self.spec: TeacherSpec = replace(
+            inside,
+            input_shape=image_shape,
+            bounds=(0.0, 1.0),
+            levels=inside.levels if levels is None else levels,
+            fingerprint=f"{inside.fingerprint} behind {preparation!r} of {image_shape}",
+        )
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
+        with torch.no_grad():
+            return self._teacher(self._preparation(images, levels=self.spec.levels))
+
+
+class ServedTeacher:
+    """A teacher that is asked in another way than it says itself: at another rate, or more calls at once.
+
+    Args:
+        teacher: the one inside; with several calls in flight, threads ask it at once.
+        service: how it is asked.
+    """
+
+    def __init__(self, teacher: Teacher, service: Service) -> None:
+        self._teacher = teacher
+        self.spec: TeacherSpec = replace(teacher.spec, service=service)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
+        return self._teacher(images)

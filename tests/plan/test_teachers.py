@@ -1,0 +1,105 @@
+"""Teachers by their URI: options in it, keys beside it, and the door that they ask for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from db3kd.errors import PlanError
+from db3kd.models import build, weights
+from db3kd.plan import Plan, parse_plan, parse_sections
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.teachers import open_teacher
+from db3kd.teachers import Preparation, PreparedTeacher, TorchTeacher
+from known_teachers import Sectors
+
+described = Sectors((3, 8, 8))
+
+
+def sees_whole_numbers(images: object) -> list[int]:
+    """A callable of a user's own."""
+    return [0] * len(images)  # type: ignore[arg-type]  # an array
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> str:
+    module = build("lenet5-fifth", (3, 16, 16), 4)
+    path = tmp_path / "teacher.safetensors"
+    path.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (3, 16, 16), 4)))
+    return f"torch:lenet5-fifth@{path}"
+
+
+def _section(content: dict[str, object]) -> TeacherSection:
+    section = parse_sections({"teacher": content}, "the test").teacher
+    assert section is not None
+    return section
+
+
+def test_options_of_a_uri_are_the_keys_beside_it(network: str) -> None:
+    options = "scale=255&channel_order=bgr&mean=1,2,3&deviation=4,5,6&resize=16,16&input_shape=3,20,20&levels=256"
+    written = _section({"uri": f"{network}?{options}"})
+    keys: dict[str, object] = {"scale": 255, "channel_order": "bgr", "mean": [1, 2, 3], "deviation": [4, 5, 6]}
+    assert written == _section({"uri": network, **keys, "resize": [16, 16], "input_shape": [3, 20, 20], "levels": 256})
+    teacher = open_teacher(written).teacher
+    assert isinstance(teacher, PreparedTeacher)
+    assert (teacher.spec.input_shape, teacher.spec.bounds, teacher.spec.levels) == ((3, 20, 20), (0.0, 1.0), 256)
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("{}?scale=255&scale=1", "twice"),
+        ("{}?scale=many", "scale"),
+        ("{}?brightness=2", "brightness"),
+        ("{}?mean=", "mean"),
+    ],
+)
+def test_an_option_that_is_none_is_named(network: str, uri: str, told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        _section({"uri": uri.format(network)})
+
+
+def test_the_door_brings_images_to_the_network_in_the_file(network: str) -> None:
+    module, _ = weights.from_file(network.partition("@")[2])
+    gray = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    opened = open_teacher(_section({"uri": f"{network}?gray_to_color=true&mean=0.5&deviation=0.25"}))
+    assert opened.teacher.spec.input_shape == (1, 16, 16)
+    with torch.no_grad():
+        expected = module(((gray - 0.5) / 0.25).expand(-1, 3, -1, -1)).argmax(1)
+    assert torch.equal(opened.teacher(gray), expected)
+
+
+def test_a_run_that_kept_its_plan_with_all_defaults_opens_the_same_teacher(network: str) -> None:
+    for uri in (network, f"{network}?scale=255", "python:test_teachers:described?scale=2"):
+        content = {"teacher": {"uri": uri}, "images": {"source": "mnist"}}
+        plan = parse_plan(content, "the test")
+        kept = Plan.model_validate(plan.sections())
+        if uri.startswith("torch:"):
+            assert open_teacher(kept.teacher).teacher.spec == open_teacher(plan.teacher).teacher.spec
+        assert kept == plan
+
+
+def test_without_a_key_of_the_door_there_is_none(network: str) -> None:
+    assert isinstance(open_teacher(_section({"uri": network})).teacher, TorchTeacher)
+
+
+def test_a_teacher_that_describes_itself_may_be_put_behind_a_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "users_own", __import__("types").ModuleType("users_own"))
+    monkeypatch.setattr("users_own.described", described, raising=False)
+    monkeypatch.setattr("users_own.decide", sees_whole_numbers, raising=False)
+    plain = open_teacher(_section({"uri": "python:users_own:described"})).teacher
+    assert plain is described
+    behind = open_teacher(_section({"uri": "python:users_own:described?gray_to_color=true"})).teacher
+    assert behind.spec.input_shape == (1, 8, 8)
+    with pytest.raises(PlanError, match="max_batch"):
+        open_teacher(_section({"uri": "python:users_own:described?max_batch=7"}))
+    callable_ = open_teacher(_section({"uri": "python:users_own:decide?input_shape=1,9,9&num_classes=2&scale=255"}))
+    assert callable_.teacher.spec.bounds == (0.0, 1.0)
+
+
+def test_bounds_and_a_door_exclude_each_other_and_resize_needs_the_images_shape(network: str) -> None:
+    with pytest.raises(PlanError, match="bounds"):
+        open_teacher(_section({"uri": network, "bounds": [0, 255], "scale": 255}))
+    with pytest.raises(PlanError, match="input_shape"):
+        open_teacher(_section({"uri": network, "resize": [16, 16]}))
+    assert Preparation(scale=255.0).bounds == (0.0, 255.0)

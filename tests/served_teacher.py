@@ -1,0 +1,80 @@
+"""Our own server: on loopback, as `db3kd serve` runs it, in a thread of the test; or without a socket, by a call."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from db3kd.ledger import Ledger
+from db3kd.serving import Clients, Grant, Limits, make_application
+from db3kd.serving.binding import configure
+from db3kd.teachers import Teacher
+
+
+@contextmanager
+def served(
+    teacher: Teacher, grants: Mapping[str, Grant] | None = None, *, limits: Limits | None = None, port: int = 0
+) -> Iterator[str]:
+    """Serve a teacher while the test goes on; yields the server's URL."""
+    limits = limits or Limits()
+    with Ledger(None) as ledger:
+        clients = Clients(ledger, grants or {}, burst=limits.rows)
+        application = make_application(teacher, clients, limits=limits)
+        server = uvicorn.Server(configure(application, "127.0.0.1", port))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not server.started:
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        (listening,) = server.servers[0].sockets
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            clients.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode(errors="replace")
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+def call(
+    application: Starlette, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Call the application itself; an error in it is an error here."""
+    sent: list[dict[str, Any]] = []
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    about = {"headers": pairs, "http_version": "1.1", "scheme": "http", "root_path": "", "server": ("test", 80)}
+    asyncio.run(application({**scope, **about}, receive, send))
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], names, content)
