@@ -72,7 +72,8 @@ def test_what_one_run_bought_teaches_a_student_in_another(
     call(*bd, "--run", tmp_path / "bought")
     seen = rows_seen(log)
     transfer = tmp_path / "bought/transfer.safetensors"
-    asked = ("distill", "--run", tmp_path / "other", *_SHORT, "--transfer", transfer, "--baselines", "none")
+    bought = ("--transfer", transfer, "--baselines", "none", "--softening", "proportional")
+    asked = ("distill", "--run", tmp_path / "other", *_SHORT, *bought)
     call(*asked)
     assert [student["name"] for student in call(*asked, "--json").figures["students"]] == ["bd"]
     assert rows_seen(log) == seen
