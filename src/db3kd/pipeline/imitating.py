@@ -16,12 +16,11 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.models import build, weights
 from db3kd.pipeline.exploring import Explored, opinions
 from db3kd.pipeline.story import Progress, silent
+from db3kd.pipeline.students import drop_state, keep_state, kept_network, kept_state
 from db3kd.runs import Run
 from db3kd.synthesis.candidates import supply
-from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
-_STATE = "db3kd-imitation-1"
 _SECONDS_BETWEEN_STATES = 5.0
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 
@@ -80,26 +79,25 @@ def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, pr
 
     Cost: no query.
     """
-    file, state_file = f"{name}.safetensors", f"{name}.state.safetensors"
-    kept = run.get(file)
+    kept = kept_network(run, name)
     if kept is not None:
-        run.remove(state_file)
-        return weights.from_bytes(kept, str(run.folder / file))[0]
+        drop_state(run, name)
+        return kept
     shape, num_classes = _shape_of(explored), explored.answers.num_classes
     student = begun = build(imitation.student, shape, num_classes, seed=imitation.seed)
-    state, kept_at = _read_state(run, state_file), time.monotonic()
+    state, kept_at = kept_state(run, name), time.monotonic()
     for epoch in range(0 if state is None else state.epoch, imitation.recipe.epochs):
         progress(f"train {name}", epoch, imitation.recipe.epochs, "epochs")
         images, objective = _lesson(explored, imitation, epoch)
         student, state, line = _one_epoch(begun, images, objective, imitation, epoch, state)
         run.append_line({"student": name} | {"epoch": line.number} | asdict(line))
         if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES:
-            run.put(state_file, pack(state.tensors, {"epoch": str(state.epoch)}, kind=_STATE))
+            keep_state(run, name, state)
             kept_at = time.monotonic()
     progress(f"train {name}", imitation.recipe.epochs, imitation.recipe.epochs, "epochs")
     header = weights.describe(imitation.student, shape, num_classes, dataset="made images")
-    run.put(file, weights.to_bytes(student, header))
-    run.remove(state_file)
+    run.put(f"{name}.safetensors", weights.to_bytes(student, header))
+    drop_state(run, name)
     return student.cpu()
 
 
@@ -149,13 +147,3 @@ def _lesson(explored: Explored, imitation: Imitation, epoch: int) -> tuple[Datas
 def _shape_of(explored: Explored) -> tuple[int, int, int]:
     _, channels, height, width = explored.answers.questions.pixels.shape
     return channels, height, width
-
-
-def _read_state(run: Run, file: str) -> TrainingState | None:
-    data = run.get(file)
-    if data is None:
-        return None
-    tensors, header = unpack(
-        data, kind=_STATE, origin=str(run.folder / file), way_out="delete it and run again: the training starts anew"
-    )
-    return TrainingState(int(header["epoch"]), tensors)

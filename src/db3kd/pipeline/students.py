@@ -59,14 +59,13 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         PlanError: architecture, images and objective do not fit each other.
         StorageError: the disk is full; the last kept state is whole.
     """
-    state_file = f"{name}.state.safetensors"
     kept = kept_network(run, name)
     if kept is not None:
         # A kill may have come between the weights and the end of their training's state.
-        run.remove(state_file)
+        drop_state(run, name)
         return kept
     num_classes = num_classes or _count_classes(images, objective)
-    resume = _read_state(run, state_file)
+    resume = kept_state(run, name)
     done = 0 if resume is None else resume.epoch
     progress(f"train {name}", done, recipe.epochs, "epochs")
     run.rewrite_lines([line for line in run.lines() if line["student"] != name or int(str(line["epoch"])) <= done])
@@ -83,7 +82,7 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
     )
     header = weights.describe(architecture, images.image_shape, num_classes, dataset=images.name)
     run.put(f"{name}.safetensors", weights.to_bytes(module, header))
-    run.remove(state_file)
+    drop_state(run, name)
     return module.cpu()
 
 
@@ -104,6 +103,41 @@ def kept_network(run: Run, name: str) -> nn.Module | None:
     return None if kept is None else weights.from_bytes(kept, str(run.folder / name))[0]
 
 
+def keep_state(run: Run, name: str, state: TrainingState) -> None:
+    """Keep where the unfinished training of a network is."""
+    run.put(_state_file(name), pack(state.tensors, {"epoch": str(state.epoch)}, kind=_STATE))
+
+
+def kept_state(run: Run, name: str) -> TrainingState | None:
+    """Read where the training of a network was interrupted; None where it was not.
+
+    Args:
+        run: keeps it.
+        name: of the network in the run.
+
+    Returns:
+        The last state that was kept.
+
+    Raises:
+        ArtifactError: the file was edited or truncated.
+    """
+    data = run.get(_state_file(name))
+    if data is None:
+        return None
+    way_out = "delete it and run again: the training starts anew"
+    tensors, header = unpack(data, kind=_STATE, origin=str(run.folder / _state_file(name)), way_out=way_out)
+    return TrainingState(int(header["epoch"]), tensors)
+
+
+def drop_state(run: Run, name: str) -> None:
+    """Forget it, once the network is finished."""
+    run.remove(_state_file(name))
+
+
+def _state_file(name: str) -> str:
+    return f"{name}.state.safetensors"
+
+
 def last_losses(run: Run) -> Mapping[str, float]:
     """Read the loss of each student's last epoch from the run's `training.jsonl`."""
     return {str(line["student"]): float(str(line["loss"])) for line in run.lines()}
@@ -119,22 +153,11 @@ def _noting(
         nonlocal kept_at
         run.append_line({"student": name} | {"epoch": epoch.number} | asdict(epoch))
         if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < epochs:
-            current = state()
-            run.put(f"{name}.state.safetensors", pack(current.tensors, {"epoch": str(current.epoch)}, kind=_STATE))
+            keep_state(run, name, state())
             kept_at = time.monotonic()
         progress(f"train {name}", epoch.number, epochs, "epochs")
 
     return note
-
-
-def _read_state(run: Run, file: str) -> TrainingState | None:
-    data = run.get(file)
-    if data is None:
-        return None
-    tensors, header = unpack(
-        data, kind=_STATE, origin=str(run.folder / file), way_out="delete it and run again: the training starts anew"
-    )
-    return TrainingState(int(header["epoch"]), tensors)
 
 
 def _count_classes(images: Dataset, objective: Objective) -> int:
