@@ -96,7 +96,7 @@ def test_a_server_killed_in_mid_search_and_restarted_loses_nothing(
         server.kill()
         server.communicate()
         server = _serve(port, log)
-        finish(asking)
+        told = finish(asking).err
     finally:
         server.kill()
         server.communicate()
@@ -106,5 +106,6 @@ def test_a_server_killed_in_mid_search_and_restarted_loses_nothing(
     with Run(tmp_path / "over") as run:
         charged = run.statement().total
     asked = rows_seen(tmp_path / "here")
+    assert ("charged again" in told) == (charged > asked)
     # Paid twice: at most the calls that were in flight, and the ledger is never below what was served.
     assert asked <= rows_seen(log) <= charged <= asked + 4 * 16

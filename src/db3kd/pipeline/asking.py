@@ -6,6 +6,7 @@ of a run gets its oracle stands here too.
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.teachers.recorded import describe
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
+
+_log = logging.getLogger(__name__)
 
 # A kill wastes at most one lease; a lease costs one write to the disk.
 _LEASE = 16_384
@@ -183,11 +186,19 @@ def asking(
     """
     with run.ledger().account(stage, limits=budget.limits(stage), block=_LEASE, held_out=held_out) as account:
         oracle = Oracle(teacher, account)
-        if not run.answers_path.exists():
-            yield oracle
-            return
-        with Answers(run.answers_path, describe(teacher.spec)) as answers:
-            yield Recalling(oracle, answers)
+        try:
+            if not run.answers_path.exists():
+                yield oracle
+                return
+            with Answers(run.answers_path, describe(teacher.spec)) as answers:
+                yield Recalling(oracle, answers)
+        finally:
+            if oracle.usage.repeated:
+                _log.warning(
+                    "%s: %d rows were charged again, since a call whose answer did not come may have been served",
+                    stage,
+                    oracle.usage.repeated,
+                )
 
 
 def record(run: Run, teacher: Teacher, earlier: Sequence[Path] = ()) -> int:

@@ -93,7 +93,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "digits": {"implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": "./model.joblib"}},
         "pages": {
             "implementation": "runtime.OnnxRuntime",
-            "parameters": {"uri": "./model.onnx"},
+            "parameters": {"uri": str(folder / "pages/model.onnx")},
             "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, *SHAPE]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 7]}],
         },
@@ -128,7 +128,8 @@ def _ready(server: subprocess.Popen[bytes], url: str, folder: Path) -> str:
     while time.monotonic() < deadline:
         assert server.poll() is None, (folder / "server.log").read_text()
         try:
-            if urllib3.request("GET", f"{url}/v2/health/ready", retries=False).status == 200:
+            asked = [f"{url}/v2/models/{name}/ready" for name in ("digits", "pages")]
+            if all(urllib3.request("GET", one, retries=False).status == 200 for one in asked):
                 return url
         except urllib3.exceptions.HTTPError:
             pass

@@ -204,7 +204,7 @@ class TestFaults:
             oracle = Oracle(_open(server), account)
             with pytest.raises(InvalidDecision, match=told):
                 oracle(IMAGES)
-            assert (account.spent, len(server.requests), oracle.usage.rows) == (10, 1, 0)
+            assert (account.spent, len(server.requests)) == (10, 1)
 
     def test_the_answer_to_another_request_is_refused(self) -> None:
         def script(handler: Handler, number: int) -> bool:
@@ -260,7 +260,7 @@ def test_what_came_before_a_failure_or_the_end_of_the_budget_is_kept(tmp_path: P
         with ledger.account("label") as account, Journal(tmp_path / "j", b"x") as journal:
             assert torch.equal(Remembering(Oracle(teacher, account), journal)(IMAGES), known(IMAGES))
             # Only what failed, and what was in flight beside it, was asked again.
-            assert 30 <= journal.replayed <= 40
+            assert 30 <= journal.replayed <= 50
 
 
 class TestSecrets:
