@@ -62,6 +62,9 @@ class Remembering:
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Answer; batch by batch, so that a kill loses the batches in flight and no more."""
+        if not len(images):
+            # Split, no image at all would still make one batch.
+            return torch.zeros(0, dtype=torch.int64, device=images.device)
         batches = images.split(self.spec.max_batch)
         answers = []
         for batch in batches:
