@@ -92,36 +92,11 @@ def label(
     made = kept_synthesis(run)
     if made is not None and made.images.digest == images.digest:
         provenance["image_queries"] = str(sum(made.figures.queries.values()))
-    pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
-    parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
-    # A shard that was put back by hand may stand behind one that is missing.
-    done = sum(len(parts[index]) for index in run.shards.finished() if index < len(parts))
-    progress("label", done, len(images), "images")
-    with asking(run, teacher, budget, "label") as oracle:
-        for index, rows in enumerate(parts):
-            identity = scope + index.to_bytes(4, "big")
-            if run.shards.get(index) is not None:
-                _check_shard(run, index, identity)
-                continue
-            with run.shards.journal(index, identity) as journal:
-                before = _work_of(labelling)
-                shard = make_shard(
-                    Remembering(oracle, journal),
-                    images.subset(rows),
-                    decisions[rows],
-                    pool,
-                    labelling,
-                    examples=EXAMPLES if index == 0 else 0,
-                    probes=-(-labelling.keep_probes * len(rows) // len(images)),
-                )
-            header = {"identity": identity.hex(), **_spent_since(before, labelling)}
-            run.shards.put(index, pack(shard, header, kind=_SHARD))
-            done += len(rows)
-            progress("label", done, len(images), "images")
-    transfer = _assemble(run, images, decisions, provenance, scope=scope, count=len(parts))
+    count = _buy_shards(run, teacher, images, decisions, labelling, scope=scope, budget=budget, progress=progress)
+    transfer = _assemble(run, images, decisions, provenance, scope=scope, count=count)
     if labelling.keep_probes:
-        _put_probes(run, len(parts), labelling.keep_probes)
+        _put_probes(run, count, labelling.keep_probes)
     run.put(TRANSFER, transfer.to_bytes())
     return transfer
 
@@ -187,6 +162,47 @@ def read_shard(run: Run, index: int) -> tuple[dict[str, Tensor], dict[str, str]]
         origin=origin,
         way_out="delete it and run again: only this shard is made, and its queries paid, again",
     )
+
+
+def _buy_shards(
+    run: Run,
+    teacher: Teacher,
+    images: Dataset,
+    decisions: Int[Tensor, " n"],
+    labelling: Labelling,
+    *,
+    scope: bytes,
+    budget: Budget,
+    progress: Progress,
+) -> int:
+    """Buy the shards that are still missing; give how many there are in all."""
+    pool = ExemplarPool(images, decisions, num_classes=teacher.spec.num_classes)
+    parts = torch.arange(len(images)).split(images_per_shard(images.image_shape, teacher.spec.num_classes))
+    # A shard that was put back by hand may stand behind one that is missing.
+    done = sum(len(parts[index]) for index in run.shards.finished() if index < len(parts))
+    progress("label", done, len(images), "images")
+    with asking(run, teacher, budget, "label") as oracle:
+        for index, rows in enumerate(parts):
+            identity = scope + index.to_bytes(4, "big")
+            if run.shards.get(index) is not None:
+                _check_shard(run, index, identity)
+                continue
+            with run.shards.journal(index, identity) as journal:
+                before = _work_of(labelling)
+                shard = make_shard(
+                    Remembering(oracle, journal),
+                    images.subset(rows),
+                    decisions[rows],
+                    pool,
+                    labelling,
+                    examples=EXAMPLES if index == 0 else 0,
+                    probes=-(-labelling.keep_probes * len(rows) // len(images)),
+                )
+            header = {"identity": identity.hex(), **_spent_since(before, labelling)}
+            run.shards.put(index, pack(shard, header, kind=_SHARD))
+            done += len(rows)
+            progress("label", done, len(images), "images")
+    return len(parts)
 
 
 def _assemble(
