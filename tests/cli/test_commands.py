@@ -60,7 +60,7 @@ def test_label_distill_evaluate_report_one_after_the_other(
     page = (run / "report.html").read_bytes()
     (run / "report.html").unlink()
     shown = call("report", run)
-    assert "boundary distance (BD)" in shown.out
+    assert "decisions, smoothed" in shown.out
     assert (run / "report.html").read_bytes() == page
     assert call("report", run, "--json").figures == report
     assert rows_seen(log) == bought["queries"]["total"] + 12
@@ -101,7 +101,7 @@ def test_run_does_the_whole_plan_and_again_does_nothing(call: Caller, plan: Path
     assert report["queries"]["total"] + 12 == rows_seen(log)
     assert report["seconds"] > 0
     seen = rows_seen(log)
-    assert "minimal boundary distance" in call("run", plan, "--run", tmp_path / "run").out
+    assert "decisions, smoothed" in call("run", plan, "--run", tmp_path / "run").out
     assert rows_seen(log) == seen
     status = call("status", tmp_path / "run", "--json").figures
     assert {stage["state"] for stage in status["stages"]} == {"done"}

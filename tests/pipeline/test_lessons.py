@@ -13,7 +13,7 @@ from db3kd.evaluation import logits
 from db3kd.execution import Labelling
 from db3kd.pipeline import Budget, Distillation, Priming
 from db3kd.pipeline.labelling import label
-from db3kd.pipeline.lessons import lesson_costs, lessons, own_lesson
+from db3kd.pipeline.lessons import lesson_costs, lessons, own_label, own_lesson
 from db3kd.pipeline.story import Beside
 from db3kd.pipeline.supplement import kept_supplement
 from db3kd.runs import Run
@@ -167,3 +167,9 @@ class TestSupplement:
         other = replace(transfer, provenance={**transfer.provenance, "primer_seed": "7"})
         with pytest.raises(RunMismatch, match="decisions of other images"):
             kept_supplement(Run(tmp_path), other, replace(DISTILLATION, beside=("mixtures",)))
+
+
+def test_a_student_is_called_by_what_it_learned_from() -> None:
+    assert own_label(DISTILLATION.softened_by("primers")) == "what primers think"
+    assert own_label(DISTILLATION.softened_by("smoothed")) == "decisions, smoothed"
+    assert own_label(DISTILLATION) == own_label(DISTILLATION.softened_by("inverse")) == ""

@@ -26,6 +26,8 @@ _SOFTENING = {
     "inverse": inverse_distance,
     "smoothed": smoothed_decision,
 }
+# What a run's own student is called in tables where it learned from no distance, whatever the labelling's method was.
+_OWN_LABELS = {"primers": "what primers think", "smoothed": "decisions, smoothed"}
 _BY_DISTANCE = ("proportional", "relative", "inverse")
 
 
@@ -82,6 +84,11 @@ def lesson_names(transfer: TransferSet, distillation: Distillation) -> tuple[str
     possible = {"true-labels": transfer.images.labels is not None, "hard-decisions": True}
     beside = tuple(name for name in distillation.baselines if possible[name])
     return (*sorted(beside, key=list(possible).index), transfer.provenance["method"])
+
+
+def own_label(distillation: Distillation) -> str:
+    """Tell what tables call a run's own student; empty where it goes by the method that bought its distances."""
+    return _OWN_LABELS.get(distillation.softening, "")
 
 
 def lesson_costs(transfer: TransferSet, distillation: Distillation) -> dict[str, int]:

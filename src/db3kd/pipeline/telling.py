@@ -16,7 +16,7 @@ from db3kd.models import build
 from db3kd.pipeline import reporting
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER, label
-from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons
+from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
 from db3kd.pipeline.supplement import kept_supplement
@@ -213,7 +213,12 @@ def conclude(
                 images=len(transfer),
                 seed=story.distillation.seed,
                 device=story.device,
-            ).model_copy(update={"last_loss": losses.get(files[name])})
+            ).model_copy(
+                update={
+                    "last_loss": losses.get(files[name]),
+                    "label": own_label(story.distillation) if files[name] == STUDENT else "",
+                }
+            )
             for name, student in students.items()
         ]
     report = Report(

@@ -9,11 +9,11 @@ from db3kd.cli.work.tables import print_table
 from db3kd.errors import DataError, RunMismatch
 from db3kd.models import build, parameter_count
 from db3kd.pipeline.labelling import TRANSFER
-from db3kd.pipeline.lessons import check_lessons
+from db3kd.pipeline.lessons import check_lessons, own_label
 from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.students import last_losses
 from db3kd.pipeline.supplement import kept_supplement
-from db3kd.pipeline.telling import student_files, teach
+from db3kd.pipeline.telling import STUDENT, student_files, teach
 from db3kd.pipeline.timing import timed
 from db3kd.plan import parse_sections
 from db3kd.plan.opening import open_distillation
@@ -54,6 +54,7 @@ def distill_student(
     rows: list[dict[str, object]] = [
         {
             "name": name,
+            "label": (own_label(distillation) if files[name] == STUDENT else "") or STUDENT_LABELS.get(name, name),
             "file": str(folder / f"{files[name]}.safetensors"),
             "parameters": parameter_count(student),
             "images": len(transfer),
@@ -96,7 +97,7 @@ def _table(rows: list[dict[str, object]]) -> Table:
         (*columns, Column("parameters"), Column("last loss")),
         tuple(
             (
-                STUDENT_LABELS.get(str(row["name"]), str(row["name"])),
+                str(row["label"]),
                 str(row["file"]),
                 f"{row['epochs']:,}",
                 f"{row['parameters']:,}",
