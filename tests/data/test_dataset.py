@@ -55,6 +55,19 @@ def test_a_subset_keeps_ids_pixels_and_labels_together() -> None:
     assert part.image_shape == (1, 4, 5)
 
 
+def test_joined_images_stay_in_bytes_where_both_are_and_have_no_labels() -> None:
+    first, second = make().subset(torch.arange(3)), make().subset(torch.arange(3, 5))
+    both = first.joined(second, name="both")
+    assert (both.name, both.ids, both.labels) == ("both", (*first.ids, *second.ids), None)
+    assert torch.equal(both.pixels, torch.cat([first.pixels, second.pixels]))
+    other = Dataset("other", ("a", "b"), second.images(), None, ())
+    mixed = first.joined(other)
+    assert mixed.name == first.name
+    assert torch.equal(mixed.pixels, torch.cat([first.images(), other.pixels]))
+    with pytest.raises(DataError, match="unique"):
+        first.joined(first)
+
+
 def test_a_subset_of_nothing_is_a_data_set() -> None:
     assert len(make().subset(torch.tensor([], dtype=torch.int64))) == 0
 

@@ -21,6 +21,7 @@ from db3kd.evaluation.measures import (
     Evaluation,
     evaluate,
     logits,
+    mean_logits,
     predict,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "evaluate",
     "has_flattened",
     "logits",
+    "mean_logits",
     "measure_apart",
     "measure_gain",
     "never_decided",

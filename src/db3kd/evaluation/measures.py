@@ -5,6 +5,7 @@ account. All shares are fractions of 1, and a share of nothing is None. Called b
 by the report, which draws the bins; `dataclasses.asdict` makes JSON of an `Evaluation`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -190,6 +191,25 @@ def logits(
         answered = torch.cat([asked(gather(pixels, rows).to(target)).float() for rows in batches])
     # A tensor made in inference mode could not take part in a training; a copy made outside of it can.
     return answered.cpu().clone()
+
+
+def mean_logits(
+    modules: Sequence[nn.Module],
+    images: Dataset | UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    *,
+    device: str = "cpu",
+) -> Float[Tensor, "n num_classes"]:
+    """Ask several networks for their logits, and give the mean.
+
+    Args:
+        modules: at least one network; see `logits`.
+        images: as there.
+        device: as there.
+
+    Returns:
+        32-bit, on the CPU.
+    """
+    return torch.stack([logits(module, images, device=device) for module in modules]).mean(dim=0)
 
 
 def _check(name: str, classes: Int[Tensor, " n"] | None, count: int, num_classes: int) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from db3kd.data import Dataset, from_arrays
 from db3kd.errors import InputError, RunMismatch
-from db3kd.evaluation import Gain, has_flattened, logits, measure_gain
+from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_gain
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
 from db3kd.pipeline.story import Budget, Progress, silent
@@ -130,11 +130,6 @@ def explore(
     return Explored(answers, last, tuple(gains), stopped)
 
 
-def opinions(primers: Sequence[nn.Module], images: Tensor, *, device: str = "cpu") -> Tensor:
-    """Give the mean of the primers' logits on 8-bit images."""
-    return torch.stack([logits(primer, images, device=device) for primer in primers]).mean(dim=0)
-
-
 def _check(spec: TeacherSpec, exploring: Exploring) -> None:
     check_makeable(spec)
     if exploring.queries < 1 or exploring.networks < 2:
@@ -194,7 +189,7 @@ def _recipe(answers: int, seen: int) -> Recipe:
 def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> Gain:
     rows = answers.apart().nonzero()[:, 0]
     pixels = answers.questions.pixels[rows]
-    earlier, later = (opinions(primers, pixels, device=device).argmax(dim=1) for primers in (before, after))
+    earlier, later = (mean_logits(primers, pixels, device=device).argmax(dim=1) for primers in (before, after))
     return measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))
 
 

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from db3kd.data import Dataset, from_arrays
+from db3kd.evaluation import mean_logits
 from db3kd.models import build, weights
-from db3kd.pipeline.exploring import Explored, opinions
+from db3kd.pipeline.exploring import Explored
 from db3kd.pipeline.story import Progress, silent
 from db3kd.pipeline.students import drop_state, keep_state, kept_network, kept_state
 from db3kd.runs import Run
@@ -138,7 +139,7 @@ def _lesson(explored: Explored, imitation: Imitation, epoch: int) -> tuple[Datas
     rows = rows[torch.randperm(len(rows), generator=generator)[: imitation.answered]]
     made = supply(answers, imitation.candidates, generator)
     pixels = torch.cat([made.pixels, answers.questions.pixels[rows]])
-    thought = (opinions(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
+    thought = (mean_logits(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
     decided = functional.one_hot(answers.decisions[rows], answers.num_classes).to(thought.dtype)
     thought[len(made) :] = torch.lerp(thought[len(made) :], decided, imitation.trust)
     return from_arrays(pixels, name="made images"), Objective(soft_labels=thought, temperature=imitation.temperature)

@@ -12,9 +12,9 @@ import torch
 
 from db3kd.data import Dataset
 from db3kd.errors import InputError
-from db3kd.evaluation import logits
+from db3kd.evaluation import mean_logits
 from db3kd.pipeline.story import Distillation
-from db3kd.pipeline.supplement import NOTHING, Supplement, joined
+from db3kd.pipeline.supplement import NOTHING, Supplement
 from db3kd.softening import inverse_distance, proportional_distance, relative_distance, smoothed_decision
 from db3kd.tensors import Float, Tensor
 from db3kd.training import Objective
@@ -151,7 +151,7 @@ def own_lesson(
     check_lessons(transfer, distillation, supplement)
     if distillation.queries_per_pair is not None:
         transfer = transfer.at(distillation.queries_per_pair)
-    images = reduce(joined, (transfer.images, *supplement.images))
+    images = reduce(Dataset.joined, supplement.images, transfer.images)
     known = transfer.images.labels if distillation.classes == "true" else transfer.decisions
     assert known is not None, "checked before"
     decisions = torch.cat([transfer.decisions, *supplement.decisions])
@@ -200,7 +200,7 @@ def _soften(
 ) -> Float[Tensor, "m num_classes"]:
     at = distillation.softening_temperature
     if distillation.softening == "primers":
-        opinions = torch.stack([logits(primer, images, device=device) for primer in supplement.primers]).mean(dim=0)
+        opinions = mean_logits(supplement.primers, images, device=device)
         # The teacher has the last word on what is on top: where primers put another class there, its gap counts as 0.
         gaps = (opinions.gather(1, decisions[:, None]) - opinions).clamp_min(0.0)
         return proportional_distance(gaps, decisions, at)

@@ -83,8 +83,8 @@ def prime(  # teacher, images and what is known of them; the rest is keyword-onl
     asked = mixtures(images, mixtures_for(len(images), priming), seed=priming.seed)
     answers = decide(run, teacher, asked, budget=budget, stage=priming.name, progress=progress)
     decided = answers < teacher.spec.num_classes
-    lesson, answers = _joined(images, asked.subset(decided.nonzero()[:, 0])), answers[decided]
-    objective = Objective(labels=torch.cat([decisions, answers]))
+    lesson = images.joined(asked.subset(decided.nonzero()[:, 0]), name=f"{images.name} and mixtures")
+    objective = Objective(labels=torch.cat([decisions, answers[decided]]))
     recipe = priming.recipe or primer_recipe(len(lesson))
     primers = tuple(
         train(
@@ -201,13 +201,6 @@ def closeness(
     slopes = Guide(primers, torch.zeros(0, points[0].numel())).slopes(points, Goals.reach(classes))
     ways = (points - images).flatten(1)
     return torch.nn.functional.cosine_similarity(slopes.normals, ways).mean().item()
-
-
-def _joined(images: Dataset, asked: Dataset) -> Dataset:
-    """The images and their mixtures as one set."""
-    alike = images.pixels.dtype == asked.pixels.dtype
-    pixels = torch.cat([images.pixels, asked.pixels if alike else asked.images()])
-    return Dataset(f"{images.name} and mixtures", (*images.ids, *asked.ids), pixels, None, images.class_names)
 
 
 def _subspace(

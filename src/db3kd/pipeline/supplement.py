@@ -6,7 +6,6 @@ from them at no further query. Called by `lessons`' callers; buying them is the 
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from db3kd.data import Dataset
@@ -66,13 +65,6 @@ def kept_supplement(run: Run, transfer: TransferSet, distillation: Distillation)
         decisions.append(found[1])
     primers = kept_primers(run).networks if distillation.softening == "primers" else ()
     return Supplement(tuple(images), tuple(decisions), primers)
-
-
-def joined(first: Dataset, second: Dataset) -> Dataset:
-    """Put two sets of images together; without labels, and 8-bit where both are."""
-    alike = first.pixels.dtype == second.pixels.dtype
-    parts = (first.pixels, second.pixels) if alike else (first.images(), second.images())
-    return Dataset(first.name, (*first.ids, *second.ids), torch.cat(parts), None, first.class_names)
 
 
 def _probes(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor, " p"]] | None:

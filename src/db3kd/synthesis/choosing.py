@@ -34,13 +34,13 @@ def beliefs(
 
 
 def disagreement(beliefs: Float[Tensor, "p n num_classes"]) -> Float[Tensor, " n"]:
-    """Measure what an answer would teach the ensemble: the bits by which its primers differ.
+    """Measure what an answer would teach the ensemble: how far its primers differ, in nats.
 
     Args:
         beliefs: probabilities, primer by primer.
 
     Returns:
-        Entropy of the mean less mean entropy, in nats: high where primers are sure of different classes, 0 where they
+        Entropy of the mean less mean entropy: high where primers are sure of different classes, 0 where they
         are unsure alike.
 
     Source: Houlsby et al. (2011), "Bayesian active learning by disagreement", with an ensemble for the posterior.
