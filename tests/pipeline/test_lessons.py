@@ -109,8 +109,9 @@ def _bought(folder: Path, *, guided: bool = True) -> TransferSet:
 class TestSupplement:
     def test_the_teacher_is_quoted_on_mixtures_and_probes_and_an_epoch_stays_as_long(self, tmp_path: Path) -> None:
         transfer = _bought(tmp_path)
-        asked = replace(DISTILLATION, beside=("mixtures", "probes"))
-        lesson = own_lesson("guided", transfer, asked, kept_supplement(Run(tmp_path), transfer, asked))
+        supplement = kept_supplement(Run(tmp_path), transfer, beside=("mixtures", "probes"))
+        assert not supplement.primers
+        lesson = own_lesson("guided", transfer, DISTILLATION, supplement)
         assert len(lesson.images) == IMAGES + 30 + 25
         assert lesson.images_per_epoch == IMAGES
         assert lesson.objective.labels is not None
@@ -123,9 +124,8 @@ class TestSupplement:
 
     def test_primers_teach_what_they_think_on_average(self, tmp_path: Path) -> None:
         transfer = _bought(tmp_path, guided=False)
-        asked = replace(DISTILLATION.softened_by("primers"), beside=("mixtures",))
-        supplement = kept_supplement(Run(tmp_path), transfer, asked)
-        lesson = own_lesson("sd", transfer, asked, supplement)
+        supplement = kept_supplement(Run(tmp_path), transfer, beside=("mixtures",), primers=True)
+        lesson = own_lesson("sd", transfer, DISTILLATION.softened_by("primers"), supplement)
         first, second = (logits(primer, lesson.images) for primer in supplement.primers)
         opinions, decided = (first + second) / 2, lesson.objective.labels
         assert decided is not None
@@ -154,19 +154,23 @@ class TestSupplement:
     def test_what_a_run_does_not_hold_is_refused(self, tmp_path: Path) -> None:
         with Run(tmp_path) as run:
             transfer = label(run, Sectors(classes=CLASSES), _images(), Labelling(SampleDistance(), 0), budget=Budget())
-        for way, missing in (
-            (replace(DISTILLATION, beside=("mixtures",)), "holds no mixtures"),
-            (replace(DISTILLATION, beside=("probes",)), "holds no probes"),
-            (DISTILLATION.softened_by("primers"), "this run has none"),
-        ):
-            with pytest.raises(InputError, match=missing):
-                own_lesson("sd", transfer, way, kept_supplement(Run(tmp_path), transfer, way))
+        missing: tuple[Beside, ...] = ("mixtures", "probes")
+        for name in missing:
+            with pytest.raises(InputError, match=f"holds no {name}"):
+                kept_supplement(Run(tmp_path), transfer, beside=(name,))
+        with pytest.raises(InputError, match="this run has none"):
+            own_lesson(
+                "sd",
+                transfer,
+                DISTILLATION.softened_by("primers"),
+                kept_supplement(Run(tmp_path), transfer, primers=True),
+            )
 
     def test_mixtures_that_are_not_those_that_were_asked_about_are_refused(self, tmp_path: Path) -> None:
         transfer = _bought(tmp_path, guided=False)
         other = replace(transfer, provenance={**transfer.provenance, "primer_seed": "7"})
         with pytest.raises(RunMismatch, match="decisions of other images"):
-            kept_supplement(Run(tmp_path), other, replace(DISTILLATION, beside=("mixtures",)))
+            kept_supplement(Run(tmp_path), other, beside=("mixtures",))
 
 
 def test_a_student_is_called_by_what_it_learned_from() -> None:

@@ -23,11 +23,7 @@ from db3kd.pipeline.supplement import NOTHING, Supplement, kept_supplement
 from db3kd.report.schema import StudentFigures
 from db3kd.runs import Run
 from db3kd.teachers import TorchTeacher
-from db3kd.training import student_recipe
 from db3kd.transfer import TransferSet, transfer_from_bytes
-
-# How a run's mixtures and primers are read; the rules are chosen row by row.
-_PRIMED = Distillation("", student_recipe(""), softening="primers", beside=("mixtures",))
 
 
 @dataclass(frozen=True)
@@ -173,7 +169,8 @@ def read_bought(folders: Sequence[Path]) -> tuple[Bought, ...]:
             raise InputError(f"{folder} holds no {TRANSFER}; nothing was trained: finish its `db3kd label` first")
         transfer = transfer_from_bytes(data, str(folder / TRANSFER))
         primed = "primer_queries" in transfer.provenance
-        found.append(Bought(transfer, kept_supplement(run, transfer, _PRIMED) if primed else NOTHING))
+        mixtures = kept_supplement(run, transfer, beside=("mixtures",), primers=True) if primed else NOTHING
+        found.append(Bought(transfer, mixtures))
     return tuple(found)
 
 
@@ -199,21 +196,13 @@ def _primed_lessons(primed: Bought, distillation: Distillation, device: str) -> 
     """Decisions on mixtures; what primers think of the images, and of the mixtures too."""
     primers, smoothed = distillation.softened_by("primers"), distillation.softened_by("smoothed")
     ways = {
-        "mixtures": replace(smoothed, beside=("mixtures",)),
-        "primers": primers,
-        "primers-and-mixtures": replace(primers, beside=("mixtures",)),
+        "mixtures": (replace(smoothed, beside=("mixtures",)), primed.mixtures),
+        "primers": (primers, Supplement(primers=primed.mixtures.primers)),
+        "primers-and-mixtures": (replace(primers, beside=("mixtures",)), primed.mixtures),
     }
     return [
-        own_lesson(
-            name, primed.transfer, way, primed.mixtures if way.beside else _alone(primed.mixtures), device=device
-        )
-        for name, way in ways.items()
+        own_lesson(name, primed.transfer, way, supplement, device=device) for name, (way, supplement) in ways.items()
     ]
-
-
-def _alone(mixtures: Supplement) -> Supplement:
-    """The primers without what they learned from."""
-    return Supplement(primers=mixtures.primers)
 
 
 def _by_images(bought: Sequence[Bought]) -> Sequence[Sequence[Bought]]:

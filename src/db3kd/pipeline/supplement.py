@@ -4,6 +4,7 @@ Mixtures were asked about for the primers, probes were asked about by a search: 
 from them at no further query. Called by `lessons`' callers; buying them is the matter of `priming` and `labelling`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -12,7 +13,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.labelling import kept_probes
 from db3kd.pipeline.priming import kept_mixtures, kept_primers
-from db3kd.pipeline.story import Distillation
+from db3kd.pipeline.story import Beside
 from db3kd.runs import Run
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet
@@ -36,16 +37,19 @@ class Supplement:
 NOTHING = Supplement()
 
 
-def kept_supplement(run: Run, transfer: TransferSet, distillation: Distillation) -> Supplement:
+def kept_supplement(
+    run: Run, transfer: TransferSet, *, beside: Sequence[Beside] = (), primers: bool = False
+) -> Supplement:
     """Read what a student is to learn from beside a transfer set.
 
     Args:
         run: what was bought.
         transfer: of this run.
-        distillation: names the sets, and whether primers are asked.
+        beside: which sets.
+        primers: whether primers are asked.
 
     Returns:
-        The sets that it names, and the primers if it asks for them.
+        These sets, and the primers, if they are wanted, as far as the run holds some.
 
     Raises:
         InputError: the run holds no such set.
@@ -53,7 +57,7 @@ def kept_supplement(run: Run, transfer: TransferSet, distillation: Distillation)
         RunMismatch: mixtures belong to other images.
     """
     images, decisions = [], []
-    for name in distillation.beside:
+    for name in beside:
         found = kept_mixtures(run, transfer) if name == "mixtures" else _probes(run, transfer)
         if found is None:
             way_out = "--primers 4" if name == "mixtures" else "--keep-probes 100000"
@@ -63,8 +67,7 @@ def kept_supplement(run: Run, transfer: TransferSet, distillation: Distillation)
             )
         images.append(found[0])
         decisions.append(found[1])
-    primers = kept_primers(run).networks if distillation.softening == "primers" else ()
-    return Supplement(tuple(images), tuple(decisions), primers)
+    return Supplement(tuple(images), tuple(decisions), kept_primers(run).networks if primers else ())
 
 
 def _probes(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor, " p"]] | None:

@@ -156,7 +156,8 @@ def teach(
     kept = {name: trained for name, file in files.items() if (trained := kept_network(run, file)) is not None}
     if len(kept) == len(files):
         return kept
-    taught = lessons(transfer, distillation, kept_supplement(run, transfer, distillation), device=device)
+    supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=distillation.softening == "primers")
+    taught = lessons(transfer, distillation, supplement, device=device)
     return {
         name: train(
             run,

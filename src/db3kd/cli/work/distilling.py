@@ -44,7 +44,9 @@ def distill_student(
         transfer = kept_transfer(run)
         distillation = open_distillation(sections.distill, primed=has_primers(run), images=len(transfer))
         # Both before the run is bound to them: what cannot be learnt, and a network that cannot be built.
-        check_lessons(transfer, distillation, kept_supplement(run, transfer, distillation))
+        primers = distillation.softening == "primers"
+        supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=primers)
+        check_lessons(transfer, distillation, supplement)
         build(distillation.student, transfer.images.image_shape, transfer.num_classes)
         run.adopt(sections.sections())
         with showing() as stages, timed(run):
