@@ -21,6 +21,7 @@ from db3kd.softening import inverse_distance, relative_distance
 from db3kd.training import Recipe
 from db3kd.transfer import TransferSet
 from known_teachers import Counting, Sectors
+from made_transfers import made_transfer
 from questions import draw_images
 
 ARCHITECTURE = "made_networks:two_layers"
@@ -28,20 +29,9 @@ DISTILLATION = Distillation(ARCHITECTURE, Recipe("adam", 1e-2, epochs=4, batch_s
 IMAGES, CLASSES, QUERIES = 20, 3, 30
 
 
-def _transfer(*, labels: bool = True) -> TransferSet:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (40, 1, 4, 4), generator=generator, dtype=torch.uint8)
-    images = from_arrays(pixels, torch.arange(40) % 3 if labels else None, name="made")
-    decisions = torch.randint(0, 3, (40,), generator=generator)
-    distances = torch.rand(40, 3, generator=generator) + 0.1
-    distances[torch.arange(40), decisions] = torch.inf
-    zeros = torch.zeros(40, 3, dtype=torch.int64)
-    return TransferSet(images, decisions, distances, zeros, zeros, {50: distances * 2}, {"method": "bd"})
-
-
 class TestLessons:
     def test_baselines_stand_beside_the_runs_own_student_which_comes_last(self) -> None:
-        transfer = _transfer()
+        transfer = made_transfer()
         taught = lessons(transfer, DISTILLATION)
         assert list(taught) == ["true-labels", "hard-decisions", "bd"]
         assert taught["true-labels"].objective.labels is transfer.images.labels
@@ -50,15 +40,15 @@ class TestLessons:
         assert taught["bd"].objective.soft_labels is not None
 
     def test_without_true_labels_that_baseline_is_left_out(self) -> None:
-        assert list(lessons(_transfer(labels=False), DISTILLATION)) == ["hard-decisions", "bd"]
+        assert list(lessons(made_transfer(labels=False), DISTILLATION)) == ["hard-decisions", "bd"]
 
     def test_true_labels_that_are_not_there_are_refused(self) -> None:
         with pytest.raises(InputError, match="'made' has none"):
-            lessons(_transfer(labels=False), replace(DISTILLATION, classes="true"))
+            lessons(made_transfer(labels=False), replace(DISTILLATION, classes="true"))
 
     @pytest.mark.parametrize("classes", ["decisions", "true"])
     def test_the_class_is_the_teachers_decision_unless_the_labels_are_asked_for(self, classes: str) -> None:
-        transfer = _transfer()
+        transfer = made_transfer()
         objective = own_lesson("bd", transfer, replace(DISTILLATION, classes=classes)).objective  # type: ignore[arg-type]  # one of two
         expected = transfer.decisions if classes == "decisions" else transfer.images.labels
         assert expected is not None
@@ -69,7 +59,7 @@ class TestLessons:
         assert torch.equal(objective.soft_labels.argmax(1), transfer.decisions)
 
     def test_softening_takes_the_rule_its_temperature_and_the_snapshot(self) -> None:
-        transfer = _transfer()
+        transfer = made_transfer()
         relative = replace(DISTILLATION, softening="relative", softening_temperature=0.7, queries_per_pair=50)
         for distillation, rule, distances in (
             (DISTILLATION.softened_by("inverse"), inverse_distance, transfer.distances),
@@ -88,7 +78,7 @@ class TestLessons:
 
     def test_temperature_and_weights_reach_the_loss(self) -> None:
         weighted = replace(DISTILLATION, temperature=3.0, hard_weight=0.25, soft_weight=0.75)
-        objective = own_lesson("bd", _transfer(), weighted).objective
+        objective = own_lesson("bd", made_transfer(), weighted).objective
         assert (objective.temperature, objective.hard_weight, objective.soft_weight) == (3.0, 0.25, 0.75)
 
 

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-import torch
 
-from db3kd.data import from_arrays
 from db3kd.errors import ArtifactError
 from db3kd.models import weights
 from db3kd.pipeline import Distillation, students
@@ -13,22 +11,11 @@ from db3kd.pipeline.lessons import own_lesson
 from db3kd.pipeline.students import last_losses, train
 from db3kd.runs import Run
 from db3kd.training import Recipe
-from db3kd.transfer import TransferSet
+from made_transfers import made_transfer
 
 ARCHITECTURE = "made_networks:two_layers"
 RECIPE = Recipe("adam", 1e-2, epochs=4, batch_size=16)
 DISTILLATION = Distillation(ARCHITECTURE, RECIPE)
-
-
-def _transfer(*, labels: bool = True) -> TransferSet:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (40, 1, 4, 4), generator=generator, dtype=torch.uint8)
-    images = from_arrays(pixels, torch.arange(40) % 3 if labels else None, name="made")
-    decisions = torch.randint(0, 3, (40,), generator=generator)
-    distances = torch.rand(40, 3, generator=generator) + 0.1
-    distances[torch.arange(40), decisions] = torch.inf
-    zeros = torch.zeros(40, 3, dtype=torch.int64)
-    return TransferSet(images, decisions, distances, zeros, zeros, {50: distances * 2}, {"method": "bd"})
 
 
 class _Stop(Exception):
@@ -36,7 +23,7 @@ class _Stop(Exception):
 
 
 def _train(folder: Path, *, stop_after: int | None = None) -> bytes:
-    transfer = _transfer()
+    transfer = made_transfer()
 
     def progress(stage: str, done: int, total: int, unit: str) -> None:
         assert (stage, total, unit) == ("train student", 4, "epochs")
@@ -111,7 +98,7 @@ def test_a_file_that_was_edited_is_refused_by_name(tmp_path: Path, file: str) ->
 def test_a_finished_student_is_read_and_not_trained_again(tmp_path: Path) -> None:
     _train(tmp_path)
     lines = (tmp_path / "training.jsonl").read_bytes()
-    transfer = _transfer()
+    transfer = made_transfer()
     with Run(tmp_path) as run:
         student = train(
             run,
@@ -135,7 +122,7 @@ def test_what_is_kept_is_weights_with_their_architecture_and_no_pickled_network(
     module, header = weights.from_bytes(data, "student")
     assert header["architecture"] == ARCHITECTURE
     assert header["dataset"] == "made"
-    assert module(_transfer().images.images()).shape == (40, 3)
+    assert module(made_transfer().images.images()).shape == (40, 3)
     for file in tmp_path.rglob("*"):
         # A pickle begins with 0x80 and its protocol, or lies in a zip archive.
         assert file.is_dir() or not file.read_bytes().startswith((b"\x80", b"PK"))
