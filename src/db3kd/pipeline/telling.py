@@ -19,7 +19,7 @@ from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
-from db3kd.pipeline.supplement import kept_supplement
+from db3kd.pipeline.supplement import Supplement, kept_supplement
 from db3kd.pipeline.synthesized import PICTURE, kept_figures
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
@@ -136,7 +136,13 @@ def student_files(transfer: TransferSet, distillation: Distillation) -> dict[str
 
 
 def teach(
-    run: Run, transfer: TransferSet, distillation: Distillation, *, device: str = "cpu", progress: Progress = silent
+    run: Run,
+    transfer: TransferSet,
+    distillation: Distillation,
+    *,
+    supplement: Supplement | None = None,
+    device: str = "cpu",
+    progress: Progress = silent,
 ) -> dict[str, nn.Module]:
     """Train the students of a run: the baselines and its own.
 
@@ -144,6 +150,7 @@ def teach(
         run: keeps them; the run's own is `student.safetensors`, a baseline `NAME.safetensors`.
         transfer: what was bought.
         distillation: how they learn from it.
+        supplement: what they learn from beside it, where that was read already; None to read it here.
         device: where.
         progress: hears the epochs.
 
@@ -156,7 +163,9 @@ def teach(
     kept = {name: trained for name, file in files.items() if (trained := kept_network(run, file)) is not None}
     if len(kept) == len(files):
         return kept
-    supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=distillation.softening == "primers")
+    if supplement is None:
+        primers = distillation.softening == "primers"
+        supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=primers)
     taught = lessons(transfer, distillation, supplement, device=device)
     return {
         name: train(

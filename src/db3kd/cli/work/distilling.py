@@ -50,7 +50,7 @@ def distill_student(
         build(distillation.student, transfer.images.image_shape, transfer.num_classes)
         run.adopt(sections.sections())
         with showing() as stages, timed(run):
-            students = teach(run, transfer, distillation, device=device, progress=stages)
+            students = teach(run, transfer, distillation, supplement=supplement, device=device, progress=stages)
         losses = last_losses(run)
     files = student_files(transfer, distillation)
     rows: list[dict[str, object]] = [
