@@ -244,3 +244,14 @@ def test_an_edited_shard_is_named_and_alone_is_paid_again_when_deleted(
     _make(tmp_path, counting)
     assert (tmp_path / IMAGES).read_bytes() == uninterrupted[0]
     assert paid < counting.rows < 2 * paid
+
+
+def test_a_shard_that_was_made_in_another_way_is_refused_before_a_query(tmp_path: Path) -> None:
+    counting = Counting(_teacher())
+    _make(tmp_path, counting)
+    paid = counting.rows
+    (tmp_path / IMAGES).unlink()
+    other = replace(PUSHING, repulsion=replace(PUSHING.repulsion, steps=2, keep=(2,)))
+    with pytest.raises(RunMismatch, match=r"00000\.shard was made by another plan"):
+        _make(tmp_path, counting, other)
+    assert counting.rows == paid

@@ -1,14 +1,14 @@
 """The stages that ask for classes alone: of the images, of held-out ones, of mixtures for primers.
 
 Each answer is noted in a journal before it is used, so an interrupted stage goes on without paying twice. How any stage
-of a run gets its oracle stands here too.
+of a run gets its oracle stands here too, and how it knows what it kept.
 """
 
 import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +225,24 @@ def record(run: Run, teacher: Teacher, earlier: Sequence[Path] = ()) -> int:
 def identity_of(teacher: Teacher, *what: str) -> bytes:
     """Tell by a digest what answers belong to: a teacher, and what it was asked about."""
     return hashlib.sha256(json.dumps([teacher.spec.fingerprint, *what]).encode()).digest()
+
+
+def check_made_for(file: Path, header: Mapping[str, str], identity: bytes) -> None:
+    """Refuse a shard that was made for something else than what is asked for now.
+
+    Args:
+        file: the shard.
+        header: what it says of itself.
+        identity: what it should have been made for.
+
+    Raises:
+        RunMismatch: it was made by another plan, teacher or version.
+    """
+    if header["identity"] != identity.hex():
+        raise RunMismatch(
+            f"{file} was made by another plan, teacher or version; nothing was asked: put the right file back, or "
+            "delete it and run again: only its queries are paid again"
+        )
 
 
 def _kept_decisions(run: Run, name: str, identity: bytes) -> Int[Tensor, " n"] | None:

@@ -16,7 +16,7 @@ from db3kd.data import Dataset
 from db3kd.errors import RunMismatch, TeacherError
 from db3kd.execution import Labelling, Remembering, make_shard
 from db3kd.models import build
-from db3kd.pipeline.asking import as_seen, asking, decide, identity_of, images_per_shard
+from db3kd.pipeline.asking import as_seen, asking, check_made_for, decide, identity_of, images_per_shard
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.pipeline.synthesized import kept_synthesis
@@ -228,11 +228,7 @@ def _assemble(
 def _check_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
     """Read a shard, if it was made by this plan and teacher."""
     tensors, header = read_shard(run, index)
-    if header["identity"] != identity.hex():
-        raise RunMismatch(
-            f"{run.shards.path(index)} was made by another plan, teacher or version; nothing was asked: put the right "
-            "file back, or delete it and run again: only its queries are paid again"
-        )
+    check_made_for(run.shards.path(index), header, identity)
     return tensors
 
 

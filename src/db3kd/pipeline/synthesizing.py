@@ -15,7 +15,7 @@ from db3kd.boundary.methods import GuidedDistance
 from db3kd.data import Dataset
 from db3kd.errors import RunMismatch
 from db3kd.execution import Remembering
-from db3kd.pipeline.asking import asking, identity_of
+from db3kd.pipeline.asking import asking, check_made_for, identity_of
 from db3kd.pipeline.noising import NOISE, Starts, all_noise, ask_noise, draw_starts, images_per_push, kept_pixels
 from db3kd.pipeline.priming import prime
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
@@ -148,11 +148,7 @@ def _read_shard(run: Run, index: int, identity: bytes) -> dict[str, Tensor]:
     way_out = "delete it and run again: only this shard is made, and its queries paid, again"
     data = shards.get(index) or b""
     tensors, about = unpack(data, kind=_SHARD, origin=str(shards.path(index)), way_out=way_out)
-    if about["identity"] != identity.hex():
-        raise RunMismatch(
-            f"{shards.path(index)} was made by another plan, teacher or version; nothing was asked: put the right "
-            "file back, or delete it and run again: only its queries are paid again"
-        )
+    check_made_for(shards.path(index), about, identity)
     return tensors
 
 
