@@ -12,8 +12,8 @@ from torch import nn
 from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.labelling import kept_probes
-from db3kd.pipeline.priming import kept_mixtures, kept_primers
-from db3kd.pipeline.story import Beside
+from db3kd.pipeline.priming import kept_mixtures, kept_primers, mixtures_for
+from db3kd.pipeline.story import Beside, Story
 from db3kd.runs import Run
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet
@@ -35,6 +35,33 @@ class Supplement:
 
 
 NOTHING = Supplement()
+
+
+def check_supplement(story: Story) -> None:
+    """Refuse a student that is to learn from what its run is not going to hold, before a query is spent.
+
+    Args:
+        story: what is asked for.
+
+    Raises:
+        InputError: primers, mixtures or probes are to be learned from, and none are to be made.
+    """
+    learning, priming = story.distillation, story.priming
+    if learning.softening == "primers" and priming is None:
+        raise InputError(
+            "softening = 'primers' needs primers, and none are to be trained; nothing was asked: set primer.networks "
+            "to 4, or take another softening"
+        )
+    if "mixtures" in learning.beside and (priming is None or not mixtures_for(len(story.images), priming)):
+        raise InputError(
+            "beside = 'mixtures' needs mixtures that primers learn from, and none are to be asked about; nothing was "
+            "asked: set primer.networks to 4 and primer.mixtures_per_image to 2, or leave mixtures out of `beside`"
+        )
+    if "probes" in learning.beside and not story.labelling.keep_probes:
+        raise InputError(
+            "beside = 'probes' needs points that a search keeps, and none are to be kept; nothing was asked: set "
+            "label.keep_probes to 100000, or leave probes out of `beside`"
+        )
 
 
 def kept_supplement(

@@ -19,7 +19,7 @@ from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_label
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
-from db3kd.pipeline.supplement import Supplement, kept_supplement
+from db3kd.pipeline.supplement import Supplement, check_supplement, kept_supplement
 from db3kd.pipeline.synthesized import PICTURE, kept_figures
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
@@ -78,7 +78,8 @@ def check(story: Story) -> None:
         story: what is asked for.
 
     Raises:
-        InputError: teacher, images, student and labels do not fit each other.
+        InputError: teacher, images, student and labels do not fit each other, or the student is to learn from what
+            will not be there.
     """
     spec, learning = story.teacher.spec, story.distillation
     check_images(spec, story.images, labelled=learning.classes == "true" or "true-labels" in learning.baselines)
@@ -94,6 +95,7 @@ def check(story: Story) -> None:
             f"the student is to learn from the distances at {learning.queries_per_pair} queries a pair, which are not "
             f"among the snapshots {story.labelling.snapshots}; nothing was asked: add them there"
         )
+    check_supplement(story)
     # Built and dropped: a student that cannot be built must not show after the budget is spent.
     build(learning.student, story.images.image_shape, spec.num_classes)
 
