@@ -80,6 +80,7 @@ def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
         ("lenet5-fifth", (1, 28, 28), replace(SGD, momentum=0.0)),
         ("alexnet-quarter", (3, 32, 32), SGD),
         ("alexnet-quarter", (3, 32, 32), ADAM),
+        ("lenet5-fifth", (1, 28, 28), replace(ADAM, schedule="one-cycle", precision="bfloat16")),
     ],
 )
 @pytest.mark.parametrize("threads", [1, 2])
@@ -105,6 +106,22 @@ def test_resumed_equals_uninterrupted(
         assert _weights(train(on_epoch=None)) == whole
     finally:
         torch.set_num_threads(used)
+
+
+def test_a_training_in_parts_is_the_whole_training() -> None:
+    pixels, labels = _bright_halves(41)
+    cycle = replace(ADAM, schedule="one-cycle")
+    train = partial(fit, build("lenet5-fifth", (1, 28, 28), 2), pixels, Objective(labels=labels), cycle, seed=3)
+    states: list[TrainingState] = []
+
+    def keep(_: Epoch, state: Callable[[], TrainingState]) -> None:
+        states.append(state())
+
+    whole = _weights(train())
+    part = _weights(train(until=2, on_epoch=keep))
+    assert [state.epoch for state in states] == [1, 2]
+    assert part != whole
+    assert _weights(train(resume=states[-1])) == whole
 
 
 def test_a_state_is_a_copy() -> None:

@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from db3kd.data import Dataset
 from db3kd.errors import ImageError, PlanError
-from db3kd.models.placement import find_device, gather, place
+from db3kd.models.placement import find_device, gather, has_bfloat16, place
 from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training.objective import Objective
 from db3kd.training.recipe import Recipe
@@ -40,7 +40,7 @@ class Epoch:
         loss: mean over the images, in nats, while the weights moved.
         seconds: wall time.
         images_per_second: over the whole epoch.
-        rate: the learning rate.
+        rate: the learning rate that it began with.
     """
 
     number: int
@@ -59,6 +59,7 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
     seed: int,
     device: str = "cpu",
     images_per_epoch: int | None = None,
+    until: int | None = None,
     resume: TrainingState | None = None,
     on_epoch: Callable[[Epoch, Callable[[], TrainingState]], None] | None = None,
 ) -> nn.Module:
@@ -77,6 +78,8 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
         device: "cpu", "cuda" or "cuda:N".
         images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
             of them. Sets of different sizes are learned from equally long with it.
+        until: stop when so many epochs are finished, to go on later, with other images even; None for the recipe's
+            epochs. The rates are those of the whole training.
         resume: where to go on; made by the same call with the same arguments.
         on_epoch: called after each epoch with what it brought and a function that copies the state out.
 
@@ -97,14 +100,13 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
         restore(student, optimizer, resume)
     pixels, objective = pixels.to(target), objective.to(target)
     _check_classes(student, pixels, objective)
-    for epoch in range(resume.epoch if resume is not None else 0, recipe.epochs):
+    for epoch in range(resume.epoch if resume is not None else 0, min(until or recipe.epochs, recipe.epochs)):
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         with _reproducible(_derive(seed, epoch, "dropout"), target):
             order = _order(len(pixels), images_per_epoch, seed, epoch)
-            loss = _run_epoch(student, pixels, objective, optimizer, _batches(order, recipe.batch_size))
+            batches = _batches(order, recipe.batch_size)
+            loss = _run_epoch(student, pixels, objective, optimizer, batches, recipe=recipe, epoch=epoch)
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
             raise PlanError(
@@ -222,15 +224,23 @@ def _run_epoch(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     batches: tuple[Int[Tensor, " _"], ...],
+    *,
+    recipe: Recipe,
+    epoch: int,
 ) -> float:
     # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
     piece = _CPU_PIECE if pixels.device.type == "cpu" and not _has_batch_norm(module) else len(pixels)
+    short = recipe.precision == "bfloat16" and has_bfloat16(pixels.device)
     # Summed on the device: asking for the number after each step would make a GPU wait.
     summed = torch.zeros((), device=pixels.device)
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_after(epoch + number / len(batches))
         optimizer.zero_grad()
         for rows in torch.split(batch.to(pixels.device), piece):
-            loss = objective.loss(module(gather(pixels, rows)), rows) * (len(rows) / len(batch))
+            with torch.autocast(pixels.device.type, torch.bfloat16, enabled=short):
+                answered = module(gather(pixels, rows))
+            loss = objective.loss(answered.to(torch.float32), rows) * (len(rows) / len(batch))
             loss.backward()
             summed += loss.detach() * len(batch)
         optimizer.step()

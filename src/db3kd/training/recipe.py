@@ -10,6 +10,9 @@ from typing import Literal
 
 from db3kd.errors import PlanError
 
+# The cycle: its share that the rate rises in, and the part of the rate that it begins with.
+_RISING, _LEAST_RATE = 0.1, 0.04
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -22,10 +25,16 @@ class Recipe:
         batch_size: images per step; the last step of an epoch takes what is left.
         momentum: of sgd.
         weight_decay: added to the gradient, times the weight.
-        milestones: numbers of finished epochs at which the rate is divided by ten.
+        milestones: numbers of finished epochs at which the rate is divided by ten; of steps.
+        schedule: "steps" keeps the rate between milestones; "one-cycle" lets it rise to `rate` over the first tenth of
+            the training and fall to nothing along a cosine, batch by batch.
+        precision: in which the network computes; its weights are 32-bit in any case. "bfloat16" holds where a CPU has
+            instructions for it, which is twice as fast there, and is "float32" elsewhere.
 
     Raises:
         PlanError: a value that no training can have; all of them are named.
+
+    Source: Smith and Topin (2019), "Super-convergence", for the cycle; without its cycle of momenta.
     """
 
     optimizer: Literal["adam", "sgd"]
@@ -35,17 +44,26 @@ class Recipe:
     momentum: float = 0.0
     weight_decay: float = 0.0
     milestones: tuple[int, ...] = ()
+    schedule: Literal["steps", "one-cycle"] = "steps"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        faults = []
-        if self.optimizer not in ("adam", "sgd"):
-            faults.append(f"optimizer must be adam or sgd, got {self.optimizer!r}")
+        faults = [
+            f"{name} must be {' or '.join(known)}, got {given!r}"
+            for name, given, known in (
+                ("optimizer", self.optimizer, ("adam", "sgd")),
+                ("schedule", self.schedule, ("steps", "one-cycle")),
+                ("precision", self.precision, ("float32", "bfloat16")),
+            )
+            if given not in known
+        ]
+        faults += [
+            f"{name} must be at least 1, got {number}"
+            for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size))
+            if number < 1
+        ]
         if not 0 < self.rate < math.inf:
             faults.append(f"rate must be positive, got {self.rate}")
-        if self.epochs < 1:
-            faults.append(f"epochs must be at least 1, got {self.epochs}")
-        if self.batch_size < 1:
-            faults.append(f"batch_size must be at least 1, got {self.batch_size}")
         if not 0 <= self.momentum < 1:
             faults.append(f"momentum must be from 0 to below 1, got {self.momentum}")
         if self.momentum and self.optimizer == "adam":
@@ -54,20 +72,27 @@ class Recipe:
             faults.append(f"weight_decay must not be negative, got {self.weight_decay}")
         if any(milestone < 1 for milestone in self.milestones):
             faults.append(f"milestones must be at least 1, got {self.milestones}")
+        if self.milestones and self.schedule == "one-cycle":
+            faults.append(f"milestones belong to the schedule steps, got {self.milestones} with one-cycle")
         if faults:
             raise PlanError("a recipe cannot be so: " + "; ".join(faults))
 
-    def rate_after(self, epochs: int) -> float:
-        """Tell the learning rate of the epoch that follows.
+    def rate_after(self, epochs: int | float) -> float:
+        """Tell the learning rate of the batch that follows.
 
         Args:
-            epochs: how many are finished.
+            epochs: how many are finished, with a fraction for the one that is under way.
 
         Returns:
-            The rate, divided by ten for each milestone that was reached.
+            The rate: divided by ten for each milestone that was reached, or where the cycle is.
         """
-        reached = sum(milestone <= epochs for milestone in self.milestones)
-        return self.rate / 10.0**reached
+        if self.schedule == "steps":
+            reached = sum(milestone <= epochs for milestone in self.milestones)
+            return self.rate / 10.0**reached
+        done = epochs / self.epochs
+        if done < _RISING:
+            return self.rate * (_LEAST_RATE + (1 - _LEAST_RATE) * done / _RISING)
+        return self.rate * (1 + math.cos(math.pi * (done - _RISING) / (1 - _RISING))) / 2
 
 
 def teacher_recipe(architecture: str) -> Recipe:
