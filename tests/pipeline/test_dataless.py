@@ -20,6 +20,7 @@ from db3kd.pipeline.imitating import Imitation, imitate
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds, open_with
 from db3kd.synthesis.answers import no_answers
+from db3kd.synthesis.priors import FAMILIES
 from db3kd.teachers import FunctionTeacher
 from db3kd.training import Recipe
 from known_teachers import Constant, Counting, Failing, HalfSpace, Sectors
@@ -34,7 +35,7 @@ def _teacher() -> Sectors:
 
 
 def _exploring(queries: int = 240) -> Exploring:
-    return Exploring(queries, Rounds(number=2), architecture=STUDENT, networks=2, recipe=SHORT, patience=0)
+    return Exploring(queries, Rounds(number=2), architecture=STUDENT, networks=2, teaching=3, recipe=SHORT, patience=0)
 
 
 def test_every_query_is_counted_and_the_budget_is_spent_exactly(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_every_query_is_counted_and_the_budget_is_spent_exactly(tmp_path: Path) 
         explored = explore(run, counting, _exploring(), budget=Budget(total=240))
         assert run.statement().total == counting.rows == len(explored.answers) == 240
     assert int(explored.answers.histogram().sum()) == 240
-    assert len(explored.primers) == 2
+    assert len(explored.primers) == 3
     assert torch.equal(_teacher()(explored.answers.questions.images()), explored.answers.decisions)
 
 
@@ -106,14 +107,15 @@ def test_what_can_be_said_without_a_test_set_is_in_the_run(tmp_path: Path) -> No
     assert trust["class_histogram"] == [300, 0, 0]
     assert trust["score"]["agreement"] == 1.0
     assert 5 <= trust["score"]["images"] <= 15
-    assert {one["kind"] for one in trust["score"]["kinds"]} & {"uniform noise", "bodies on dark"}
+    assert {one["kind"] for one in trust["score"]["kinds"]} <= {family.name for family in FAMILIES}
+    assert sum(one["images"] for one in trust["score"]["kinds"]) == trust["score"]["images"]
 
 
 def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path) -> None:
     # One class alone is learned at once.
     counting = Counting(Constant(classes=3))
     rounds = Rounds(number=6)
-    exploring = Exploring(800, rounds, STUDENT, networks=2, recipe=SHORT, patience=2, least_gain=0.2)
+    exploring = Exploring(800, rounds, STUDENT, networks=2, teaching=1, recipe=SHORT, patience=2, least_gain=0.2)
     with Run(tmp_path) as run:
         explored = explore(run, counting, exploring, budget=Budget())
     assert explored.stopped_early

@@ -72,7 +72,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     calls: int,
     method: ZeroShotMethod,
     students: Sequence[str],
-    epochs: int = 30,
+    epochs: int = 60,
     seed: int = 0,
     progress: Progress = silent,
 ) -> ZeroShot:
@@ -85,7 +85,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         calls: most queries.
         method: how images are made and chosen.
         students: architectures; the first one's is taken for primers where images are too small for LeNet5.
-        epochs: of each student, each a new set of made images.
+        epochs: of each student.
         seed: of all choices.
         progress: hears how far it is.
 

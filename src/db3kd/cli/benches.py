@@ -95,7 +95,7 @@ def zero_shot(
         typer.Option(help="active: asked in rounds; priors: procedural images as they come."),
     ] = "active",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
-    epochs: Annotated[int, typer.Option(min=1, help="Of each student, each a new set of made images.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each student.")] = 60,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     run: Annotated[Path | None, typer.Option("--run", help="Keeps everything, to go on after an interruption.")] = None,

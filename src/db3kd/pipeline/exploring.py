@@ -7,6 +7,7 @@ interrupted run goes on without paying twice. What to ask is chosen by `db3kd.sy
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -30,11 +31,21 @@ from db3kd.tensors import Int, Tensor
 from db3kd.training import Objective, Recipe
 
 EXPLORE = "explore"
+_LAST = "teacher"
 _KIND = "db3kd-answers-1"
 _MANY_ANSWERS = 50_000
-_LEAST_EPOCHS, _MOST_EPOCHS = 4, 60
 # A round's primers only choose; those that teach the student learn longer.
-_SEEN_BY_CHOOSERS, _SEEN_BY_TEACHERS = 80_000, 300_000
+_MOST_EPOCHS = 60
+
+
+class _Length(NamedTuple):
+    """How long primers learn: so many epochs, and so many images more, which are many epochs of few answers."""
+
+    epochs: int
+    seen: int
+
+
+_CHOOSING, _TEACHING = _Length(4, 100_000), _Length(10, 400_000)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,8 @@ class Exploring:
         queries: to spend in all; fewer where the rounds stop gaining.
         rounds: how they are divided.
         architecture: of the primers, as `db3kd.models.build` takes it.
-        networks: primers that learn from the same answers.
+        networks: primers that learn from the same answers, and choose what to ask.
+        teaching: primers that learn from all answers in the end, and teach the student.
         recipe: how the last ones learn; None for one that suits the number of answers.
         patience: the rounds end early where so many in a row gained too little; 0 never ends them.
         least_gain: a gain below it is too little, in agreement on the answers kept apart, a fraction of 1.
@@ -57,6 +69,7 @@ class Exploring:
     rounds: Rounds = field(default_factory=Rounds)
     architecture: str = "lenet5"
     networks: int = 3
+    teaching: int = 5
     recipe: Recipe | None = None
     patience: int = 3
     least_gain: float = 0.002
@@ -124,7 +137,7 @@ def explore(
             kept = _ask(run, teacher, answers, primers, exploring, number=number, size=size, budget=budget)
         answers = answers.joined(*kept)
     progress(EXPLORE, len(answers), exploring.queries, "queries")
-    last = _train(run, answers, exploring, "teacher", _SEEN_BY_TEACHERS, progress=progress)
+    last = _train(run, answers, exploring, _LAST, exploring.teaching, progress=progress)
     if primers and not stopped:
         gains.append(_gain(answers, primers, last, device=exploring.device))
     return Explored(answers, last, tuple(gains), stopped)
@@ -132,10 +145,10 @@ def explore(
 
 def _check(spec: TeacherSpec, exploring: Exploring) -> None:
     check_makeable(spec)
-    if exploring.queries < 1 or exploring.networks < 2:
+    if exploring.queries < 1 or exploring.networks < 2 or exploring.teaching < 1:
         raise InputError(
-            f"exploring needs at least 1 query and 2 networks, which can disagree, got {exploring.queries} and "
-            f"{exploring.networks}; nothing was asked"
+            f"exploring needs at least 1 query, 2 networks, which can disagree, and 1 that teaches, got "
+            f"{exploring.queries}, {exploring.networks} and {exploring.teaching}; nothing was asked"
         )
 
 
@@ -146,18 +159,20 @@ def _choosers(
     opening = round(exploring.rounds.opening * exploring.queries)
     if not len(answers) or len(answers) < opening:
         return ()
-    return _train(run, answers, exploring, f"round-{number}", _SEEN_BY_CHOOSERS, progress=progress)
+    return _train(run, answers, exploring, f"round-{number}", exploring.networks, progress=progress)
 
 
 def _train(
-    run: Run, answers: Answers, exploring: Exploring, name: str, seen: int, *, progress: Progress
+    run: Run, answers: Answers, exploring: Exploring, name: str, networks: int, *, progress: Progress
 ) -> tuple[nn.Module, ...]:
     """Train primers on all answers that are not kept apart, or read them."""
     rows = (~answers.apart()).nonzero()[:, 0]
     lesson, decisions = _lesson(answers, rows)
     counts = torch.bincount(decisions, minlength=answers.num_classes).to(torch.float32)
     objective = Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())
-    recipe = (exploring.recipe if seen == _SEEN_BY_TEACHERS else None) or _recipe(len(lesson), seen)
+    recipe = _recipe(len(lesson), _CHOOSING)
+    if name == _LAST:
+        recipe = exploring.recipe or _recipe(len(lesson), _TEACHING)
     return tuple(
         train(
             run,
@@ -172,7 +187,7 @@ def _train(
             device=exploring.device,
             progress=progress,
         )
-        for network in range(exploring.networks)
+        for network in range(networks)
     )
 
 
@@ -180,10 +195,10 @@ def _lesson(answers: Answers, rows: Int[Tensor, " m"]) -> tuple[Dataset, Int[Ten
     return from_arrays(answers.questions.pixels[rows], name="made images"), answers.decisions[rows]
 
 
-def _recipe(answers: int, seen: int) -> Recipe:
-    epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, seen // max(1, answers)))
+def _recipe(answers: int, length: _Length) -> Recipe:
+    epochs = min(_MOST_EPOCHS, length.epochs + length.seen // max(1, answers))
     batch = 128 if answers >= _MANY_ANSWERS else 64
-    return Recipe("adam", 1e-3, epochs, batch, milestones=(epochs * 7 // 10, epochs * 9 // 10))
+    return Recipe("adam", 2e-3, epochs, batch, schedule="one-cycle", precision="bfloat16")
 
 
 def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> Gain:
