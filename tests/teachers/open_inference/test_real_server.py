@@ -1,12 +1,9 @@
 """MLServer, in an environment of its own: a scikit-learn model, and an ONNX file in a runtime of the user's own."""
 
-import hashlib
 import json
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +14,6 @@ import torch
 import urllib3
 from sklearn.datasets import load_digits
 
-from db3kd.data.retrieval import cache_folder
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.checkup import check_teacher
@@ -25,12 +21,12 @@ from db3kd.plan import parse_sections
 from db3kd.plan.teachers import open_teacher
 from db3kd.teachers import OnnxTeacher, Teacher
 from db3kd.tensors import Float, Tensor
+from environments import environment
 from made_onnx import SHAPE, write_onnx
 
 pytestmark = pytest.mark.slow
 
 _WANTED = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "onnxruntime", "scikit-learn")
-_PYTHONS = ("python3.12", "python3.11")
 _TRAIN = """
 import joblib, sys
 from sklearn.datasets import load_digits
@@ -60,27 +56,10 @@ class OnnxRuntime(MLModel):
 """
 
 
-def _environment() -> Path:
-    """An interpreter with MLServer, made once and kept in the cache folder; MLServer needs a Python under 3.13."""
-    mine = [sys.executable] if sys.version_info < (3, 13) else []
-    python = next(iter([*mine, *filter(None, map(shutil.which, _PYTHONS))]), None)
-    if python is None:
-        pytest.skip("MLServer needs a Python under 3.13, and there is none here")
-    name = hashlib.sha256("\n".join((python, *_WANTED)).encode()).hexdigest()[:16]
-    folder = cache_folder() / "servers" / name
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", str(folder)], check=True)
-        install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input", *_WANTED]
-        subprocess.run(install, check=True, capture_output=True, timeout=600)
-        (folder / "complete").touch()
-    return folder / "bin"
-
-
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A running MLServer, and the folder of its models."""
-    programs, folder = _environment(), tmp_path_factory.mktemp("models")
+    programs, folder = environment(*_WANTED) / "bin", tmp_path_factory.mktemp("models")
     (folder / "digits").mkdir()
     (folder / "pages").mkdir()
     trained = subprocess.run(
