@@ -1,6 +1,6 @@
 """Each fault of a server under a whole labelling: what was lost, and what was paid twice.
 
-The tests run it small; `python tests/fault_table.py FILE.json IMAGES` runs it long and writes a record's figures.
+The tests run it small; `python tests/fault_table.py FILE.json IMAGES LONG` runs it long and writes a record's figures.
 """
 
 import json
@@ -110,10 +110,10 @@ def _hang(handler: Handler) -> None:
     handler.reset()
 
 
-HANG = "a hang past the time-out"
+HANG, FAILING = "a hang past the time-out", "5% of the answers 500"
 FAULTS: dict[str, tuple[Script, _Draw]] = {
     "connections reset": (_failing(lambda handler: handler.reset(), _sometimes), _sometimes),
-    "5% of the answers 500": (_failing(lambda handler: handler.send(500, {"error": "memory"}), _sometimes), _sometimes),
+    FAILING: (_failing(lambda handler: handler.send(500, {"error": "memory"}), _sometimes), _sometimes),
     "429 storms": (
         _failing(lambda handler: handler.send(429, {"error": "later"}, retry_after="0.02"), _storm),
         _storm,
@@ -222,14 +222,17 @@ def measure(fault: str, images: Dataset, plain: tuple[TransferSet, Outcome], *, 
     return replace(found, needed=needed, paid_twice=found.charged - needed, pairs_lost=int(differ.sum()))
 
 
-def main(file: Path, count: int) -> None:
-    """Measure all faults, and write the figures."""
+def main(file: Path, count: int, long: int) -> None:
+    """Measure all faults, and one of them for longer, and write the figures."""
     images = pictures(count)
     plain = suffer(NONE, images)
     found = [plain[1], *(measure(fault, images, plain, kills=5) for fault in (KILLED, *FAULTS, FICKLE))]
+    images = pictures(long)
+    longer = measure(FAILING, images, suffer(NONE, images))
     about = {"images": count, "classes": 5, "rows_a_request": BATCH, "in_flight": 2, "search": repr(_SEARCH)}
-    file.write_text(json.dumps({**about, "faults": [asdict(one) for one in found]}, indent=2) + "\n")
+    figures = {"faults": [asdict(one) for one in found], "longer": {"images": long, **asdict(longer)}}
+    file.write_text(json.dumps({**about, **figures}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,17 +1,12 @@
 """MLServer, in an environment of its own: a scikit-learn model, and an ONNX file in a runtime of the user's own."""
 
-import json
-import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import urllib3
 from sklearn.datasets import load_digits
 
 from db3kd.ledger import Ledger
@@ -23,10 +18,10 @@ from db3kd.teachers import OnnxTeacher, Teacher
 from db3kd.tensors import Float, Tensor
 from environments import environment
 from made_onnx import SHAPE, write_onnx
+from ml_server import WANTED, onnx_settings, running
 
 pytestmark = pytest.mark.slow
 
-_WANTED = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "onnxruntime", "scikit-learn")
 _TRAIN = """
 import joblib, sys
 from sklearn.datasets import load_digits
@@ -37,29 +32,12 @@ joblib.dump(model, sys.argv[1] + "/model.joblib")
 for decision in model.predict((digits.data / 16).astype("float32")):
     print(decision)
 """
-_RUNTIME = """
-import onnxruntime
-from mlserver import MLModel
-from mlserver.codecs import NumpyCodec
-from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
-
-class OnnxRuntime(MLModel):
-    async def load(self) -> bool:
-        self._session = onnxruntime.InferenceSession(self.settings.parameters.uri, providers=["CPUExecutionProvider"])
-        return True
-
-    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        images = NumpyCodec.decode_input(payload.inputs[0]).astype("float32")
-        (scores,) = self._session.run(["logits"], {"images": images})
-        output = ResponseOutput(name="logits", datatype="FP32", shape=list(scores.shape), data=scores.ravel().tolist())
-        return InferenceResponse(model_name=self.name, outputs=[output])
-"""
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A running MLServer, and the folder of its models."""
-    programs, folder = environment(*_WANTED) / "bin", tmp_path_factory.mktemp("models")
+    programs, folder = environment(*WANTED) / "bin", tmp_path_factory.mktemp("models")
     (folder / "digits").mkdir()
     (folder / "pages").mkdir()
     trained = subprocess.run(
@@ -67,53 +45,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     )
     (folder / "decisions.txt").write_text(trained.stdout)
     write_onnx(folder / "pages/model.onnx")
-    (folder / "pages/runtime.py").write_text(_RUNTIME)
     settings: dict[str, dict[str, object]] = {
         "digits": {"implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": "./model.joblib"}},
-        "pages": {
-            "implementation": "runtime.OnnxRuntime",
-            "parameters": {"uri": str(folder / "pages/model.onnx")},
-            "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, *SHAPE]}],
-            "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 7]}],
-        },
+        "pages": onnx_settings(folder / "pages/model.onnx", SHAPE, 7),
     }
-    for name, content in settings.items():
-        (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **content}))
-    ports = []
-    for _ in range(3):
-        with socket.socket() as probing:
-            probing.bind(("127.0.0.1", 0))
-            ports.append(probing.getsockname()[1])
-    kinds = ("http_port", "grpc_port", "metrics_port")
-    about = {"host": "127.0.0.1", "parallel_workers": 0, **dict(zip(kinds, ports, strict=True))}
-    (folder / "settings.json").write_text(json.dumps(about))
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [programs / "mlserver", "start", folder],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder / "pages")},
-        )
-    try:
-        yield _ready(server, f"http://127.0.0.1:{ports[0]}", folder), folder
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _ready(server: subprocess.Popen[bytes], url: str, folder: Path) -> str:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert server.poll() is None, (folder / "server.log").read_text()
-        try:
-            asked = [f"{url}/v2/models/{name}/ready" for name in ("digits", "pages")]
-            if all(urllib3.request("GET", one, retries=False).status == 200 for one in asked):
-                return url
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError((folder / "server.log").read_text())
+    with running(programs, folder, settings) as server:
+        yield server.url, folder
 
 
 def _opened(uri: str) -> Teacher:
