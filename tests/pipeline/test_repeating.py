@@ -31,9 +31,9 @@ BD = Labelling(BoundaryDistance(exemplars=2), 40)
 _TEACHER = "python:logged_teacher:decide?input_shape=1,16,16&num_classes=4&max_batch=64"
 
 
-def _label(folder: Path, teacher: Teacher, **budget: int) -> Repeats | None:
+def _label(folder: Path, teacher: Teacher, *, repeats: int = 16, total: int | None = None) -> Repeats | None:
     with Run(folder) as run:
-        label(run, teacher, IMAGES, BD, budget=Budget(**{"repeats": 16, **budget}))
+        label(run, teacher, IMAGES, BD, budget=Budget(total=total, repeats=repeats))
         return kept_repeats(run)
 
 

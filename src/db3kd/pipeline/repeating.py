@@ -77,10 +77,12 @@ def repeat(
     chosen = draw(images.ids, budget.repeats, seed=0)
     some = images.subset(chosen)
     identity = identity_of(teacher, some.digest)
+    # How many is no part of a run's identity: another number, after a kill, must not meet these answers.
+    journal_name = f"{REPEATS}-{len(some)}"
     try:
         with (
             run.ledger().account(REPEATS, limits=budget.limits(REPEATS), block=len(some)) as account,
-            run.journal(REPEATS, identity) as journal,
+            run.journal(journal_name, identity) as journal,
         ):
             again = Remembering(Oracle(teacher, account), journal)(some.images())
     except (BudgetExhausted, TeacherError) as error:
@@ -88,7 +90,7 @@ def repeat(
         return None
     answers = {"rows": chosen, "first": decisions[chosen], "second": again}
     run.put(_FILE, pack(answers, {"identity": identity.hex()}, kind=_KIND))
-    run.drop_journal(REPEATS)
+    run.drop_journal(journal_name)
     return kept_repeats(run)
 
 

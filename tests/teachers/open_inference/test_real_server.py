@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from db3kd.bench import wire
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.checkup import check_teacher
@@ -18,7 +19,7 @@ from db3kd.teachers import OnnxTeacher, Teacher
 from db3kd.tensors import Float, Tensor
 from environments import environment
 from made_onnx import SHAPE, write_onnx
-from ml_server import WANTED, onnx_settings, running
+from ml_server import WANTED, MlServer, onnx_settings, running
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,7 @@ for decision in model.predict((digits.data / 16).astype("float32")):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlServer, Path]]:
     """A running MLServer, and the folder of its models."""
     programs, folder = environment(*WANTED) / "bin", tmp_path_factory.mktemp("models")
     (folder / "digits").mkdir()
@@ -50,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "pages": onnx_settings(folder / "pages/model.onnx", SHAPE, 7),
     }
     with running(programs, folder, settings) as server:
-        yield server.url, folder
+        yield server, folder
 
 
 def _opened(uri: str) -> Teacher:
@@ -63,9 +64,9 @@ def _digits() -> Float[Tensor, "n c h w"]:
     return torch.from_numpy((load_digits().images / 16).astype(np.float32))[:, None]
 
 
-def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[str, Path]) -> None:
-    url, folder = models
-    teacher = _opened(f"{url}/v2/models/digits?input_shape=1,8,8&layout=flat&num_classes=10&in_flight=4")
+def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[MlServer, Path]) -> None:
+    server, folder = models
+    teacher = _opened(f"{server.url}/v2/models/digits?input_shape=1,8,8&layout=flat&num_classes=10&in_flight=4")
     with Ledger(None) as ledger, ledger.account("label") as account:
         decisions = Oracle(teacher, account)(_digits())
         assert account.spent == 1797
@@ -74,10 +75,26 @@ def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[str, Pat
     assert check_teacher(teacher, None).verdict in ("good", "one class")
 
 
-def test_an_onnx_file_in_a_runtime_of_the_users_own(models: tuple[str, Path]) -> None:
-    url, folder = models
-    teacher, here = _opened(f"{url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
+def test_an_onnx_file_in_a_runtime_of_the_users_own(models: tuple[MlServer, Path]) -> None:
+    server, folder = models
+    teacher, here = _opened(f"{server.url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
     assert (teacher.spec.input_shape, teacher.spec.num_classes) == (SHAPE, 7)
     images = torch.rand(600, *SHAPE, generator=torch.Generator().manual_seed(0))
     with Ledger(None) as ledger, ledger.account("label") as account:
         assert torch.equal(Oracle(teacher, account)(images), here(images))
+
+
+def test_the_bench_of_the_wire_reads_where_its_time_goes(
+    models: tuple[MlServer, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, folder = models
+    monkeypatch.setattr(wire, "_SECONDS", 0.5)
+
+    def there(rows: int) -> Teacher:
+        return _opened(f"{server.url}/v2/models/pages?max_batch={rows}")
+
+    (figure,) = wire.measure_wire(OnnxTeacher(folder / "pages/model.onnx"), there, server.metrics, sizes=(64,))
+    assert figure.over_the_wire > 0
+    assert figure.teacher_share is not None
+    assert figure.server_share is not None
+    assert 0 < figure.teacher_share <= figure.server_share
