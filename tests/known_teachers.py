@@ -127,6 +127,22 @@ class Liar:
 
 
 @dataclass
+class Fickle:
+    """Gives another class than the right one for a share of its answers, drawn anew each time."""
+
+    teacher: Teacher
+    share: float
+
+    def __post_init__(self) -> None:
+        self.spec = self.teacher.spec
+        self._generator = torch.Generator().manual_seed(1)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        flipped = torch.rand(len(images), generator=self._generator) < self.share
+        return (self.teacher(images) + flipped) % self.spec.num_classes
+
+
+@dataclass
 class Flaky:
     """Fails at the calls of the given numbers, as if the answer had been lost or never sent."""
 

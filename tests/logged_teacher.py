@@ -1,6 +1,7 @@
 """A teacher for the command line, in this process or another one, that writes down each row as it serves it.
 
-LOGGED_ROWS names the file; LOGGED_SECONDS is how long a call takes, LOGGED_FAILS_AFTER the rows after which it breaks.
+LOGGED_ROWS names the file; LOGGED_SECONDS is how long a call takes, LOGGED_FAILS_AFTER the rows after which it breaks,
+LOGGED_FLIPS the share of answers that are another class than the right one, drawn anew each time.
 """
 
 import os
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 CLASSES = 4
 SIDE = 16
+_FLIPS = np.random.default_rng(7)
 PROTOTYPES = np.random.default_rng(0).random((CLASSES, SIDE, SIDE)).astype(np.float32)
 
 
@@ -23,7 +25,9 @@ def decide(images: NDArray[np.float32]) -> NDArray[np.int64]:
     time.sleep(float(os.environ.get("LOGGED_SECONDS", "0")))
     if "LOGGED_FAILS_AFTER" in os.environ and rows_seen(log) > int(os.environ["LOGGED_FAILS_AFTER"]):
         raise ValueError("the service is gone")
-    return np.array([((PROTOTYPES - image[0]) ** 2).sum((1, 2)).argmin() for image in images], dtype=np.int64)
+    decisions = np.array([((PROTOTYPES - image[0]) ** 2).sum((1, 2)).argmin() for image in images], dtype=np.int64)
+    flipped = _FLIPS.random(len(images)) < float(os.environ.get("LOGGED_FLIPS", "0"))
+    return (decisions + flipped) % CLASSES
 
 
 def rows_seen(log: Path) -> int:

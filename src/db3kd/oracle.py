@@ -53,7 +53,7 @@ class Oracle:
         attempts: how often a batch is sent at most when its answers do not come; what surely was not served is sent
             again beyond that, as long as the patience of `TeacherSpec.service` lasts.
         pause: seconds before the second attempt, doubled before each further one up to ten, less up to a half at random
-            so that clients that failed together do not come back together; longer where the teacher says so.
+            so that clients that failed together do not come back together; where the teacher says when, that long.
     """
 
     def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1) -> None:
@@ -196,7 +196,9 @@ class Oracle:
                 "what was bought before is kept: see to the teacher and run again to go on"
             ) from failure
         _log.warning("attempt %d failed, and another one follows: %s", attempt, failure)
-        pause = min(self._pause * 2.0 ** (attempt - 1), _LONGEST_PAUSE) * self._jitter.uniform(0.5, 1.0)
+        # Who says when to come again is not given longer and longer pauses beside.
+        doubled = 0 if asked is not None else attempt - 1
+        pause = min(self._pause * 2.0**doubled, _LONGEST_PAUSE) * self._jitter.uniform(0.5, 1.0)
         stop.wait(max(pause, asked or 0.0))
 
     def _keep_rate(self, rows: int, stop: threading.Event) -> None:

@@ -135,7 +135,7 @@ class TestWhatDoesNotFitTheRun:
             file.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (1, 16, 16), 4)))
             done = call(*asked, expect=code)
         assert "made by the teacher" in done.err
-        assert total(tmp_path / "run") == 24
+        assert total(tmp_path / "run") == 24 + 16
 
     def test_other_images_under_the_same_name(
         self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
@@ -164,7 +164,7 @@ class TestDamage:
         run = tmp_path / "run"
         call(*bd, "--run", tmp_path / "whole", "--exemplars", 1)
         log.unlink()
-        call(*bd, "--run", run, "--budget", total(tmp_path / "whole") - 10, "--exemplars", 1, expect=3)
+        call(*bd, "--run", run, "--budget", total(tmp_path / "whole") - 16 - 10, "--exemplars", 1, expect=3)
         shard = run / "shards/00000.shard"
         whole = shard.read_bytes()
         shard.write_bytes(whole[:-9] if damage == "truncated" else whole[:-1] + bytes([whole[-1] ^ 1]))

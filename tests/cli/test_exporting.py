@@ -78,5 +78,5 @@ def test_an_export_is_a_teacher(call: Caller, trained: Path, images: str, tmp_pa
     call("export", "--run", trained)
     label = ("label", "--images", images, "--method", "sd", "--run", tmp_path / "again", "--json")
     done = call(*label, "--teacher", f"onnx:{trained / 'export/student.onnx'}")
-    assert done.figures["queries"]["total"] == 24
+    assert done.figures["queries"]["total"] == 24 + 16
     assert "nchw (1, 16, 16) of float32" in done.err

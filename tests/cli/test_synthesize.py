@@ -41,7 +41,7 @@ def test_from_nothing_to_a_student_and_a_report(call: Caller, images: str, log: 
     stages = {stage["stage"]: stage["state"] for stage in call("status", run, "--json").figures["stages"]}
     assert stages["noise"] == stages["repulsion"] == stages["decisions"] == "done"
     assert "images" in call(*_SYNTHESIZE, "--run", run).out
-    label = ("label", *TEACHER, "--images", f"run:{run}", "--run", run, "--method", "sd", "--json")
+    label = ("label", *TEACHER, "--images", f"run:{run}", "--run", run, "--method", "sd", "--repeats", 0, "--json")
     assert call(*label).figures["queries"]["total"] == spent == rows_seen(log)
     call("distill", "--run", run, "--student", "lenet5-fifth", "--epochs", 2, "--batch-size", 16)
     report = call("evaluate", "--run", run, "--held-out", images, "--json").figures
@@ -78,7 +78,7 @@ def test_what_cannot_be_is_said_before_a_query(call: Caller, log: Path, tmp_path
 def test_a_part_of_the_images_may_be_labelled_in_another_run(call: Caller, log: Path, tmp_path: Path) -> None:
     call(*_SYNTHESIZE, "--run", tmp_path / "run")
     spent = rows_seen(log)
-    label = ("label", *TEACHER, "--method", "sd", "--images", f"run:{tmp_path / 'run'}")
+    label = ("label", *TEACHER, "--method", "sd", "--repeats", 0, "--images", f"run:{tmp_path / 'run'}")
     found = call(*label, "--limit", 5, "--run", tmp_path / "other", "--json").figures
     assert found["images"] == found["queries"]["total"] == rows_seen(log) - spent == 5
     assert "test split" in call(*label, "--split", "test", "--run", tmp_path / "third", expect=2).err
@@ -117,7 +117,7 @@ def test_made_images_are_bought_once_and_labelled_for_nothing(
     assert made["synthesis"]["method"] == method
     assert rows_seen(log) == 60
     call(*asked, "--run", run)
-    label = ("label", *TEACHER, "--images", f"run:{run}", "--run", run, "--method", "sd", "--json")
+    label = ("label", *TEACHER, "--images", f"run:{run}", "--run", run, "--method", "sd", "--repeats", 0, "--json")
     assert call(*label).figures["queries"]["total"] == 60 == rows_seen(log)
     call(*asked, "--seed", 5, "--run", run, expect=2)
     assert rows_seen(log) == 60

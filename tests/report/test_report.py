@@ -114,6 +114,8 @@ def test_json_holds_the_keys_that_scripts_read() -> None:
         "by_stage": {"decisions": 400, "mbd": 65_032},
         "held_out": {"evaluation": 1000},
         "unsettled": 0,
+        "repeated": None,
+        "changed": 0,
     }
     assert content["seconds"] == 245.0
     assert content["labellings"][0]["outcomes"]["FOUND"] == {"pairs": 530, "sentence": "It is across."}

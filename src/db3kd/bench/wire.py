@@ -18,7 +18,11 @@ from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
 
 _SECONDS = 3.0
-_SPENT = re.compile(r"^db3kd_(teacher|request)_seconds_total ([0-9.e+-]+)$", re.MULTILINE)
+# What db3kd serve calls its counters, and MLServer.
+_SPENT = {
+    "teacher": r"^(?:db3kd_teacher_seconds_total|model_infer_request_duration_sum)(?:\{.*\})? ([0-9.e+-]+)$",
+    "request": r"^(?:db3kd_request_seconds_total|rest_server_request_duration_seconds_sum)(?:\{.*\})? ([0-9.e+-]+)$",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class WireFigure:
         in_process: rows a second of the teacher itself, in calls of its own size.
         over_the_wire: rows a second over loopback.
         teacher_share: the part of the wall-clock time that the server spent in the teacher; None where the server does
-            not tell.
+            not tell. It can be more than 1 where the server takes several requests at once.
         server_share: the part that it spent on requests, the teacher's included; likewise.
     """
 
@@ -46,14 +50,14 @@ class WireFigure:
 
 
 def measure_wire(
-    here: Teacher, there: Callable[[int], Teacher], url: str, *, sizes: Sequence[int], seed: int = 0
+    here: Teacher, there: Callable[[int], Teacher], metrics: str, *, sizes: Sequence[int], seed: int = 0
 ) -> list[WireFigure]:
     """Measure a teacher in the process and over the wire.
 
     Args:
         here: the teacher in this process.
         there: opens the served one, for requests of so many rows.
-        url: of the server, to ask for its counters.
+        metrics: URL of the server's counters, for Prometheus.
         sizes: rows of a request.
         seed: of the noise that is asked.
 
@@ -70,11 +74,12 @@ def measure_wire(
     plain = _rate(here, noise)
     figures = []
     for rows in sizes:
-        teacher, before = there(rows), _spent(url)
+        teacher, before = there(rows), _spent(metrics)
         started = time.perf_counter()
         rate = _rate(teacher, noise[: max(rows * teacher.spec.service.in_flight, min(rows * 16, len(noise)))])
-        wall, after = time.perf_counter() - started, _spent(url)
-        shares = {name: (after[name] - before[name]) / wall for name in after if name in before}
+        wall, after = time.perf_counter() - started, _spent(metrics)
+        # A counter that nobody has asked for yet may not be there before.
+        shares = {name: (after[name] - before.get(name, 0.0)) / wall for name in after}
         figures.append(WireFigure(rows, plain, rate, shares.get("teacher"), shares.get("request")))
     return figures
 
@@ -91,8 +96,12 @@ def _rate(teacher: Teacher, images: Float[Tensor, "n c h w"]) -> float:
         return done / (time.perf_counter() - started)
 
 
-def _spent(url: str) -> dict[str, float]:
+def _spent(metrics: str) -> dict[str, float]:
     """Seconds that the server spent, as its counters tell; nothing where it has none."""
-    answer = urllib3.request("GET", f"{url}/metrics", retries=False)
+    try:
+        answer = urllib3.request("GET", metrics, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return {}
     text = answer.data.decode(errors="replace") if answer.status == 200 else ""
-    return {name: float(seconds) for name, seconds in _SPENT.findall(text)}
+    found = {name: re.findall(pattern, text, re.MULTILINE) for name, pattern in _SPENT.items()}
+    return {name: sum(map(float, seconds)) for name, seconds in found.items() if seconds}

@@ -127,11 +127,13 @@ def wire(
     server: Annotated[
         str | None, typer.Option(help="Measure this URI of the same teacher on a server that runs already.")
     ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Where that server tells its counters; left out: /metrics beside its models.")
+    ] = None,
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Measure what the wire costs: rows a second in the process and through `db3kd serve` on loopback."""
     from db3kd.cli.work.wire import measure_and_show
 
-    measure_and_show(
-        teacher, [int(size) for size in options.listed(sizes) or []], in_flight=in_flight, server=server, file=file
-    )
+    rows = [int(size) for size in options.listed(sizes) or []]
+    measure_and_show(teacher, rows, in_flight=in_flight, server=server, metrics=metrics, file=file)

@@ -69,6 +69,7 @@ def label(
     decisions_budget: options.DECISIONS_BUDGET = None,
     primer_budget: options.PRIMER_BUDGET = None,
     label_budget: options.LABEL_BUDGET = None,
+    repeats: options.REPEATS = None,
     record: options.RECORD = None,
     answers: options.ANSWERS = None,
     input_shape: options.INPUT_SHAPE = None,
@@ -117,6 +118,7 @@ def label(
         budget=given(
             total=budget,
             decisions=decisions_budget,
+            repeats=repeats,
             primer=primer_budget,
             label=label_budget,
             record=record,

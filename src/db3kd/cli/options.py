@@ -59,6 +59,13 @@ REPULSION_BUDGET = Annotated[
 ]
 LABEL_BUDGET = Annotated[int | None, typer.Option(help="Most queries for the distances.", rich_help_panel=_BUDGET)]
 
+REPEATS = Annotated[
+    int | None,
+    typer.Option(
+        help="Images to ask a second time at the end: is the teacher constant? 16, or 0 for none.",
+        rich_help_panel=_BUDGET,
+    ),
+]
 RECORD = Annotated[
     bool | None, typer.Option("--record", help="Keep every answer by its question.", rich_help_panel=_BUDGET)
 ]

@@ -1,5 +1,6 @@
 """One line of Python for the whole story: a teacher and images in, a trained student out."""
 
+import logging
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +16,7 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling
 from db3kd.models import weights
 from db3kd.pipeline.priming import mixtures_for
+from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.story import ENOUGH_FOR_PRIMERS, Budget, Distillation, Priming, Story, best_softening
 from db3kd.pipeline.telling import STUDENT, tell
 from db3kd.runs import Run
@@ -22,11 +24,14 @@ from db3kd.teachers import Teacher
 from db3kd.tensors import Tensor
 from db3kd.training import Recipe, student_recipe
 
+_log = logging.getLogger(__name__)
+
 MethodName = Literal["sd", "bd", "mbd", "guided"]
 _QUERIES: dict[str, int] = {"mbd": 1000, "guided": 50}
 _LEAST_GUIDED = 10
 _LEAST_SIDE = 16
 _SECTION = "python"
+_REPEATS = 16
 
 
 def distill(  # noqa: PLR0913  # the whole story in one call: its options are the user's, and keyword-only
@@ -67,7 +72,8 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
         InputError: images and teacher do not fit.
         TeacherError: the teacher failed for good; with `run`, what was bought is kept.
 
-    Cost: one query an image, and what the budget leaves for the distances.
+    Cost: one query an image, and what the budget leaves for the distances; the last 16, where it leaves them, ask some
+        images a second time, and a teacher that is not constant is told in a warning.
     """
     dataset = images if isinstance(images, Dataset) else from_arrays(images)
     with ExitStack() as stack:
@@ -90,11 +96,14 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
             held_out=None,
             labelling=choose_labelling(method, None if allowed.each < 0 else allowed.each, seed=seed, device=device),
             distillation=learning,
-            budget=Budget(total=budget),
+            budget=Budget(total=budget, repeats=_REPEATS),
             priming=priming if allowed.primed else None,
             device=device,
         )
         tell(opened, story)
+        repeats = kept_repeats(opened)
+        if repeats is not None and repeats.warning is not None:
+            _log.warning("%s", repeats.warning)
         kept = opened.get(f"{STUDENT}.safetensors")
     assert kept is not None, "the student was just trained"
     return weights.from_bytes(kept, STUDENT)[0]

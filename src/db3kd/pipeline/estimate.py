@@ -18,6 +18,7 @@ from db3kd.pipeline.asking import images_per_shard
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, images_per_push
 from db3kd.pipeline.priming import PRIMER, mixtures_for
+from db3kd.pipeline.repeating import REPEATS, kept_repeats
 from db3kd.pipeline.story import Story
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION, Pushing
@@ -103,6 +104,9 @@ def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
     if story.priming is not None:
         mixed = mixtures_for(images, story.priming)
         stages.insert(1, StageEstimate(PRIMER, mixed, 0 if bought or run.has(f"{PRIMER}.safetensors") else mixed))
+    if story.budget.repeats:
+        asked = min(story.budget.repeats, images)
+        stages.append(StageEstimate(REPEATS, asked, 0 if bought or kept_repeats(run) else asked))
     if story.held_out is not None:
         count = len(story.held_out)
         ahead = 0 if run.has("held-out.safetensors") else count

@@ -18,6 +18,7 @@ from db3kd.execution import Labelling, Remembering, make_shard
 from db3kd.models import build
 from db3kd.pipeline.asking import as_seen, asking, check_made_for, decide, identity_of, images_per_shard
 from db3kd.pipeline.priming import prime
+from db3kd.pipeline.repeating import repeat
 from db3kd.pipeline.story import Budget, Priming, Progress, silent
 from db3kd.pipeline.synthesized import kept_synthesis
 from db3kd.runs import Run
@@ -67,7 +68,8 @@ def label(
         PlanError: there is no such primer, or it does not fit the images.
         TeacherError: the teacher failed for good.
 
-    Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class.
+    Cost: one query an image, and at most `labelling.queries_per_pair` for each image and other class; and
+        `budget.repeats` where the budget leaves them.
     """
     images = as_seen(images, teacher.spec)
     kept = run.get(TRANSFER)
@@ -94,6 +96,7 @@ def label(
         provenance["image_queries"] = str(sum(made.figures.queries.values()))
     scope = identity_of(teacher, images.digest, repr(labelling), decisions.numpy().tobytes().hex())
     count = _buy_shards(run, teacher, images, decisions, labelling, scope=scope, budget=budget, progress=progress)
+    repeat(run, teacher, images, decisions, budget=budget)
     transfer = _assemble(run, images, decisions, provenance, scope=scope, count=count)
     if labelling.keep_probes:
         _put_probes(run, count, labelling.keep_probes)

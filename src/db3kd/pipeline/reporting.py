@@ -18,6 +18,7 @@ from db3kd.ledger import Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.labelling import read_shard
 from db3kd.pipeline.priming import closeness, kept_primers
+from db3kd.pipeline.repeating import Repeats
 from db3kd.report.examples import Example
 from db3kd.report.schema import (
     Calibration,
@@ -130,13 +131,15 @@ def describe_labelling(transfer: TransferSet) -> Labelling:
     )
 
 
-def account_of(statement: Statement) -> Queries:
-    """Bring the ledger's statement into the report's form."""
+def account_of(statement: Statement, repeats: Repeats | None = None) -> Queries:
+    """Bring the ledger's statement into the report's form, with what came of asking twice."""
     return Queries(
         total=statement.total,
         by_stage=statement.by_stage,
         held_out=statement.held_out,
         unsettled=statement.unsettled,
+        repeated=None if repeats is None else repeats.asked,
+        changed=0 if repeats is None else repeats.changed,
     )
 
 

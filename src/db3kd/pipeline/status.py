@@ -12,6 +12,7 @@ from db3kd.pipeline.asking import count_decided
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, count_shards
 from db3kd.pipeline.priming import PRIMER
+from db3kd.pipeline.repeating import Repeats, kept_repeats
 from db3kd.pipeline.story import Budget
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION
@@ -50,12 +51,14 @@ class Status:
         statement: what was spent.
         left: what the budget leaves, of the whole run ("total") and of each stage that has a limit.
         seconds: wall time of the sessions that ended by themselves.
+        repeats: how constant the teacher was; None where that is not known.
     """
 
     stages: tuple[StageStatus, ...]
     statement: Statement
     left: Mapping[str, int]
     seconds: float
+    repeats: Repeats | None = None
 
 
 def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -> Status:
@@ -83,7 +86,7 @@ def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -
     if budget.total is not None:
         left = {"total": budget.total - statement.total} | left
     left = {name: max(0, rest) for name, rest in left.items()}
-    return Status(tuple(stages), statement, left, spent_seconds(run))
+    return Status(tuple(stages), statement, left, spent_seconds(run), kept_repeats(run))
 
 
 def _asking_stages(run: Run) -> tuple[StageStatus, ...]:

@@ -53,11 +53,13 @@ class Budget:
         total: by all stages together, or None for no limit; evaluation is not among them.
         stages: by single stages, such as "label".
         price_per_1000: money for 1,000 queries, in any currency, or None.
+        repeats: images to ask a second time when all else is bought, to see whether the teacher is constant.
     """
 
     total: int | None = None
     stages: Mapping[str, int] = field(default_factory=dict)
     price_per_1000: float | None = None
+    repeats: int = 0
 
     def limits(self, stage: str) -> Limits:
         """Give the limits that an account of a stage is opened with."""

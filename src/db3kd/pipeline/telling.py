@@ -17,6 +17,7 @@ from db3kd.pipeline import reporting
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_label
+from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
 from db3kd.pipeline.supplement import Supplement, check_supplement, kept_supplement
@@ -209,6 +210,7 @@ def conclude(
     losses = last_losses(run)
     files = student_files(transfer, story.distillation)
     costs = lesson_costs(transfer, story.distillation)
+    repeats = kept_repeats(run)
     # Timed apart from what comes before: the report is to hold the time of its own figures too.
     with timed(run):
         if story.held_out is not None:
@@ -242,7 +244,8 @@ def conclude(
             name=story.teacher_name,
         ),
         students=tuple(figures),
-        queries=reporting.account_of(run.statement()),
+        queries=reporting.account_of(run.statement(), repeats),
+        notes=() if repeats is None or repeats.warning is None else (repeats.warning,),
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
         synthesis=kept_figures(run),

@@ -182,7 +182,7 @@ def open_budget(section: BudgetSection) -> Budget:
     """Make what a section says may be spent."""
     limits = section.model_dump(include={"decisions", "primer", "noise", "repulsion", "label"})
     stages = {name: limit for name, limit in limits.items() if limit is not None}
-    return Budget(section.total, stages, section.price_per_1000)
+    return Budget(section.total, stages, section.price_per_1000, section.repeats)
 
 
 def open_train_recipe(section: TrainSection) -> Recipe:

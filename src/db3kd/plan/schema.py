@@ -227,6 +227,7 @@ class BudgetSection(_Section):
         label: most queries of the stage that asks for distances.
         record: whether all answers are kept by question, so that none is paid twice.
         answers: directories of recorded runs of the same teacher, whose answers are used.
+        repeats: images to ask a second time at the end, to see whether the teacher is constant; 0 for none.
         price_per_1000: money for 1,000 queries.
         currency: what the price is in, for the estimate.
     """
@@ -239,6 +240,7 @@ class BudgetSection(_Section):
     label: Count | None = None
     record: bool = False
     answers: tuple[str, ...] = ()
+    repeats: Count = 16
     price_per_1000: Annotated[float, Field(ge=0)] | None = None
     currency: str = "EUR"
 

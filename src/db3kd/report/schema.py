@@ -115,18 +115,24 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         by_stage: rows charged to the budget by each stage.
         held_out: rows by each stage outside the budget, such as an evaluation; not in `total`.
         unsettled: the part of `total` that was set aside and is not known to have been sent, after a crash.
+        repeated: images that were asked a second time, to see whether the teacher is constant; None where none was.
+        changed: how many of them got another answer.
 
     Raises:
-        ValidationError: stages that do not add up to the total.
+        ValidationError: stages that do not add up to the total, or more changed answers than there were.
     """
 
     total: Count
     by_stage: dict[str, Count] = {}
     held_out: dict[str, Count] = {}
     unsettled: Count = 0
+    repeated: Count | None = None
+    changed: Count = 0
 
     @model_validator(mode="after")
     def _stages_add_up(self) -> "Queries":
+        if self.changed > (self.repeated or 0):
+            raise ValueError(f"{self.changed} answers changed, of {self.repeated or 0} that were asked a second time")
         charged = sum(self.by_stage.values())
         if self.by_stage and charged != self.total:
             raise ValueError(f"the stages add up to {charged}, and the total is {self.total}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from db3kd.report.schema import Labelling, Report, StudentFigures
 
 UNKNOWN = "–"
+CHANGED = "answers that changed when asked again"
 STUDENT_LABELS = {
     "true-labels": "true labels",
     "hard-decisions": "hard decisions",
@@ -181,7 +182,7 @@ def query_table(report: Report) -> Table:
         report: the figures.
 
     Returns:
-        A row per stage, the total of the budget, then the stages outside the budget.
+        A row per stage, the total of the budget, then the stages outside the budget, and what came of asking twice.
     """
     columns = (Column("stage", numeric=False), Column("queries"))
     rows = [(stage, _count(spent)) for stage, spent in report.queries.by_stage.items()]
@@ -190,6 +191,8 @@ def query_table(report: Report) -> Table:
         rows.append(("of these set aside, not known to have been sent", _count(report.queries.unsettled)))
     apart = "(held out, not in the total)"
     rows += [(f"{stage} {apart}", _count(spent)) for stage, spent in report.queries.held_out.items()]
+    if report.queries.repeated is not None:
+        rows.append((CHANGED, f"{report.queries.changed:,} of {report.queries.repeated:,}"))
     return Table(columns, tuple(rows))
 
 

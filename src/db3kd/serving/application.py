@@ -133,16 +133,17 @@ class _Served:
 
     async def _infer(self, request: Request) -> Response:
         client = self._clients.recognise(request.headers.get("authorization"))
+        # A stranger's as well, and dropped: an answer in the midst of a request may not reach who is still sending it.
+        body = await self._read(request, keep=client is not None)
         if client is None:
             raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
-        body = await self._read(request)
         if self._threads is None:
             self._threads = anyio.CapacityLimiter(_AT_ONCE)
         head_length = request.headers.get("inference-header-content-length")
         return await anyio.to_thread.run_sync(self._answer, body, head_length, client, limiter=self._threads)
 
-    async def _read(self, request: Request) -> bytes:
-        """Take in a request, but not more of it than may be, nor for longer."""
+    async def _read(self, request: Request, *, keep: bool) -> bytes:
+        """Take in a request, but not more of it than may be, nor for longer; where it is not kept, nothing is given."""
         parts, size = [], 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -152,7 +153,8 @@ class _Served:
                         raise HTTPException(
                             413, f"a request may have {self._most_bytes} bytes", {"Connection": "close"}
                         )
-                    parts.append(part)
+                    if keep:
+                        parts.append(part)
         except TimeoutError as error:
             seconds = self._limits.body_seconds
             raise HTTPException(408, f"the request was not there in {seconds:g} s", {"Connection": "close"}) from error

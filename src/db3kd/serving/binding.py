@@ -6,6 +6,8 @@ Called by `db3kd serve`; the application itself knows no address.
 import uvicorn
 from starlette.applications import Starlette
 
+from db3kd.serving.connections import WatchedConnection
+
 _MOST_AT_ONCE = 256
 _KEEP_ALIVE_SECONDS = 75
 
@@ -19,12 +21,14 @@ def configure(application: Starlette, host: str, port: int) -> uvicorn.Config:
         port: to listen at; 0 for any that is free.
 
     Returns:
-        The configuration: one process, at most 256 connections, no header that tells what serves.
+        The configuration: one process, at most 256 connections, none of which waits for ever for a client, no header
+        that tells what serves.
     """
     return uvicorn.Config(
         application,
         host=host,
         port=port,
+        http=WatchedConnection,
         log_level="warning",
         access_log=False,
         lifespan="off",

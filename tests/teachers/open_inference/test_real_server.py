@@ -1,23 +1,15 @@
 """MLServer, in an environment of its own: a scikit-learn model, and an ONNX file in a runtime of the user's own."""
 
-import hashlib
-import json
-import os
-import shutil
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import urllib3
 from sklearn.datasets import load_digits
 
-from db3kd.data.retrieval import cache_folder
+from db3kd.bench import wire
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.checkup import check_teacher
@@ -25,12 +17,12 @@ from db3kd.plan import parse_sections
 from db3kd.plan.teachers import open_teacher
 from db3kd.teachers import OnnxTeacher, Teacher
 from db3kd.tensors import Float, Tensor
+from environments import environment
 from made_onnx import SHAPE, write_onnx
+from ml_server import WANTED, MlServer, onnx_settings, running
 
 pytestmark = pytest.mark.slow
 
-_WANTED = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "onnxruntime", "scikit-learn")
-_PYTHONS = ("python3.12", "python3.11")
 _TRAIN = """
 import joblib, sys
 from sklearn.datasets import load_digits
@@ -41,46 +33,12 @@ joblib.dump(model, sys.argv[1] + "/model.joblib")
 for decision in model.predict((digits.data / 16).astype("float32")):
     print(decision)
 """
-_RUNTIME = """
-import onnxruntime
-from mlserver import MLModel
-from mlserver.codecs import NumpyCodec
-from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
-
-class OnnxRuntime(MLModel):
-    async def load(self) -> bool:
-        self._session = onnxruntime.InferenceSession(self.settings.parameters.uri, providers=["CPUExecutionProvider"])
-        return True
-
-    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        images = NumpyCodec.decode_input(payload.inputs[0]).astype("float32")
-        (scores,) = self._session.run(["logits"], {"images": images})
-        output = ResponseOutput(name="logits", datatype="FP32", shape=list(scores.shape), data=scores.ravel().tolist())
-        return InferenceResponse(model_name=self.name, outputs=[output])
-"""
-
-
-def _environment() -> Path:
-    """An interpreter with MLServer, made once and kept in the cache folder; MLServer needs a Python under 3.13."""
-    mine = [sys.executable] if sys.version_info < (3, 13) else []
-    python = next(iter([*mine, *filter(None, map(shutil.which, _PYTHONS))]), None)
-    if python is None:
-        pytest.skip("MLServer needs a Python under 3.13, and there is none here")
-    name = hashlib.sha256("\n".join((python, *_WANTED)).encode()).hexdigest()[:16]
-    folder = cache_folder() / "servers" / name
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", str(folder)], check=True)
-        install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input", *_WANTED]
-        subprocess.run(install, check=True, capture_output=True, timeout=600)
-        (folder / "complete").touch()
-    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlServer, Path]]:
     """A running MLServer, and the folder of its models."""
-    programs, folder = _environment(), tmp_path_factory.mktemp("models")
+    programs, folder = environment(*WANTED) / "bin", tmp_path_factory.mktemp("models")
     (folder / "digits").mkdir()
     (folder / "pages").mkdir()
     trained = subprocess.run(
@@ -88,53 +46,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     )
     (folder / "decisions.txt").write_text(trained.stdout)
     write_onnx(folder / "pages/model.onnx")
-    (folder / "pages/runtime.py").write_text(_RUNTIME)
     settings: dict[str, dict[str, object]] = {
         "digits": {"implementation": "mlserver_sklearn.SKLearnModel", "parameters": {"uri": "./model.joblib"}},
-        "pages": {
-            "implementation": "runtime.OnnxRuntime",
-            "parameters": {"uri": str(folder / "pages/model.onnx")},
-            "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, *SHAPE]}],
-            "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 7]}],
-        },
+        "pages": onnx_settings(folder / "pages/model.onnx", SHAPE, 7),
     }
-    for name, content in settings.items():
-        (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **content}))
-    ports = []
-    for _ in range(3):
-        with socket.socket() as probing:
-            probing.bind(("127.0.0.1", 0))
-            ports.append(probing.getsockname()[1])
-    kinds = ("http_port", "grpc_port", "metrics_port")
-    about = {"host": "127.0.0.1", "parallel_workers": 0, **dict(zip(kinds, ports, strict=True))}
-    (folder / "settings.json").write_text(json.dumps(about))
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [programs / "mlserver", "start", folder],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder / "pages")},
-        )
-    try:
-        yield _ready(server, f"http://127.0.0.1:{ports[0]}", folder), folder
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _ready(server: subprocess.Popen[bytes], url: str, folder: Path) -> str:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert server.poll() is None, (folder / "server.log").read_text()
-        try:
-            asked = [f"{url}/v2/models/{name}/ready" for name in ("digits", "pages")]
-            if all(urllib3.request("GET", one, retries=False).status == 200 for one in asked):
-                return url
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError((folder / "server.log").read_text())
+    with running(programs, folder, settings) as server:
+        yield server, folder
 
 
 def _opened(uri: str) -> Teacher:
@@ -147,9 +64,9 @@ def _digits() -> Float[Tensor, "n c h w"]:
     return torch.from_numpy((load_digits().images / 16).astype(np.float32))[:, None]
 
 
-def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[str, Path]) -> None:
-    url, folder = models
-    teacher = _opened(f"{url}/v2/models/digits?input_shape=1,8,8&layout=flat&num_classes=10&in_flight=4")
+def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[MlServer, Path]) -> None:
+    server, folder = models
+    teacher = _opened(f"{server.url}/v2/models/digits?input_shape=1,8,8&layout=flat&num_classes=10&in_flight=4")
     with Ledger(None) as ledger, ledger.account("label") as account:
         decisions = Oracle(teacher, account)(_digits())
         assert account.spent == 1797
@@ -158,10 +75,26 @@ def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[str, Pat
     assert check_teacher(teacher, None).verdict in ("good", "one class")
 
 
-def test_an_onnx_file_in_a_runtime_of_the_users_own(models: tuple[str, Path]) -> None:
-    url, folder = models
-    teacher, here = _opened(f"{url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
+def test_an_onnx_file_in_a_runtime_of_the_users_own(models: tuple[MlServer, Path]) -> None:
+    server, folder = models
+    teacher, here = _opened(f"{server.url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
     assert (teacher.spec.input_shape, teacher.spec.num_classes) == (SHAPE, 7)
     images = torch.rand(600, *SHAPE, generator=torch.Generator().manual_seed(0))
     with Ledger(None) as ledger, ledger.account("label") as account:
         assert torch.equal(Oracle(teacher, account)(images), here(images))
+
+
+def test_the_bench_of_the_wire_reads_where_its_time_goes(
+    models: tuple[MlServer, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, folder = models
+    monkeypatch.setattr(wire, "_SECONDS", 0.5)
+
+    def there(rows: int) -> Teacher:
+        return _opened(f"{server.url}/v2/models/pages?max_batch={rows}")
+
+    (figure,) = wire.measure_wire(OnnxTeacher(folder / "pages/model.onnx"), there, server.metrics, sizes=(64,))
+    assert figure.over_the_wire > 0
+    assert figure.teacher_share is not None
+    assert figure.server_share is not None
+    assert 0 < figure.teacher_share <= figure.server_share

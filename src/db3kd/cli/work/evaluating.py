@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
-from db3kd.cli.work.kept import existing, kept_sections, kept_transfer
+from db3kd.cli.work.kept import existing, kept_sections, kept_transfer, warn_of_changes
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.errors import InputError, RunError
@@ -15,6 +15,7 @@ from db3kd.models import parameter_count, weights
 from db3kd.oracle import Oracle
 from db3kd.pipeline import Story
 from db3kd.pipeline.priming import has_primers
+from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.telling import PAGE, REPORT, check_images, conclude, student_files, teach, write_page
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import open_distillation, open_images, open_labelling
@@ -139,10 +140,11 @@ def print_report(run: Run, report: Report, *, as_json: bool) -> None:
     """
     if as_json:
         print_json(report.model_dump(mode="json"))
-        return
-    print_table(student_table(report), report.title)
-    print_table(query_table(report))
-    remark(f"report: {run.folder / (PAGE if run.has(PAGE) else REPORT)}")
+    else:
+        print_table(student_table(report), report.title)
+        print_table(query_table(report))
+        remark(f"report: {run.folder / (PAGE if run.has(PAGE) else REPORT)}")
+    warn_of_changes(kept_repeats(run))
 
 
 def _open_teacher(named: Sections, kept: Sections, folder: Path, device: str) -> tuple[OpenedTeacher, str]:

@@ -10,6 +10,7 @@ from db3kd.cli.display import remark
 from db3kd.errors import RunError
 from db3kd.pipeline.asking import record
 from db3kd.pipeline.labelling import TRANSFER
+from db3kd.pipeline.repeating import Repeats
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.schema import BudgetSection
 from db3kd.runs import Run
@@ -87,6 +88,16 @@ def keep_answers(run: Run, teacher: Teacher, budget: BudgetSection) -> None:
         taken = record(run, teacher, [Path(folder) for folder in budget.answers])
         if taken:
             remark(f"{taken:,} answers of earlier runs are used and not paid again")
+
+
+def warn_of_changes(repeats: Repeats | None) -> None:
+    """Say at the end of a command that the teacher is not constant, where a run found that out.
+
+    Args:
+        repeats: what it found; None where it did not look.
+    """
+    if repeats is not None and repeats.warning is not None:
+        remark(f"warning: {repeats.warning}")
 
 
 def existing(folder: Path) -> Run:

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
-from db3kd.cli.work.kept import keep_answers, with_kept_budget
+from db3kd.cli.work.kept import keep_answers, warn_of_changes, with_kept_budget
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
-from db3kd.ledger import Statement
 from db3kd.pipeline.labelling import TRANSFER, label
+from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
 from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming
 from db3kd.plan.schema import BudgetSection, PrimerSection
 from db3kd.plan.teachers import open_teacher
-from db3kd.report.schema import Labelling
+from db3kd.report.schema import Labelling, Queries
 from db3kd.report.tables import UNKNOWN, outcome_table
 from db3kd.runs import Run
 
@@ -52,12 +52,13 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
                 priming=priming,
                 progress=stages,
             )
-        found, statement = describe_labelling(transfer), run.statement()
-    _show(folder, found, statement, len(transfer), as_json=as_json)
+        found, repeats = describe_labelling(transfer), kept_repeats(run)
+        queries = account_of(run.statement(), repeats)
+    _show(folder, found, queries, len(transfer), as_json=as_json)
+    warn_of_changes(repeats)
 
 
-def _show(folder: Path, found: Labelling, statement: Statement, images: int, *, as_json: bool) -> None:
-    queries = account_of(statement)
+def _show(folder: Path, found: Labelling, queries: Queries, images: int, *, as_json: bool) -> None:
     if as_json:
         figures = {"labelling": found.model_dump(mode="json"), "queries": queries.model_dump(mode="json")}
         print_json({"transfer": str(folder / TRANSFER), "images": images, **figures})

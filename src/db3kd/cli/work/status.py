@@ -14,7 +14,7 @@ from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
 from db3kd.plan.opening import open_budget, open_distillation, open_priming, open_train_recipe
 from db3kd.plan.schema import BudgetSection, PrimerSection
-from db3kd.report.tables import UNKNOWN, Column, Table, duration
+from db3kd.report.tables import CHANGED, UNKNOWN, Column, Table, duration
 from db3kd.runs import Run
 
 
@@ -38,7 +38,9 @@ def show_status(folder: Path, *, as_json: bool) -> None:
         queries = asdict(found.statement)
         stages = [asdict(stage) for stage in found.stages]
         about = {"run": str(folder), "stages": stages, "queries": queries, "left": dict(found.left)}
-        print_json({**about, "money": money, "currency": budget.currency, "seconds": found.seconds})
+        repeats = None if found.repeats is None else asdict(found.repeats)
+        figures = {**about, "money": money, "currency": budget.currency, "seconds": found.seconds, "repeats": repeats}
+        print_json(figures)
         return
     print_table(_stage_table(found), f"{folder}, {duration(found.seconds)} of work")
     if kept.train is None:
@@ -90,6 +92,8 @@ def _query_table(found: Status, money: float | None, currency: str) -> Table:
     if spent.unsettled:
         rows.append(("of these set aside, not known to have been sent", f"{spent.unsettled:,}", ""))
     rows += [(f"{name} (held out, not in the total)", f"{count:,}", "") for name, count in spent.held_out.items()]
+    if found.repeats is not None:
+        rows.append((CHANGED, f"{found.repeats.changed:,} of {found.repeats.asked:,}", ""))
     if money is not None:
         rows.append((currency, f"{money:,.2f}", ""))
     return Table(columns, tuple(rows))

@@ -21,7 +21,9 @@ from db3kd.teachers import Teacher
 _SECONDS_TO_START = 120.0
 
 
-def measure_and_show(uri: str, sizes: Sequence[int], *, in_flight: int, server: str | None, file: Path | None) -> None:
+def measure_and_show(
+    uri: str, sizes: Sequence[int], *, in_flight: int, server: str | None, metrics: str | None, file: Path | None
+) -> None:
     """Serve a teacher, measure it both ways, and print what came out.
 
     Args:
@@ -29,6 +31,7 @@ def measure_and_show(uri: str, sizes: Sequence[int], *, in_flight: int, server: 
         sizes: rows of a request.
         in_flight: requests at once.
         server: URI of the same teacher on a server that runs already; None serves it here.
+        metrics: URL of that server's counters; None where they are beside its models.
         file: for all figures, or None.
     """
     here = open_teacher(TeacherSection(uri=uri)).teacher
@@ -37,7 +40,7 @@ def measure_and_show(uri: str, sizes: Sequence[int], *, in_flight: int, server: 
         def opened(rows: int) -> Teacher:
             return open_teacher(TeacherSection(uri=url, max_batch=rows, in_flight=in_flight)).teacher
 
-        return measure_wire(here, opened, url.partition("/v2/")[0], sizes=sizes)
+        return measure_wire(here, opened, metrics or f"{url.partition('/v2/')[0]}/metrics", sizes=sizes)
 
     if server is None:
         with _serving(uri, max(sizes)) as url:
