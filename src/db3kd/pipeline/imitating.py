@@ -20,6 +20,7 @@ from db3kd.pipeline.story import Progress, silent
 from db3kd.pipeline.students import drop_state, keep_state, kept_network, kept_state
 from db3kd.runs import Run
 from db3kd.synthesis.candidates import supply
+from db3kd.tensors import Float, Tensor, UInt8
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _SECONDS_BETWEEN_STATES = 5.0
@@ -90,11 +91,13 @@ def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, pr
     student = begun = build(imitation.student, shape, num_classes, seed=imitation.seed)
     state, kept_at = kept_state(run, name), time.monotonic()
     done = 0 if state is None else state.epoch
-    images, objective = _lesson(explored, imitation, done // imitation.passes)
+    # What the ensemble thinks of answered images is asked once; the candidates of each set are new to it.
+    known = _opinion(explored, explored.answers.questions.pixels, imitation)
+    images, objective = _lesson(explored, known, imitation, done // imitation.passes)
     for epoch in range(done, imitation.recipe.epochs):
         progress(f"train {name}", epoch, imitation.recipe.epochs, "epochs")
         if epoch > done and epoch % imitation.passes == 0:
-            images, objective = _lesson(explored, imitation, epoch // imitation.passes)
+            images, objective = _lesson(explored, known, imitation, epoch // imitation.passes)
         student, state, line = _one_epoch(begun, images, objective, imitation, epoch, state)
         run.append_line({"student": name} | {"epoch": line.number} | asdict(line))
         if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES:
@@ -137,18 +140,27 @@ def _one_epoch(
     return student, states[-1], lines[-1]
 
 
-def _lesson(explored: Explored, imitation: Imitation, number: int) -> tuple[Dataset, Objective]:
+def _lesson(
+    explored: Explored, known: Float[Tensor, "n num_classes"], imitation: Imitation, number: int
+) -> tuple[Dataset, Objective]:
     """A set of images, and what the ensemble thinks of them."""
     answers = explored.answers
     generator = torch.Generator().manual_seed((imitation.seed + 1) * 1_000_033 + number)
     rows = (~answers.apart()).nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=generator)[: imitation.answered]]
     made = supply(answers, imitation.candidates, generator)
+    decided = functional.one_hot(answers.decisions[rows], answers.num_classes).to(known.dtype)
+    thought = [_opinion(explored, made.pixels, imitation), torch.lerp(known[rows], decided, imitation.trust)]
     pixels = torch.cat([made.pixels, answers.questions.pixels[rows]])
-    thought = (mean_logits(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
-    decided = functional.one_hot(answers.decisions[rows], answers.num_classes).to(thought.dtype)
-    thought[len(made) :] = torch.lerp(thought[len(made) :], decided, imitation.trust)
-    return from_arrays(pixels, name="made images"), Objective(soft_labels=thought, temperature=imitation.temperature)
+    return from_arrays(pixels, name="made images"), Objective(
+        soft_labels=torch.cat(thought), temperature=imitation.temperature
+    )
+
+
+def _opinion(
+    explored: Explored, pixels: UInt8[Tensor, "n c h w"], imitation: Imitation
+) -> Float[Tensor, "n num_classes"]:
+    return (mean_logits(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
 
 
 def _shape_of(explored: Explored) -> tuple[int, int, int]:
