@@ -4,13 +4,15 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 
 import orjson
 import pytest
 import torch
 import urllib3
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from db3kd.serving import Grant, connections
 from db3kd.tensors import Float, Int, Tensor
@@ -145,6 +147,31 @@ def test_a_stranger_with_a_large_request_reads_why_it_was_refused() -> None:
         for _ in range(5):
             answer = urllib3.request("POST", url + INFER, body=b"x" * 400_000, retries=False)
             assert answer.status == 401
+
+
+def test_whatever_comes_over_the_line_ends_in_no_failure_of_the_servers() -> None:
+    heads = (b"GET /v2 HTTP/1.1\r\n", b"POST " + INFER.encode() + b" HTTP/1.1\r\n", b"Transfer-Encoding: chunked\r\n")
+    ends = (
+        b"\r\n",
+        b"\r\n\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"ffffffffff\r\n",
+        b"Expect: 100-continue\r\n",
+    )
+
+    with served(Sectors(SHAPE)) as url:
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(parts=st.lists(st.sampled_from((ASKED, ASKED[:90], *heads, *ends)) | st.binary(max_size=50), max_size=8))
+        def send(parts: list[bytes]) -> None:
+            with _line(url) as line:
+                _send_until_closed(line, iter(parts), 0.0)
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_WR)
+                assert b" 500 " not in _read_to_the_end(line)
+
+        send()
+        assert _is_served(url)
 
 
 @pytest.mark.slow
