@@ -1,5 +1,6 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, TeacherError
+from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
 from db3kd.teachers import Teacher
-from db3kd.tensors import Float, Tensor
+from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Counting, Failing, Flaky, HalfSpace, Sectors
 from processes import finish, start
 from questions import draw_images
@@ -236,3 +237,22 @@ def test_wide_bounds_are_the_teachers_own() -> None:
         assert oracle(torch.full((1, *SHAPE), -100.0)).shape == (1,)
         with pytest.raises(ImageError, match=r"from -100\.0 to 100\.0"):
             oracle(torch.full((1, *SHAPE), 100.01))
+
+
+def test_a_teacher_that_says_when_to_come_again_is_not_made_to_wait_longer_and_longer() -> None:
+    class Later(Sectors):
+        refused = 0
+
+        def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+            if self.refused < 8:
+                self.refused += 1
+                raise NotServed("later", retry_after=0.01)
+            return super().__call__(images)
+
+    began = time.monotonic()
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        oracle = Oracle(Later(SHAPE), account, attempts=20, pause=0.1)
+        assert torch.equal(oracle(IMAGES[:50]), Sectors(SHAPE)(IMAGES[:50]))
+        assert account.spent == 50
+    # Pauses that doubled would take 12 seconds at least.
+    assert 0.3 < time.monotonic() - began < 9

@@ -10,8 +10,10 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.errors import TeacherError
 from db3kd.pipeline.checkup import VERDICTS, check_teacher
 from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher
+from db3kd.teachers.open_inference import OpenInferenceTeacher
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Constant, Counting, Failing, Liar, Sectors
+from served_teacher import served
 
 SHAPE = (3, 6, 6)
 
@@ -73,6 +75,17 @@ def test_behind_its_door_it_is_good() -> None:
     teacher = PreparedTeacher(Brightest(IMAGENET), IMAGENET, image_shape=SHAPE)
     found = check_teacher(teacher, _labelled())
     assert (found.verdict, len(found.agreements)) == ("good", 1)
+
+
+def test_a_server_that_refuses_other_values_does_not_fail_by_it() -> None:
+    with served(Brightest(Preparation())) as url:
+        found = check_teacher(OpenInferenceTeacher(f"{url}/v2/models/teacher"), _labelled())
+    assert (found.verdict, found.failure) == ("good", None)
+    refused = {agreement.how: agreement.refused for agreement in found.agreements}
+    assert refused["0 to 255"]
+    assert not refused["as they are"]
+    assert not refused["channels the other way round"]
+    assert len(found.paces) > 3
 
 
 class FirstOfBatch(Sectors):

@@ -4,15 +4,17 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 
 import orjson
 import pytest
 import torch
 import urllib3
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from db3kd.serving import Grant, connections
+from db3kd.serving import Grant, Limits, connections
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Sectors, Slow
 from served_teacher import served
@@ -107,16 +109,22 @@ def test_a_header_without_end_is_cut_off_before_it_fills_the_memory() -> None:
 
 
 def test_who_does_not_take_the_answers_is_sent_away() -> None:
-    with served(Sectors(SHAPE)) as url, socket.socket() as line:
-        # A small window, so that little is on the way before the server has to wait.
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        host, port = url.removeprefix("http://").split(":")
-        line.connect((host, int(port)))
-        line.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
-        time.sleep(2.5)
-        # What was under way still comes, and then the end: without one, the line's own time-out would be an error.
-        line.settimeout(20)
-        assert 0 < _read_to_the_end(line).count(b"200 OK") < 3000
+    rows = 100_000
+    tensor = {"name": "images", "datatype": "UINT8", "shape": [rows, *SHAPE]}
+    head = orjson.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": 16 * rows}}]})
+    lengths = f"Content-Length: {len(head) + 16 * rows}\r\nInference-Header-Content-Length: {len(head)}"
+    asked = f"POST {INFER} HTTP/1.1\r\nHost: x\r\n{lengths}\r\n\r\n".encode() + head + bytes(16 * rows)
+    # Each answer is 200 kB long, and the buffers of the system take in a few megabytes.
+    with served(Sectors(SHAPE, levels=256), limits=Limits(rows=rows)) as url, _line(url) as line:
+        assert _send_until_closed(line, repeat(asked, 100), 0.0) < 100 * len(asked)
+        assert _is_served(url)
+
+
+def test_who_sends_requests_without_end_and_waits_for_no_answer_is_sent_away() -> None:
+    with served(Slow(Sectors(SHAPE), 0.05)) as url, _line(url) as line:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert _send_until_closed(line, repeat(ASKED * 200, 500), 0.0) < 500 * 200 * len(ASKED)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "kilobytes"
         assert _is_served(url)
 
 
@@ -145,6 +153,31 @@ def test_a_stranger_with_a_large_request_reads_why_it_was_refused() -> None:
         for _ in range(5):
             answer = urllib3.request("POST", url + INFER, body=b"x" * 400_000, retries=False)
             assert answer.status == 401
+
+
+def test_whatever_comes_over_the_line_ends_in_no_failure_of_the_servers() -> None:
+    heads = (b"GET /v2 HTTP/1.1\r\n", b"POST " + INFER.encode() + b" HTTP/1.1\r\n", b"Transfer-Encoding: chunked\r\n")
+    ends = (
+        b"\r\n",
+        b"\r\n\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"ffffffffff\r\n",
+        b"Expect: 100-continue\r\n",
+    )
+
+    with served(Sectors(SHAPE)) as url:
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(parts=st.lists(st.sampled_from((ASKED, ASKED[:90], *heads, *ends)) | st.binary(max_size=50), max_size=8))
+        def send(parts: list[bytes]) -> None:
+            with _line(url) as line:
+                _send_until_closed(line, iter(parts), 0.0)
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_WR)
+                assert b" 500 " not in _read_to_the_end(line)
+
+        send()
+        assert _is_served(url)
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ _TEACHER = "Teacher"
 TEACHER = Annotated[
     str,
     typer.Option(
-        help="torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE or python:package.module:name, with options of the plan "
-        "behind a question mark.",
+        help="torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, http(s)://HOST/v2/models/NAME, recorded:RUN or "
+        "python:package.module:name, with options of the plan behind a question mark.",
         rich_help_panel=_TEACHER,
     ),
 ]

@@ -60,6 +60,7 @@ class Agreement:
         images: that it was asked about.
         classes: different answers among them.
         plan_lines: keys of the plan's section `teacher` that say so.
+        refused: whether it does not take images so, as a server that looks at their values; the rest says nothing then.
     """
 
     how: str
@@ -67,6 +68,7 @@ class Agreement:
     images: int
     classes: int
     plan_lines: tuple[str, ...]
+    refused: bool = False
 
     @property
     def share(self) -> float:
@@ -227,7 +229,13 @@ def _try_ranges(
         return
     for how, preparation, lines in _ranges(teacher.spec.input_shape[0]):
         prepared = PreparedTeacher(teacher, preparation, image_shape=teacher.spec.input_shape)
-        yield _agree(how, Oracle(prepared, account, attempts=2)(images), labels, lines)
+        try:
+            decisions = Oracle(prepared, account, attempts=2)(images)
+        except TeacherError:
+            # No failure of the teacher: it has just answered images as they are.
+            yield Agreement(how, 0, 0, 0, lines, refused=True)
+        else:
+            yield _agree(how, decisions, labels, lines)
 
 
 def _ranges(channels: int) -> Iterator[tuple[str, Preparation, tuple[str, ...]]]:

@@ -1,7 +1,8 @@
 """One connection to the server, which is closed where a client lets it wait or sends a header without end.
 
-uvicorn waits for the header of a request as long as the client likes, and takes as much of it as comes. What may take
-how long once a header is there is the application's business. Given to uvicorn by `binding.py`.
+uvicorn waits for the header of a request as long as the client likes, and takes as much of it as comes; and it queues
+as many requests as are sent at once. What may take how long once a header is there is the application's business. Given
+to uvicorn by `binding.py`.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from uvicorn.server import ServerState
 HEADER_SECONDS = 10.0
 READING_SECONDS = 30.0
 _MOST_HEADER_BYTES = 2**16
+_MOST_WAITING = 64
+_SLICE_BYTES = 2**14
 
 
 # asyncio's own interface: it holds no code, and uvicorn's types ask for it.
@@ -22,7 +25,8 @@ class WatchedConnection(asyncio.Protocol):
 
     A client has `HEADER_SECONDS` from the opening of the connection, or from the first byte of a further request, until
     the header of the request is whole, and `_MOST_HEADER_BYTES` for it. Between requests, uvicorn's own time for idle
-    connections holds. A client that does not take in what it is sent has `READING_SECONDS`.
+    connections holds. A client that does not take in what it is sent has `READING_SECONDS`, and one that sends further
+    requests without waiting for an answer may have `_MOST_WAITING` of them in the queue.
 
     Args:
         config: uvicorn's.
@@ -51,21 +55,13 @@ class WatchedConnection(asyncio.Protocol):
         self._header_timer = self._close_in(HEADER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
-        """Something came: a part of a header, or of what follows it."""
-        before = self._progress()
-        self._inner.data_received(data)
-        after = self._progress()
-        if after != before:
-            # A header or a body is whole, perhaps both. What came behind them is less than one reading of the line.
-            self._header_bytes = 0
-            self._cancel(self._header_timer)
-            self._header_timer = None
-        elif not self._is_in_body():
-            self._header_bytes += len(data)
-            if self._header_bytes > _MOST_HEADER_BYTES:
-                self._close()
-            elif self._header_timer is None and not self._is_answering():
-                self._header_timer = self._close_in(HEADER_SECONDS)
+        """Something came: parts of headers, or of what follows them."""
+        assert self._transport is not None, "a connection was made"
+        # In slices, since what one reading of the line takes in may hold ten thousand requests.
+        for start in range(0, len(data), _SLICE_BYTES):
+            if self._transport.is_closing():
+                return
+            self._take(data[start : start + _SLICE_BYTES])
 
     def eof_received(self) -> None:
         """The client sends no more."""
@@ -86,6 +82,25 @@ class WatchedConnection(asyncio.Protocol):
         """It does again."""
         self._cancel(self._reading_timer)
         self._inner.resume_writing()
+
+    def _take(self, data: bytes) -> None:
+        """Pass a slice on, and look how far the client has come by it."""
+        before = self._progress()
+        self._inner.data_received(data)
+        after = self._progress()
+        if after != before:
+            # A header or a body is whole, perhaps both. What came behind them is less than a slice.
+            self._header_bytes = 0
+            self._cancel(self._header_timer)
+            self._header_timer = None
+        elif not self._is_in_body():
+            self._header_bytes += len(data)
+            if self._header_bytes > _MOST_HEADER_BYTES:
+                self._close()
+            elif self._header_timer is None and not self._is_answering():
+                self._header_timer = self._close_in(HEADER_SECONDS)
+        if len(self._inner.pipeline) > _MOST_WAITING:
+            self._close()
 
     def _progress(self) -> tuple[object, bool]:
         """The request whose header was last whole, and whether more of it is to come."""

@@ -81,7 +81,8 @@ def _show(found: Checkup, lines: list[str]) -> None:
         pairs[f"a call of {pace.rows}"] = f"{1000 * pace.seconds:.1f} ms, {pace.rows / pace.seconds:,.0f} rows/s"
     for agreement in found.agreements:
         right = f"{agreement.right} of {agreement.images}, {percent(agreement.share)}"
-        pairs[f"agrees with labels, {agreement.how}"] = f"{right}, {agreement.classes} classes"
+        shown = "refused" if agreement.refused else f"{right}, {agreement.classes} classes"
+        pairs[f"agrees with labels, {agreement.how}"] = shown
     pairs["verdict"] = f"{found.verdict}: {VERDICTS[found.verdict]}"
     print_pairs(pairs)
     if found.failure is None:
