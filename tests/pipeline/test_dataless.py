@@ -14,9 +14,9 @@ import db3kd
 from db3kd.errors import InputError, PlanError, RunMismatch
 from db3kd.evaluation import predict
 from db3kd.pipeline import Budget
-from db3kd.pipeline.dataless import measure_trust
 from db3kd.pipeline.exploring import Exploring, explore
 from db3kd.pipeline.imitating import Imitation, imitate
+from db3kd.pipeline.trusting import measure_trust
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds, open_with
 from db3kd.synthesis.answers import no_answers

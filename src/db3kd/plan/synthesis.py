@@ -17,7 +17,8 @@ from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import Priming
 from db3kd.pipeline.synthesized import synthesized_images
 from db3kd.pipeline.synthesizing import Pushing
-from db3kd.plan.schema import ImagesSection, SynthesizeSection
+from db3kd.plan.schema import ImagesSection
+from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion
 from db3kd.teachers import TeacherSpec
