@@ -220,6 +220,7 @@ def _by_rounds(progress: Progress, networks: int) -> Progress:
             progress(stage, done, total, unit)
             return
         before = int(found[2]) * total
-        progress(f"primers of {found[1].replace('-', ' ')}", before + done, networks * total, unit)
+        which = "the student's primers" if found[1] == "teacher" else f"primers of {found[1].replace('-', ' ')}"
+        progress(which, before + done, networks * total, unit)
 
     return hear
