@@ -167,6 +167,8 @@ baselines = []
     assert rows_seen(log) == spent
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_interrupted_and_killed_it_goes_on_to_the_same_student(
     call: Caller, write_plan: Callable[..., Path], log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from db3kd.pipeline.story import Budget
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION
 from db3kd.pipeline.telling import REPORT
-from db3kd.pipeline.timing import spent_seconds
+from db3kd.pipeline.timing import seconds_until_now
 from db3kd.pipeline.trusting import TRUST
 from db3kd.runs import Run
 
@@ -51,7 +51,7 @@ class Status:
         stages: in the order in which they are done.
         statement: what was spent.
         left: what the budget leaves, of the whole run ("total") and of each stage that has a limit.
-        seconds: wall time of the sessions that ended by themselves.
+        seconds: wall time of the sessions that ended by themselves, and of one that is at work.
     """
 
     stages: tuple[StageStatus, ...]
@@ -114,7 +114,7 @@ def look(
     if budget.total is not None:
         left = {"total": budget.total - statement.total} | left
     left = {name: max(0, rest) for name, rest in left.items()}
-    return Status(tuple(stages), statement, left, spent_seconds(run))
+    return Status(tuple(stages), statement, left, seconds_until_now(run))
 
 
 def _exploring_stage(run: Run, exploration: Rounded) -> StageStatus:
