@@ -6,7 +6,7 @@ from pathlib import Path
 from db3kd.cli.display import Stages, showing
 from db3kd.cli.work.estimates import show_estimate
 from db3kd.cli.work.evaluating import print_report
-from db3kd.cli.work.kept import keep_answers, kept_sections
+from db3kd.cli.work.kept import keep_answers, keep_known_classes, kept_sections
 from db3kd.cli.work.watching import Watched
 from db3kd.data import Dataset, from_arrays
 from db3kd.models import build
@@ -89,6 +89,8 @@ def _tell(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> Report
     run.adopt(plan.sections())
     run.adopt_teacher(opened.teacher.spec.fingerprint)
     keep_answers(run, opened.teacher, plan.budget)
+    if plan.images is not None:
+        keep_known_classes(run, opened.teacher, plan.images, story.images)
     with showing() as stages:
         if pushing is not None:
             made = _push(run, plan, opened, pushing, stages)
