@@ -39,7 +39,7 @@ def test_a_student_of_coloured_shapes_that_never_saw_one(call: Caller, tmp_path:
     """)
     report = call("run", plan, "--run", tmp_path / "run", "--json").figures
     assert report["queries"]["total"] == _CALLS
-    assert report["teacher"]["accuracy"] > 0.9
+    assert report["teacher"]["accuracy"] > 0.8
     # Ten classes: guessing agrees on a tenth.
     agreement = report["students"][0]["agreement"]
     teacher, held_out = open_teacher(TeacherSection(uri=uri)).teacher, load(data, "test")
@@ -50,5 +50,5 @@ def test_a_student_of_coloured_shapes_that_never_saw_one(call: Caller, tmp_path:
     of_noise = evaluate(student, held_out, decisions=teacher(held_out.images())).agreement
     assert of_noise is not None
 
-    assert agreement > 0.4
-    assert agreement > of_noise + 0.15
+    assert agreement > 0.35
+    assert agreement > of_noise + 0.2
