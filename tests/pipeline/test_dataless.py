@@ -126,9 +126,9 @@ def test_a_spent_budget_ends_the_rounds_or_the_stage_as_asked(tmp_path: Path) ->
     counting = Counting(_teacher())
     with Run(tmp_path) as run:
         with pytest.raises(BudgetExhausted):
-            explore(run, counting, _exploring(1100), budget=Budget(total=400))
-        with pytest.raises(BudgetExhausted):
             explore(run, counting, _exploring(1100), budget=Budget(total=10), until_spent=True)
+        with pytest.raises(BudgetExhausted):
+            explore(run, counting, _exploring(1100), budget=Budget(total=400))
         explored = explore(run, counting, _exploring(1100), budget=Budget(total=400), until_spent=True)
         # A call that does not fit whole is not sent.
         assert 400 - 128 < len(explored.answers) == counting.rows <= 400

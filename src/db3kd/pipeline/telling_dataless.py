@@ -127,12 +127,12 @@ def check_dataless(story: DatalessStory) -> None:
         InputError: teacher, held-out images, student and primers do not fit each other.
     """
     spec = story.teacher.spec
-    check_makeable(spec)
-    if story.held_out is not None:
-        check_images(spec, story.held_out)
     # Built and dropped: a network that cannot be built must not show after the budget is spent.
     for architecture in (story.imitation.student, story.exploring.architecture):
         build(architecture, spec.input_shape, spec.num_classes)
+    check_makeable(spec)
+    if story.held_out is not None:
+        check_images(spec, story.held_out)
 
 
 def conclude_without_data(run: Run, story: DatalessStory, learnt: Learnt, *, progress: Progress = silent) -> Report:
