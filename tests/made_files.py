@@ -44,3 +44,33 @@ def write_cifar10_folder(folder: Path, train: tuple[int, ...] = (20, 10), test: 
         (folder / f"data_batch_{number}.bin").write_bytes(content)
     (folder / "test_batch.bin").write_bytes(cifar10_bytes(made_images(test, (3, 32, 32)), made_labels(test)))
     return folder
+
+
+def coloured_shapes(count: int, seed: int = 0) -> tuple[Bytes, Bytes]:
+    """Images 3x32x32 of ten classes: five shapes, each in warm and in cool colours, anywhere on a dim gray ground."""
+    generator = np.random.default_rng(seed)
+    labels = made_labels(count)
+    y, x = np.mgrid[-1:1:32j, -1:1:32j]
+    images = np.zeros((count, 3, 32, 32))
+    for number, label in enumerate(labels):
+        shape, cool = divmod(int(label), 2)
+        left, top = generator.uniform(-0.3, 0.3, 2)
+        size = generator.uniform(0.4, 0.65)
+        across, down = (x - left) / size, (y - top) / size
+        far, square = np.hypot(across, down), np.maximum(np.abs(across), np.abs(down))
+        near = np.minimum(np.abs(across), np.abs(down))
+        inside = (far < 1, square < 1, (far < 1) & (far > 0.6), (square < 1) & (near < 0.3), np.abs(down) < 0.35)[shape]
+        strong, weak, middle = generator.uniform(0.7, 1), generator.uniform(0, 0.3), generator.uniform(0, 0.6)
+        colour = (weak, middle, strong) if cool else (strong, middle, weak)
+        ground = generator.uniform(0, 0.3)
+        images[number] = np.where(inside, np.array(colour)[:, None, None], ground)
+    noisy = images + generator.normal(0, 0.03, images.shape)
+    return (255 * noisy.clip(0, 1)).round().astype(np.uint8), labels
+
+
+def write_coloured_shapes(folder: Path, train: int = 2000, test: int = 500) -> Path:
+    """These shapes in CIFAR-10's binary format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data_batch_1.bin").write_bytes(cifar10_bytes(*coloured_shapes(train)))
+    (folder / "test_batch.bin").write_bytes(cifar10_bytes(*coloured_shapes(test, seed=1)))
+    return folder

@@ -12,6 +12,7 @@ from typer.main import get_command
 from db3kd.cli.app import app
 from db3kd.models import build, weights
 from db3kd.plan import parse_plan
+from db3kd.plan.synthesis_keys import SynthesizeSection
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -21,11 +22,14 @@ def _blocks(language: str) -> list[str]:
 
 
 def test_the_plan_with_every_key_is_a_plan_and_has_every_key() -> None:
-    (text,) = _blocks("toml")
+    without, text = _blocks("toml")
     written = tomllib.loads(text)
     plan = parse_plan(written, "the README")
     for section, value in plan:
-        assert set(written[section]) == set(type(value).model_fields), section
+        assert section == "synthesize" or set(written[section]) == set(type(value).model_fields), section
+    dataless = tomllib.loads(without)
+    assert parse_plan(dataless, "the README").explores
+    assert set(dataless["synthesize"]) == set(SynthesizeSection.model_fields)
 
 
 def test_every_command_that_is_shown_is_there() -> None:

@@ -1,6 +1,10 @@
 """Rates and times left, and the lines that stand for a bar where there is no terminal."""
 
+import io
+
 import pytest
+from rich.console import Console
+from rich.progress import Progress, TextColumn
 
 from db3kd.cli.display import Pace, Stages
 
@@ -37,3 +41,15 @@ def test_elsewhere_than_on_a_terminal_a_stage_is_a_line(capsys: pytest.CaptureFi
     assert printed.err.startswith("db3kd: label: 10 of 10 images, ")
     assert "queries/s" in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+def test_on_a_terminal_a_stage_that_comes_back_has_one_bar() -> None:
+    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, console=Console(file=io.StringIO(), force_terminal=True)) as bar:
+        stages = Stages(bar)
+        for number in range(3):
+            stages("explore", 10 * number, 30, "queries")
+            stages("explore", 10 * number + 10, 30, "queries")
+            stages(f"primers of round {number}", 2, 2, "epochs")
+        found = [(task.description, task.completed) for task in bar.tasks]
+    assert found == [("explore", 30), *((f"primers of round {number}", 2) for number in range(3))]

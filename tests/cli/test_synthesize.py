@@ -75,12 +75,18 @@ def test_what_cannot_be_is_said_before_a_query(call: Caller, log: Path, tmp_path
     assert rows_seen(log) == 0
 
 
-def test_a_part_of_the_images_may_be_labelled_in_another_run(call: Caller, log: Path, tmp_path: Path) -> None:
+def test_a_part_of_the_images_may_be_labelled_in_another_run_which_pays_for_no_class_again(
+    call: Caller, log: Path, tmp_path: Path
+) -> None:
     call(*_SYNTHESIZE, "--run", tmp_path / "run")
     spent = rows_seen(log)
     label = ("label", *TEACHER, "--method", "sd", "--repeats", 0, "--images", f"run:{tmp_path / 'run'}")
     found = call(*label, "--limit", 5, "--run", tmp_path / "other", "--json").figures
-    assert found["images"] == found["queries"]["total"] == rows_seen(log) - spent == 5
+    assert found["images"] == 5
+    assert found["queries"]["total"] == rows_seen(log) - spent == 0
+    # Another teacher's classes are another matter.
+    anew = call(*label, "--fingerprint", "another", "--limit", 5, "--run", tmp_path / "another", "--json").figures
+    assert anew["queries"]["total"] == rows_seen(log) - spent == 5
     assert "test split" in call(*label, "--split", "test", "--run", tmp_path / "third", expect=2).err
 
 

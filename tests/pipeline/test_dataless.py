@@ -11,12 +11,13 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 import db3kd
-from db3kd.errors import InputError, PlanError, RunMismatch
+from db3kd.errors import BudgetExhausted, InputError, PlanError, RunMismatch
 from db3kd.evaluation import predict
 from db3kd.pipeline import Budget
-from db3kd.pipeline.dataless import measure_trust
 from db3kd.pipeline.exploring import Exploring, explore
 from db3kd.pipeline.imitating import Imitation, imitate
+from db3kd.pipeline.trusting import measure_trust
+from db3kd.report.schema import from_json
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds, open_with
 from db3kd.synthesis.answers import no_answers
@@ -121,6 +122,32 @@ def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path) -> None:
     assert explored.stopped_early
     assert counting.rows == len(explored.answers) < 800
     assert measure_trust(explored, explored.primers[0]).queries == counting.rows
+
+
+def test_a_spent_budget_ends_the_rounds_or_the_stage_as_asked(tmp_path: Path) -> None:
+    counting = Counting(_teacher())
+    with Run(tmp_path) as run:
+        with pytest.raises(BudgetExhausted):
+            explore(run, counting, _exploring(1100), budget=Budget(total=10), until_spent=True)
+        with pytest.raises(BudgetExhausted):
+            explore(run, counting, _exploring(1100), budget=Budget(total=400))
+        explored = explore(run, counting, _exploring(1100), budget=Budget(total=400), until_spent=True)
+        # A call that does not fit whole is not sent.
+        assert 400 - 128 < len(explored.answers) == counting.rows <= 400
+        # They stay ended: more answers now would need other questions than those that were to come.
+        again = explore(run, counting, _exploring(1100), budget=Budget(), until_spent=True)
+    assert counting.rows == len(explored.answers) == len(again.answers)
+    assert again.gains == explored.gains
+
+
+def test_a_durable_run_has_a_report_with_what_never_came(tmp_path: Path) -> None:
+    db3kd.distill_without_data(Constant(classes=3), student=STUDENT, budget=100, recipe=QUICK, run=tmp_path)
+    report = from_json((tmp_path / "report.json").read_text())
+    assert report.exploration is not None
+    assert report.exploration.never_decided == (1, 2)
+    assert report.exploration.class_histogram == (100, 0, 0)
+    assert "never gave class 1, 2" in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "synthesis.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_cannot_be_is_refused_before_a_query() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from db3kd.report.strips import draw_strips
+from db3kd.report.strips import draw_samples, draw_strips
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -23,3 +23,16 @@ def test_a_strip_for_each_class_and_the_curve_beside(channels: int) -> None:
         for one in (drawn, darker)
     ]
     assert means[1].float().mean() < means[0].float().mean()
+
+
+def test_a_class_without_an_image_has_an_empty_strip() -> None:
+    drawn = [
+        draw_samples([torch.zeros(count, 1, 8, 8) for count in counts], ["0", "1 (never)"], [(100, 0.4), (200, 0.6)])
+        for counts in ((3, 0), (3, 3))
+    ]
+    dark = [
+        torch.frombuffer(bytearray(Image.open(io.BytesIO(one)).convert("L").tobytes()), dtype=torch.uint8)
+        for one in drawn
+    ]
+    assert Image.open(io.BytesIO(drawn[0])).format == "PNG"
+    assert dark[0].float().mean() > dark[1].float().mean() + 1

@@ -4,6 +4,8 @@ import json
 import logging
 import math
 import signal
+import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -304,3 +306,17 @@ def test_one_process_writes_and_others_may_look(tmp_path: Path) -> None:
 def test_torch_is_not_imported() -> None:
     printed = finish(start("import sys, db3kd.runs, db3kd.ledger; print('torch' in sys.modules)"))
     assert printed == "False\n"
+
+
+def test_who_looks_learns_since_when_it_is_written(tmp_path: Path) -> None:
+    looking = Run(tmp_path)
+    assert looking.written_since() is None
+    with Run(tmp_path) as run:
+        run.hold()
+        since = looking.written_since()
+        assert since is not None
+        assert abs(time.time() - since) < 60
+    assert looking.written_since() is None
+    # A killed process leaves its number behind.
+    (tmp_path / "run.lock").write_text(f"process {2**22 + 5} on {socket.gethostname()}\n")
+    assert looking.written_since() is None

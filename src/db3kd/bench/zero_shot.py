@@ -1,5 +1,6 @@
 """How good students are that never saw an image, at a number of calls: methods without data, side by side.
 
+The rounds and the priors are ours (`pipeline.exploring`), the others are what they are compared with (`baselines`).
 Every call to the teacher is counted by the ledger; the held-out decisions are booked apart. Called by
 `db3kd bench zero-shot`.
 """
@@ -9,21 +10,25 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import torch
+from torch import nn
 
+from db3kd.bench.baselines import BaselineMethod, buy, teach
 from db3kd.data import Dataset
 from db3kd.evaluation import evaluate
 from db3kd.pipeline.asking import decide
-from db3kd.pipeline.dataless import plan_exploring, write_trust
+from db3kd.pipeline.dataless import DatalessMethod, plan_exploring
 from db3kd.pipeline.exploring import explore
 from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
 from db3kd.pipeline.story import Budget, Progress, silent
+from db3kd.pipeline.trusting import write_trust
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
+from db3kd.tensors import Float, Tensor, UInt8
 
-ZeroShotMethod = Literal["active", "priors"]
+ZeroShotMethod = DatalessMethod | BaselineMethod
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ class ZeroShot:
     Args:
         method: how images were made and chosen.
         calls: images that the teacher was asked about, as the ledger has them.
-        unique_images: how many of them differ.
+        unique_images: how many of the images that are learnt from differ; the probes of a search are not among them.
         students: trained on what the calls brought.
-        class_histogram: the teacher's answers by class.
+        class_histogram: the teacher's answers by class, for the same images.
         seconds: wall time, evaluation included.
         peak_memory_bytes: the most memory that this process has held.
     """
@@ -95,28 +100,88 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     Cost: `calls` queries at most; one for each held-out image, booked apart.
     """
     started = time.perf_counter()
-    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed)
-    run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
-    run.adopt_teacher(teacher.spec.fingerprint)
-    explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
+    if method == "active" or method == "priors":  # `in` would not tell mypy which of the methods are left
+        asked, networks = _rounds(
+            run, teacher, method, calls=calls, students=students, epochs=epochs, seed=seed, progress=progress
+        )
+    else:
+        asked, networks = _baseline(
+            run, teacher, method, calls=calls, students=students, epochs=epochs, seed=seed, progress=progress
+        )
     decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
     measured: list[ZeroShotStudent] = []
-    for architecture in students:
-        imitation = Imitation(architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed)
-        student = imitate(run, f"student-{architecture.replace(':', '.')}", explored, imitation, progress=progress)
-        if not measured:
-            write_trust(run, explored, student)
+    for architecture, student in networks.items():
         figures = evaluate(student, held_out, decisions=decisions, labels=held_out.labels)
         measured.append(ZeroShotStudent(architecture, figures.accuracy, figures.agreement))
     return ZeroShot(
         method=method,
         calls=run.statement().total,
-        unique_images=len(torch.unique(explored.answers.questions.pixels.flatten(1), dim=0)),
+        unique_images=asked.unique_images,
         students=tuple(measured),
-        class_histogram=tuple(explored.answers.histogram().tolist()),
+        class_histogram=asked.class_histogram,
         seconds=time.perf_counter() - started,
         peak_memory_bytes=_peak_memory(),
     )
+
+
+class _Asked(NamedTuple):
+    """What a method asked, in two figures."""
+
+    unique_images: int
+    class_histogram: tuple[int, ...]
+
+
+def _rounds(
+    run: Run,
+    teacher: Teacher,
+    method: DatalessMethod,
+    *,
+    calls: int,
+    students: Sequence[str],
+    epochs: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[_Asked, dict[str, nn.Module]]:
+    """Explore, and let students imitate the ensemble."""
+    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed)
+    run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
+    run.adopt_teacher(teacher.spec.fingerprint)
+    explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
+    networks: dict[str, nn.Module] = {}
+    for architecture in students:
+        imitation = Imitation(architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed)
+        name = f"student-{architecture.replace(':', '.')}"
+        networks[architecture] = imitate(run, name, explored, imitation, progress=progress)
+    write_trust(run, explored, networks[students[0]])
+    histogram = tuple(explored.answers.histogram().tolist())
+    return _Asked(_count_unique(explored.answers.questions.pixels), histogram), networks
+
+
+def _baseline(
+    run: Run,
+    teacher: Teacher,
+    method: BaselineMethod,
+    *,
+    calls: int,
+    students: Sequence[str],
+    epochs: int,
+    seed: int,
+    progress: Progress,
+) -> tuple[_Asked, dict[str, nn.Module]]:
+    """Ask as another method does, and teach students what came back."""
+    spec = teacher.spec
+    about = {"method": method, "calls": calls, "seed": seed, "epochs": epochs, "students": ",".join(students)}
+    run.adopt({"zero-shot": about})
+    run.adopt_teacher(spec.fingerprint)
+    architecture = plan_exploring(spec, students[0], queries=calls, method="priors").architecture
+    bought = buy(run, teacher, method, calls, architecture=architecture, seed=seed, progress=progress)
+    networks = teach(run, bought, students, architecture=architecture, epochs=epochs, seed=seed, progress=progress)
+    histogram = torch.bincount(bought.decisions, minlength=spec.num_classes)
+    return _Asked(_count_unique(bought.images.pixels), tuple(histogram.tolist())), networks
+
+
+def _count_unique(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> int:
+    return len(torch.unique(pixels.flatten(1), dim=0))
 
 
 def _peak_memory() -> int:

@@ -91,8 +91,11 @@ def zero_shot(
     test: Annotated[str, typer.Option(help="The test split of this source is what students are measured on.")],
     calls: Annotated[int, typer.Option(min=1, help="Most queries, all of them counted.")] = 10_000,
     method: Annotated[
-        Literal["active", "priors"],
-        typer.Option(help="active: asked in rounds; priors: procedural images as they come."),
+        Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"],
+        typer.Option(
+            help="active: asked in rounds; priors: procedural images as they come. To compare with: noise; dip-kd: "
+            "priors in its style; repulsion: the paper's ZSDB3KD at a hundred queries a step, by Sign-OPT or guided."
+        ),
     ] = "active",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[int, typer.Option(min=1, help="Of each student.")] = 60,

@@ -98,6 +98,7 @@ class Stages:
     def __init__(self, bar: Progress | None) -> None:
         self._bar = bar
         self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
         self._stage = ""
         self._done = self._total = self._rows = 0
         self._unit = ""
@@ -109,7 +110,11 @@ class Stages:
         if stage != self._stage:
             self._pace, self._rows_pace = Pace(), Pace()
             self._rows_pace.note(self._rows)
-            self._task = None if self._bar is None else self._bar.add_task(stage, total=total, text="")
+            if self._bar is not None:
+                # A stage that comes back, as asking does between the trainings of its rounds, has one bar.
+                self._task = self._tasks.get(stage)
+                if self._task is None:
+                    self._task = self._tasks[stage] = self._bar.add_task(stage, total=total, text="")
         self._stage, self._done, self._total, self._unit = stage, done, total, unit
         self._pace.note(done)
         self._show(ended=done >= total)
@@ -123,7 +128,7 @@ class Stages:
 
     def _show(self, *, ended: bool) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done, text=self._text())
+            self._bar.update(self._task, total=self._total, completed=self._done, text=self._text())
         elif ended or time.monotonic() - self._line_at > _SECONDS_BETWEEN_LINES:
             self._line_at = time.monotonic()
             remark(f"{self._stage}: {self._text()}")

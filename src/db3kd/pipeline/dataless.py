@@ -4,55 +4,31 @@ The stages are in `exploring` and `imitating`; here they are put together, and w
 without a test set is written into the run. Called by users as `db3kd.distill_without_data`, and by `db3kd bench`.
 """
 
-import json
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from torch import nn
 
 from db3kd.errors import InputError
-from db3kd.evaluation import ApartScore, Gain, measure_apart, never_decided, predict
-from db3kd.models import build
-from db3kd.pipeline.exploring import Explored, Exploring, explore
-from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
-from db3kd.pipeline.story import Budget, Progress, silent
-from db3kd.pipeline.timing import timed
+from db3kd.pipeline.exploring import Exploring
+from db3kd.pipeline.imitating import Imitation, candidates_for, imitation_recipe
+from db3kd.pipeline.story import Budget
+from db3kd.pipeline.telling_dataless import (
+    DatalessStory,
+    check_dataless,
+    conclude_without_data,
+    learn_without_data,
+)
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds
-from db3kd.synthesis.answers import KINDS
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.training import Recipe
 
 DatalessMethod = Literal["active", "priors"]
-STUDENT = "student"
-TRUST = "trust.json"
-_FORMAT = "db3kd-trust-1"
-_SECTION = "without-data"
+SECTION = "without-data"
 _LEAST_SIDE = 16
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How far a student that was made without data can be trusted.
-
-    Args:
-        score: its agreement with answers that no training saw.
-        gains: how the ensemble's agreement grew, round by round.
-        stopped_early: whether the rounds ended since they no longer gained.
-        queries: asked in all.
-        class_histogram: the teacher's answers by class.
-        never_decided: classes that never came: the student cannot know them.
-    """
-
-    score: ApartScore
-    gains: tuple[Gain, ...]
-    stopped_early: bool
-    queries: int
-    class_histogram: tuple[int, ...]
-    never_decided: tuple[int, ...]
 
 
 def distill_without_data(  # the whole story in one call: its options are the user's, and keyword-only
@@ -75,7 +51,7 @@ def distill_without_data(  # the whole story in one call: its options are the us
         method: "active" chooses what to ask in rounds; "priors" asks about procedural images as they come.
         recipe: how the student is trained; every second epoch has a new set of made images. None for the preset.
         run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
-            temporary one. How far the student can be trusted is in its `trust.json`.
+            temporary one. How far the student can be trusted is in its `trust.json` and its report.
         seed: of all random choices.
         device: where training runs.
 
@@ -88,8 +64,6 @@ def distill_without_data(  # the whole story in one call: its options are the us
 
     Cost: `budget` queries at most.
     """
-    # Built and dropped: a student that cannot be built must not show after the budget is spent.
-    build(student, teacher.spec.input_shape, teacher.spec.num_classes)
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
@@ -97,14 +71,15 @@ def distill_without_data(  # the whole story in one call: its options are the us
         exploring = plan_exploring(teacher.spec, student, queries=queries, method=method, seed=seed, device=device)
         candidates = candidates_for(exploring.queries)
         imitation = Imitation(student, recipe or imitation_recipe(), candidates, seed=seed, device=device)
+        story = DatalessStory(teacher, exploring, imitation, budget=Budget(total=budget))
+        # Before the run is bound to it.
+        check_dataless(story)
         asked = {"method": method, "student": student, "recipe": repr(imitation.recipe), "seed": seed}
-        opened.adopt({_SECTION: {**asked, "queries": exploring.queries}})
-        opened.adopt_teacher(teacher.spec.fingerprint)
-        with timed(opened):
-            explored = explore(opened, teacher, exploring, budget=Budget(total=budget))
-            network = imitate(opened, STUDENT, explored, imitation)
-        write_trust(opened, explored, network, device=device)
-    return network
+        opened.adopt({SECTION: {**asked, "queries": exploring.queries, "epochs": imitation.recipe.epochs}})
+        learnt = learn_without_data(opened, story)
+        if run is not None:
+            conclude_without_data(opened, story, learnt)
+    return learnt.student
 
 
 def plan_exploring(
@@ -128,71 +103,26 @@ def plan_exploring(
     """
     if queries < 1:
         raise InputError(f"a budget of at least 1 query is needed, got {queries}; nothing was asked")
-    small = min(spec.input_shape[1:]) < _LEAST_SIDE
     return Exploring(
         queries=queries,
-        rounds=Rounds(opening=1.0) if method == "priors" else Rounds(),
-        architecture=student if small else "lenet5",
+        rounds=rounds_of(method),
+        architecture=primer_architecture(spec, student),
         seed=seed,
         device=device,
     )
 
 
-def measure_trust(explored: Explored, student: nn.Module, *, device: str = "cpu") -> Trust:
-    """Say how far a student can be trusted, on answers that were kept apart.
-
-    Args:
-        explored: all answers.
-        student: the network.
-        device: where it is asked.
-
-    Returns:
-        Shares of 1 and counts.
-
-    Cost: none.
-    """
-    answers = explored.answers
-    rows = answers.apart().nonzero()[:, 0]
-    decisions = answers.decisions[rows]
-    said = predict(student, answers.questions.pixels[rows], device=device) if len(rows) else decisions
-    score = measure_apart(
-        said, decisions, answers.questions.kinds[rows], num_classes=answers.num_classes, kind_names=KINDS
-    )
-    histogram = answers.histogram()
-    return Trust(
-        score=score,
-        gains=explored.gains,
-        stopped_early=explored.stopped_early,
-        queries=len(answers),
-        class_histogram=tuple(histogram.tolist()),
-        never_decided=never_decided(histogram),
-    )
+def rounds_of(method: DatalessMethod) -> Rounds:
+    """Give the rounds of a method: one opening and nothing else for "priors"."""
+    return Rounds(opening=1.0) if method == "priors" else Rounds()
 
 
-def write_trust(
-    run: Run, explored: Explored, student: nn.Module, *, device: str = "cpu", progress: Progress = silent
-) -> Trust:
-    """Measure how far a student can be trusted, and keep it as `trust.json`.
-
-    Args:
-        run: keeps it.
-        explored: all answers.
-        student: the network.
-        device: where it is asked.
-        progress: hears that it is done.
-
-    Returns:
-        What was written.
-
-    Cost: none.
-    """
-    trust = measure_trust(explored, student, device=device)
-    run.put(TRUST, json.dumps({"format": _FORMAT, **asdict(trust)}, indent=2).encode())
-    progress("trust", 1, 1, "students")
-    return trust
+def primer_architecture(spec: TeacherSpec, student: str) -> str:
+    """Choose who the primers are: LeNet5, or networks like the student where images are too small for it."""
+    return student if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
 
 
 def _kept_queries(run: Run) -> int | None:
     """What a run that was begun is to spend: a budget that is raised later must not change its rounds."""
-    section = (run.plan() or {}).get(_SECTION)
+    section = (run.plan() or {}).get(SECTION)
     return int(str(section["queries"])) if isinstance(section, dict) and "queries" in section else None

@@ -15,6 +15,7 @@ from db3kd.execution import Labelling
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.asking import images_per_shard
+from db3kd.pipeline.exploring import EXPLORE, Exploring, count_rounds
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, images_per_push
 from db3kd.pipeline.priming import PRIMER, mixtures_for
@@ -22,6 +23,7 @@ from db3kd.pipeline.repeating import REPEATS, kept_repeats
 from db3kd.pipeline.story import Story
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION, Pushing
+from db3kd.pipeline.trusting import TRUST
 from db3kd.runs import Run
 from db3kd.runs.identity import check_teacher, merge_plans
 from db3kd.runs.records import read_object
@@ -78,12 +80,13 @@ def check_run(run: Run, plan: Mapping[str, object], fingerprint: str) -> None:
         check_teacher(str(teacher.get("fingerprint")), fingerprint, run.folder)
 
 
-def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
+def estimate(run: Run, story: Story, *, made: int | None = None) -> tuple[StageEstimate, ...]:
     """Tell how many queries the stages of a story will ask.
 
     Args:
         run: what is finished in it is not asked again.
         story: what is to be done.
+        made: so many images, at most, where they are made with their classes; None where the story has them.
 
     Returns:
         The stages that ask, in their order. The answers in the journals of unfinished stages are not asked again
@@ -91,27 +94,50 @@ def estimate(run: Run, story: Story) -> tuple[StageEstimate, ...]:
 
     Cost: none.
     """
-    images, bought = len(story.images), run.has(TRANSFER)
+    images, bought = len(story.images) if made is None else made, run.has(TRANSFER)
     per_image = (story.teacher.spec.num_classes - 1) * _most_queries(story.labelling)
     finished = run.shards.finished()
     shard = images_per_shard(story.images.image_shape, story.teacher.spec.num_classes)
     sizes = [len(part) for part in torch.arange(images).split(shard)]
     unlabelled = sum(size for index, size in enumerate(sizes) if index not in finished)
-    stages = [
-        StageEstimate("decisions", images, 0 if bought or run.has("decisions.safetensors") else images),
-        StageEstimate("label", images * per_image, 0 if bought else unlabelled * per_image),
-    ]
+    stages = [StageEstimate("label", images * per_image, 0 if bought else unlabelled * per_image)]
+    if made is None:
+        decided = bought or run.has("decisions.safetensors")
+        stages.insert(0, StageEstimate("decisions", images, 0 if decided else images))
     if story.priming is not None:
         mixed = mixtures_for(images, story.priming)
-        stages.insert(1, StageEstimate(PRIMER, mixed, 0 if bought or run.has(f"{PRIMER}.safetensors") else mixed))
+        stages.insert(-1, StageEstimate(PRIMER, mixed, 0 if bought or run.has(f"{PRIMER}.safetensors") else mixed))
     if story.budget.repeats:
         asked = min(story.budget.repeats, images)
         stages.append(StageEstimate(REPEATS, asked, 0 if bought or kept_repeats(run) else asked))
-    if story.held_out is not None:
-        count = len(story.held_out)
-        ahead = 0 if run.has("held-out.safetensors") else count
-        stages.append(StageEstimate("held-out", count, ahead, held_out=True))
-    return tuple(stages)
+    return (*stages, *_held_out(run, story.held_out))
+
+
+def estimate_exploring(run: Run, exploring: Exploring, held_out: Dataset | None = None) -> tuple[StageEstimate, ...]:
+    """Tell how many queries a story without images will ask.
+
+    Args:
+        run: the rounds that are finished in it are not asked again.
+        exploring: what is to be done.
+        held_out: what the student is measured on, if anything.
+
+    Returns:
+        The stages that ask, at most: rounds that gain nothing end before. What is in the journal of an unfinished round
+        is not asked again either, and not subtracted here.
+
+    Cost: none.
+    """
+    done = run.has(TRUST) or run.has(IMAGES)
+    ahead = sum(exploring.rounds.sizes(exploring.queries)[count_rounds(run) :])
+    explore = StageEstimate(EXPLORE, exploring.queries, 0 if done else ahead)
+    return (explore, *_held_out(run, held_out))
+
+
+def _held_out(run: Run, images: Dataset | None) -> tuple[StageEstimate, ...]:
+    if images is None:
+        return ()
+    ahead = 0 if run.has("held-out.safetensors") else len(images)
+    return (StageEstimate("held-out", len(images), ahead, held_out=True),)
 
 
 def estimate_pushing(run: Run, pushing: Pushing, spec: TeacherSpec) -> tuple[StageEstimate, ...]:

@@ -10,6 +10,7 @@ from db3kd.evaluation import never_decided
 from db3kd.pipeline.exploring import EXPLORE, Exploring, explore
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.synthesized import Synthesized, keep, kept_synthesis
+from db3kd.pipeline.trusting import put_samples
 from db3kd.report.schema import Synthesis
 from db3kd.runs import Run
 from db3kd.synthesis.answers import KINDS, Answers
@@ -45,6 +46,7 @@ def synthesize_by_asking(
         return finished
     explored = explore(run, teacher, exploring, budget=budget, progress=progress)
     made = _gather(explored.answers, "priors" if exploring.rounds.opening == 1 else "active")
+    put_samples(run, explored)
     keep(run, teacher, made, provenance)
     return made
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from db3kd.data import Dataset, from_arrays
-from db3kd.errors import InputError, RunMismatch
+from db3kd.errors import BudgetExhausted, InputError, RunMismatch
 from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_gain
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
@@ -34,6 +34,7 @@ EXPLORE = "explore"
 _LAST = "teacher"
 _KIND = "db3kd-answers-1"
 _MANY_ANSWERS = 50_000
+_CALLS_OF_A_PART = 8
 # A round's primers only choose; those that teach the student learn longer.
 _MOST_EPOCHS = 60
 
@@ -96,7 +97,13 @@ class Explored:
 
 
 def explore(
-    run: Run, teacher: Teacher, exploring: Exploring, *, budget: Budget, progress: Progress = silent
+    run: Run,
+    teacher: Teacher,
+    exploring: Exploring,
+    *,
+    budget: Budget,
+    until_spent: bool = False,
+    progress: Progress = silent,
 ) -> Explored:
     """Ask a teacher about made images, round by round, or read what it said before.
 
@@ -105,6 +112,8 @@ def explore(
         teacher: decides.
         exploring: how.
         budget: what may be spent.
+        until_spent: whether a budget that does not last for all rounds is their end, with the answers that came, and
+            not an error. They then stay ended: what would be asked next depends on all of them.
         progress: hears how far it is.
 
     Returns:
@@ -134,13 +143,23 @@ def explore(
             break
         kept = _read(run, teacher, exploring, number)
         if kept is None:
-            kept = _ask(run, teacher, answers, primers, exploring, number=number, size=size, budget=budget)
+            asked = _Round(number, size, primers)
+            kept = _ask(
+                run, teacher, answers, asked, exploring, budget=budget, until_spent=until_spent, progress=progress
+            )
         answers = answers.joined(*kept)
+        if len(kept[1]) < size:
+            break
     progress(EXPLORE, len(answers), exploring.queries, "queries")
     last = _train(run, answers, exploring, _LAST, exploring.teaching, progress=progress)
     if primers and not stopped:
         gains.append(_gain(answers, primers, last, device=exploring.device))
     return Explored(answers, last, tuple(gains), stopped)
+
+
+def count_rounds(run: Run) -> int:
+    """Tell how many steps of an exploration are finished in a run."""
+    return len(list(run.folder.glob(f"{EXPLORE}-*.safetensors")))
 
 
 def _check(spec: TeacherSpec, exploring: Exploring) -> None:
@@ -172,7 +191,7 @@ def _train(
     objective = Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())
     recipe = _recipe(len(lesson), _CHOOSING)
     if name == _LAST:
-        recipe = exploring.recipe or _recipe(len(lesson), _TEACHING)
+        recipe = exploring.recipe or teaching_recipe(len(lesson))
     return tuple(
         train(
             run,
@@ -195,6 +214,18 @@ def _lesson(answers: Answers, rows: Int[Tensor, " m"]) -> tuple[Dataset, Int[Ten
     return from_arrays(answers.questions.pixels[rows], name="made images"), answers.decisions[rows]
 
 
+def teaching_recipe(answers: int) -> Recipe:
+    """Choose how a primer learns that teaches in the end: many epochs of few answers, few of many.
+
+    Args:
+        answers: that it learns from.
+
+    Returns:
+        The recipe.
+    """
+    return _recipe(answers, _TEACHING)
+
+
 def _recipe(answers: int, length: _Length) -> Recipe:
     epochs = min(_MOST_EPOCHS, length.epochs + length.seen // max(1, answers))
     batch = 128 if answers >= _MANY_ANSWERS else 64
@@ -208,40 +239,56 @@ def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Modu
     return measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))
 
 
-def _ask(  # what a round is made of; options are keyword-only
+class _Round(NamedTuple):
+    """One round: which, of how many queries, and who chooses them; nobody while it is opened."""
+
+    number: int
+    size: int
+    primers: Sequence[nn.Module]
+
+
+def _ask(
     run: Run,
     teacher: Teacher,
     answers: Answers,
-    primers: Sequence[nn.Module],
+    this: _Round,
     exploring: Exploring,
     *,
-    number: int,
-    size: int,
     budget: Budget,
+    until_spent: bool,
+    progress: Progress,
 ) -> tuple[Questions, Int[Tensor, " b"]]:
     """Ask the questions of one round, and keep them with their answers."""
+    number, size, primers = this
     stage, identity = f"{EXPLORE}-{number}", _identity(teacher, exploring, number)
-    asked: list[Questions] = []
-    decided: list[Tensor] = []
+    none = no_answers(teacher.spec.input_shape, teacher.spec.num_classes)
+    asked, decided = [none.questions], [none.decisions]
     seed = (exploring.seed + 1) * 7919 + number
     with asking(run, teacher, budget, EXPLORE) as oracle, run.journal(stage, identity) as journal:
         remembering = Remembering(oracle, journal)
 
         def ask(questions: Questions) -> Int[Tensor, " b"]:
-            decisions = remembering(teacher.spec.admit(questions.images()))
-            asked.append(questions)
-            decided.append(decisions)
-            return decisions
+            # In parts: where the budget ends, the answers before are kept.
+            for rows in torch.arange(len(questions)).split(_rows_of_a_part(teacher.spec)):
+                part = questions.take(rows)
+                decided.append(remembering(teacher.spec.admit(part.images())))
+                asked.append(part)
+                progress(EXPLORE, len(answers) + sum(map(len, asked)), exploring.queries, "queries")
+            return torch.cat(decided)[-len(questions) :]
 
-        if not primers:
-            ask(open_with(answers, size, seed=seed))
-        else:
-            between = round(exploring.rounds.between * size) // exploring.rounds.halvings
-            pairs = BoundaryPairs(answers, between, torch.Generator().manual_seed(seed))
-            for _ in range(exploring.rounds.halvings if len(pairs) else 0):
-                pairs.observe(ask(pairs.propose()))
-            left = size - sum(map(len, asked))
-            ask(choose(answers, primers, left, rounds=exploring.rounds, seed=seed, device=exploring.device))
+        try:
+            if not primers:
+                ask(open_with(answers, size, seed=seed))
+            else:
+                between = round(exploring.rounds.between * size) // exploring.rounds.halvings
+                pairs = BoundaryPairs(answers, between, torch.Generator().manual_seed(seed))
+                for _ in range(exploring.rounds.halvings if len(pairs) else 0):
+                    pairs.observe(ask(pairs.propose()))
+                left = size - sum(map(len, asked))
+                ask(choose(answers, primers, left, rounds=exploring.rounds, seed=seed, device=exploring.device))
+        except BudgetExhausted:
+            if not until_spent or not len(answers) + sum(map(len, asked)):
+                raise
     questions, decisions = joined(asked), torch.cat(decided)
     tensors = {
         "pixels": questions.pixels,
@@ -252,6 +299,11 @@ def _ask(  # what a round is made of; options are keyword-only
     run.put(f"{stage}.safetensors", pack(tensors, {"identity": identity.hex()}, kind=_KIND))
     run.drop_journal(stage)
     return questions, decisions
+
+
+def _rows_of_a_part(spec: TeacherSpec) -> int:
+    """A call, or as many as keep a service busy."""
+    return spec.max_batch * (1 if spec.service.in_flight == 1 else _CALLS_OF_A_PART * spec.service.in_flight)
 
 
 def _read(run: Run, teacher: Teacher, exploring: Exploring, number: int) -> tuple[Questions, Int[Tensor, " b"]] | None:

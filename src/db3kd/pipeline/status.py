@@ -9,6 +9,7 @@ from typing import Literal
 
 from db3kd.ledger import Statement
 from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.exploring import EXPLORE, count_rounds
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, count_shards
 from db3kd.pipeline.priming import PRIMER
@@ -17,7 +18,8 @@ from db3kd.pipeline.story import Budget
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION
 from db3kd.pipeline.telling import REPORT
-from db3kd.pipeline.timing import spent_seconds
+from db3kd.pipeline.timing import seconds_until_now
+from db3kd.pipeline.trusting import TRUST
 from db3kd.runs import Run
 
 State = Literal["done", "begun", "not begun"]
@@ -50,7 +52,7 @@ class Status:
         stages: in the order in which they are done.
         statement: what was spent.
         left: what the budget leaves, of the whole run ("total") and of each stage that has a limit.
-        seconds: wall time of the sessions that ended by themselves.
+        seconds: wall time of the sessions that ended by themselves, and of one that is at work.
         repeats: how constant the teacher was; None where that is not known.
     """
 
@@ -61,7 +63,24 @@ class Status:
     repeats: Repeats | None = None
 
 
-def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -> Status:
+@dataclass(frozen=True)
+class Rounded:
+    """An exploration that a run was asked for.
+
+    Args:
+        sizes: the queries of its rounds.
+        told: whether a student and a report belong to it.
+        held_out: whether the student is measured on held-out images.
+    """
+
+    sizes: tuple[int, ...]
+    told: bool
+    held_out: bool = False
+
+
+def look(
+    run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool, exploration: Rounded | None = None
+) -> Status:
     """Tell how far a run is.
 
     Args:
@@ -69,6 +88,7 @@ def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -
         budget: what may be spent.
         networks: the networks that it trains, by their names in the run, with their epochs.
         asks: whether it buys decisions and distances of a teacher.
+        exploration: the rounds by which it makes its images, or None.
 
     Returns:
         Its status.
@@ -79,14 +99,33 @@ def look(run: Run, *, budget: Budget, networks: Mapping[str, int], asks: bool) -
     Cost: none.
     """
     statement = run.statement()
-    stages = [*(_asking_stages(run) if asks else ()), *(_training_stages(run, networks))]
+    told = exploration is not None and exploration.told
+    stages = [_exploring_stage(run, exploration)] if exploration is not None else []
+    if asks and not told:
+        stages += _asking_stages(run)
+    stages += _training_stages(run, networks)
+    if told:
+        stages.append(StageStatus("trust", "done" if run.has(TRUST) else "not begun"))
+    if exploration is not None and exploration.held_out:
+        stages.append(StageStatus("held-out", "done" if run.has("held-out.safetensors") else "not begun"))
     if asks:
         stages.append(StageStatus("report", "done" if run.has(REPORT) else "not begun"))
     left = {name: limit - statement.by_stage.get(name, 0) for name, limit in budget.stages.items()}
+    if exploration is not None and stages[0].state != "done":
+        planned = sum(exploration.sizes) - statement.by_stage.get(EXPLORE, 0)
+        left[EXPLORE] = min(planned, left.get(EXPLORE, planned))
     if budget.total is not None:
         left = {"total": budget.total - statement.total} | left
     left = {name: max(0, rest) for name, rest in left.items()}
-    return Status(tuple(stages), statement, left, spent_seconds(run), kept_repeats(run))
+    return Status(tuple(stages), statement, left, seconds_until_now(run), kept_repeats(run))
+
+
+def _exploring_stage(run: Run, exploration: Rounded) -> StageStatus:
+    """How many rounds are asked; they may have ended before all of them, which shows in what follows them."""
+    rounds, planned = count_rounds(run), len(exploration.sizes)
+    ended = rounds >= planned or run.has(TRUST) or run.has(IMAGES) or run.has("teacher-primer-0.safetensors")
+    begun = rounds or any(run.folder.glob(f"{EXPLORE}-*.journal"))
+    return StageStatus(EXPLORE, "done" if ended else "begun" if begun else "not begun", rounds, planned, "rounds")
 
 
 def _asking_stages(run: Run) -> tuple[StageStatus, ...]:

@@ -257,17 +257,17 @@ def conclude(
     return report
 
 
-def write_report(run: Run, report: Report, transfer: TransferSet, *, shards: Run | None = None) -> None:
+def write_report(run: Run, report: Report, transfer: TransferSet | None, *, shards: Run | None = None) -> None:
     """Write `report.json`, and `report.html` where the extra `report` is installed.
 
     Args:
         run: keeps them.
         report: the figures.
-        transfer: says how far the examples on the page are.
+        transfer: says how far the examples on the page are; None where no distances were bought.
         shards: the run that bought the transfer set, where it is another one.
     """
     run.put(REPORT, to_json(report).encode())
-    shown = reporting.examples(shards or run, transfer)
+    shown = [] if transfer is None else reporting.examples(shards or run, transfer)
     try:
         page = render(report, shown, strips=run.get(PICTURE) or b"")
     except InputError as error:

@@ -38,6 +38,23 @@ def timed(run: Run) -> Iterator[None]:
     run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
 
 
+def seconds_until_now(run: Run) -> float:
+    """Add up the wall time of a run, with that of a session that is still at work.
+
+    Args:
+        run: whose time.
+
+    Returns:
+        Seconds.
+    """
+    since, notes = run.written_since(), run.folder / _SECONDS
+    if since is None:
+        return spent_seconds(run)
+    # What the session has noted already is not counted twice.
+    noted = notes.stat().st_mtime if notes.exists() else 0.0
+    return spent_seconds(run) + max(0.0, time.time() - max(since, noted))
+
+
 def spent_seconds(run: Run) -> float:
     """Add up the wall time of a run.
 

@@ -25,7 +25,7 @@ from db3kd.plan.schema import (
     TrainSection,
 )
 from db3kd.plan.synthesis import RUN, open_synthesized
-from db3kd.plan.teachers import open_teacher
+from db3kd.plan.teachers import OpenedTeacher, open_teacher
 from db3kd.training import Recipe, student_recipe, teacher_recipe
 
 _QUERIES = {"mbd": 1000, "guided": 50}
@@ -35,12 +35,16 @@ _MANY = 100_000
 _PRIMERS = 4
 
 
-def open_story(plan: Plan, *, device: str = "cpu") -> Story:
+def open_story(
+    plan: Plan, *, device: str = "cpu", opened: OpenedTeacher | None = None, made: Dataset | None = None
+) -> Story:
     """Turn a plan into objects: opens the teacher, reads the images.
 
     Args:
         plan: the plan.
         device: where searches, students and a torch teacher run.
+        opened: the teacher, where it is open already.
+        made: the images of a plan that names none, once they were made.
 
     Returns:
         The story.
@@ -50,14 +54,17 @@ def open_story(plan: Plan, *, device: str = "cpu") -> Story:
         DataError: an image file is missing or damaged.
         ArtifactError: the teacher's file is damaged.
     """
-    opened = open_teacher(plan.teacher, device=device)
-    priming, images = open_priming(plan.primer, plan.label), open_images(plan.images)
+    opened = opened or open_teacher(plan.teacher, device=device)
+    priming = open_priming(plan.primer, plan.label)
+    if made is None:
+        assert plan.images is not None, "a plan without images has them made before"
+        made = open_images(plan.images)
     return Story(
         teacher=opened.teacher,
-        images=images,
+        images=made,
         held_out=None if plan.held_out is None else open_images(plan.held_out),
         labelling=open_labelling(plan.label, device=device),
-        distillation=open_distillation(plan.distill, primed=priming is not None, images=len(images)),
+        distillation=open_distillation(plan.distill, primed=priming is not None, images=len(made)),
         budget=open_budget(plan.budget),
         priming=priming,
         teacher_name=plan.teacher.uri,
@@ -180,7 +187,7 @@ def open_distillation(section: DistillSection, *, primed: bool = False, images: 
 
 def open_budget(section: BudgetSection) -> Budget:
     """Make what a section says may be spent."""
-    limits = section.model_dump(include={"decisions", "primer", "noise", "repulsion", "label"})
+    limits = section.model_dump(include={"decisions", "primer", "noise", "repulsion", "explore", "label"})
     stages = {name: limit for name, limit in limits.items() if limit is not None}
     return Budget(section.total, stages, section.price_per_1000, section.repeats)
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from db3kd.errors import PlanError
+from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.plan.teacher_keys import TeacherSection
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -170,49 +171,8 @@ class DistillSection(RecipeSection):
     baselines: tuple[Literal["true-labels", "hard-decisions"], ...] = ("true-labels", "hard-decisions")
 
 
-class SynthesizeSection(_Section):
-    """What `db3kd synthesize` was asked for; no part of a plan.
-
-    Args:
-        method: "active": made images, chosen in rounds by what their answers taught; "priors": the same in one go;
-            "repulsion", the paper's: noise that is pushed away from the boundary step by step.
-        queries: to spend by active and priors.
-        images_per_class: so many images of noise of each class are wanted.
-        rounds: most rounds of noise; a class that has not shown up by then goes without.
-        images_per_round: by default as many as are wanted of all classes together.
-        steps: how often each image is pushed.
-        keep: after which steps the images are kept; by default every fifth.
-        step: how far an image is pushed.
-        halvings: how often a push is halved before the image stays where it is.
-        search: how the nearest boundary is found: "mbd" (Sign-OPT, as in the paper), "guided" or "bd".
-        queries_per_step: most queries of one search; by default 50 for guided, 200 for mbd, what it can use for bd.
-        exemplars: images of other classes that bd and the start of mbd bisect towards.
-        directions: random directions per estimate; 40 for mbd, 20 for guided.
-        primers: networks that learn from the noise and guide the guided search; 0 for none.
-        primer_architecture: theirs.
-        primer_epochs: their passes over the answers.
-        mixtures_per_image: mixtures of noise to ask about for them beside, per image.
-        seed: of all random choices.
-    """
-
-    method: Literal["active", "priors", "repulsion"] = "active"
-    queries: PositiveInt = 10_000
-    images_per_class: PositiveInt = 200
-    rounds: PositiveInt = 15
-    images_per_round: PositiveInt | None = None
-    steps: PositiveInt = 40
-    keep: tuple[PositiveInt, ...] | None = None
-    step: Positive = 0.5
-    halvings: Count = 5
-    search: Literal["bd", "mbd", "guided"] = "guided"
-    queries_per_step: PositiveInt | None = None
-    exemplars: PositiveInt = 3
-    directions: PositiveInt | None = None
-    primers: Count = 0
-    primer_architecture: str = "lenet5"
-    primer_epochs: PositiveInt | None = None
-    mixtures_per_image: Annotated[float, Field(ge=0)] = 0.0
-    seed: int = 0
+# What a student of a run that explores heeds of the section above.
+_HEEDED = {"student", "seed", "temperature", *RecipeSection.model_fields}
 
 
 class BudgetSection(_Section):
@@ -224,6 +184,7 @@ class BudgetSection(_Section):
         primer: most queries of the stage that asks for the classes of mixtures.
         noise: most queries of the stage that asks for the classes of noise.
         repulsion: most queries of the stage that pushes noise away from the boundary.
+        explore: most queries of the stage that asks about made images.
         label: most queries of the stage that asks for distances.
         record: whether all answers are kept by question, so that none is paid twice.
         answers: directories of recorded runs of the same teacher, whose answers are used.
@@ -237,6 +198,7 @@ class BudgetSection(_Section):
     primer: Count | None = None
     noise: Count | None = None
     repulsion: Count | None = None
+    explore: Count | None = None
     label: Count | None = None
     record: bool = False
     answers: tuple[str, ...] = ()
@@ -250,7 +212,8 @@ class Plan(_Section):
 
     Args:
         teacher: who decides.
-        images: what the student learns from.
+        images: what the student learns from; left out where there are none.
+        synthesize: how they are made then; no section of a plan that has images.
         held_out: what it is measured on; without it, the report holds no accuracies.
         label: how distances are bought.
         primer: what guides the guided search.
@@ -259,16 +222,43 @@ class Plan(_Section):
     """
 
     teacher: TeacherSection
-    images: ImagesSection
+    images: ImagesSection | None = None
+    synthesize: SynthesizeSection | None = None
     held_out: HeldOutSection | None = None
     label: LabelSection = LabelSection()
     primer: PrimerSection = PrimerSection()
     distill: DistillSection = DistillSection()
     budget: BudgetSection = BudgetSection()
 
+    @model_validator(mode="after")
+    def _images_from_one_place(self) -> "Plan":
+        if (self.images is None) == (self.synthesize is None):
+            raise ValueError(
+                "name what the student learns from in [images], or say in [synthesize] how images are made, and not "
+                'both; `method = "active"` makes some without any'
+            )
+        idle = self._idle_keys() if self.explores else []
+        if idle:
+            raise ValueError(
+                f"{', '.join(idle)} cannot be heeded where images are made by asking: no distance is bought there, and "
+                "the student learns what primers think; leave them out"
+            )
+        return self
+
+    @property
+    def explores(self) -> bool:
+        """Whether images are made by asking about them, round by round or at once."""
+        return self.synthesize is not None and self.synthesize.method != "repulsion"
+
+    def _idle_keys(self) -> list[str]:
+        """The keys of other sections that were written and mean nothing where a teacher is explored."""
+        sections = sorted(self.model_fields_set & {"label", "primer"})
+        return [*sections, *(f"distill.{key}" for key in sorted(self.distill.model_fields_set - _HEEDED))]
+
     def sections(self) -> dict[str, object]:
         """Give the plan as plain values, defaults included, as a run keeps it."""
-        return self.model_dump(mode="json", exclude_none=True)
+        idle = {"label", "primer"} if self.explores else set()
+        return self.model_dump(mode="json", exclude_none=True, exclude=idle)
 
 
 class Sections(BaseModel):
@@ -283,7 +273,7 @@ class Sections(BaseModel):
         distill: as in a plan.
         budget: as in a plan.
         train: of `db3kd train`.
-        synthesize: of `db3kd synthesize`.
+        synthesize: as in a plan, or of `db3kd synthesize`.
     """
 
     # What else a run holds, such as the settings of a benchmark, is no business of the commands that read this.

@@ -10,17 +10,19 @@ from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, Min
 from db3kd.boundary.sign_opt import SignOptOptions
 from db3kd.data import Dataset
 from db3kd.data.dataset import draw
-from db3kd.errors import PlanError
+from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.dataless import plan_exploring
 from db3kd.pipeline.exploring import Exploring
 from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import Priming
-from db3kd.pipeline.synthesized import synthesized_images
+from db3kd.pipeline.synthesized import kept_synthesis, synthesized_images
 from db3kd.pipeline.synthesizing import Pushing
-from db3kd.plan.schema import ImagesSection, SynthesizeSection
+from db3kd.plan.schema import ImagesSection
+from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion
 from db3kd.teachers import TeacherSpec
+from db3kd.tensors import Int, Tensor
 
 RUN = "run:"
 _QUERIES = {"mbd": 200, "guided": 50}
@@ -111,6 +113,34 @@ def open_synthesized(section: ImagesSection) -> Dataset:
     if section.limit is None or section.limit >= len(images):
         return images
     return images.subset(draw(images.ids, section.limit, seed=section.seed))
+
+
+def known_classes(section: ImagesSection, images: Dataset, fingerprint: str) -> Int[Tensor, " n"] | None:
+    """Tell the classes of images that another run has bought already.
+
+    Args:
+        section: names the images.
+        images: what it led to.
+        fingerprint: of the teacher whose classes are wanted.
+
+    Returns:
+        A class for each image; None where they come from no run, or from one of another teacher.
+
+    Raises:
+        ArtifactError: the images were edited or truncated.
+
+    Cost: none.
+    """
+    if not section.source.startswith(RUN):
+        return None
+    try:
+        made = kept_synthesis(Run(section.source.removeprefix(RUN)), {"teacher": fingerprint})
+    except RunMismatch:
+        return None
+    if made is None:
+        return None
+    places = {name: place for place, name in enumerate(made.images.ids)}
+    return made.decisions[[places[name] for name in images.ids]]
 
 
 def _search(section: SynthesizeSection) -> Method:

@@ -41,7 +41,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = 
     Args:
         report: the figures.
         examples: pairs to look at; each adds three small pictures, so a dozen is plenty.
-        strips: synthesized images over the steps, as a PNG file, or nothing.
+        strips: made images of each class, as a PNG file, or nothing.
 
     Returns:
         HTML with its style and pictures inside; no script and no address. Equal input gives equal text.
@@ -78,6 +78,10 @@ def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = 
         primers=tables.primer_table(report),
         synthesis=making.synthesis_table(report.synthesis, report.class_names),
         steps=making.step_table(report.synthesis),
+        trust=making.trust_notes(report.exploration, report.class_names),
+        answers=making.answer_table(report.exploration, report.class_names),
+        kinds=making.kind_table(report.exploration),
+        gains=making.gain_table(report.exploration),
         strips="data:image/png;base64," + base64.b64encode(strips).decode("ascii") if strips else "",
         labellings=[_view(number, search, report.class_names) for number, search in enumerate(report.labellings)],
         examples=[draw(example) for example in examples],

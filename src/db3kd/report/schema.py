@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validator
 
 from db3kd.errors import ArtifactError
+from db3kd.report.exploration import Exploration
 
 FORMAT_VERSION: Final = 1
 
@@ -285,6 +286,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         labellings: one per search.
         primers: what guided the search, if anything did.
         synthesis: how the images were made, where there were none.
+        exploration: how the teacher was explored, where it was asked about made images alone.
         settings: the plan, or whatever a reader needs to do it again.
         notes: sentences shown on top of the page.
         format_version: of the file.
@@ -303,6 +305,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     labellings: tuple[Labelling, ...] = ()
     primers: Primers | None = None
     synthesis: Synthesis | None = None
+    exploration: Exploration | None = None
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[1] = FORMAT_VERSION
@@ -310,6 +313,8 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     @model_validator(mode="after")
     def _classes_fit(self) -> "Report":
         sizes = {f"per_class of {student.name}": len(student.per_class) for student in self.students}
+        if self.exploration is not None:
+            sizes["class_histogram"] = len(self.exploration.class_histogram)
         sizes |= {f"median_by_classes of {search.method}": len(search.median_by_classes) for search in self.labellings}
         expected = len(self.class_names) or max(sizes.values(), default=0)
         wrong = [f"{place} has {size}" for place, size in sizes.items() if size not in (0, expected)]

@@ -1,13 +1,16 @@
-"""Images over the steps of a synthesis, a strip for each class, and how far the boundary was at each step: one picture.
+"""Pictures of made images, a strip for each class: over the steps of a repulsion, or some that were asked about.
 
-A PNG file, since strips are pixels; the charts of a page are in `pictures`. Called by the stage that makes the images.
+Beside the strips stands a curve: how far the boundary was at each step, or how an ensemble's agreement grew. PNG files,
+since strips are pixels; the charts of a page are in `pictures`. Called by the stages that make the images.
 """
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import matplotlib
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -38,21 +41,61 @@ def draw_strips(
     Returns:
         A PNG file. Images of neither one nor three channels are shown as the mean of their channels.
     """
-    height = max(_LEAST_INCHES, 0.7 + _INCHES_PER_IMAGE * len(classes))
-    width = 1.0 + _INCHES_PER_IMAGE * len(steps)
+    height, width = _inches(len(classes), len(steps))
+    with _picture(height, width) as (left, right, png):
+        _show_strips(left, strips, classes, [str(step) for step in steps], below="pushes")
+        _show_distances(right, distances)
+    return png.getvalue()
+
+
+def draw_samples(
+    samples: Sequence[Float[Tensor, "_ c h w"]],
+    classes: Sequence[str],
+    gains: Sequence[tuple[int, float]],
+) -> bytes:
+    """Draw some images of each class beside the curve of an ensemble's agreement.
+
+    Args:
+        samples: for each class its images, in [0, 1]; none of a class that a teacher never gave, whose strip is empty.
+        classes: their names.
+        gains: queries asked in all, and the ensemble's agreement on answers kept apart, a fraction of 1.
+
+    Returns:
+        A PNG file. Images of neither one nor three channels are shown as the mean of their channels.
+    """
+    most = max(1, max(map(len, samples)))
+    shape = samples[0].shape[1:]
+    # White where a class has fewer.
+    strips = torch.ones(len(samples), most, *shape)
+    for strip, images in zip(strips, samples, strict=True):
+        strip[: len(images)] = images
+    height, width = _inches(len(classes), most)
+    with _picture(height, width) as (left, right, png):
+        _show_strips(left, strips, classes, [""] * most, below="some images of each class")
+        _show_gains(right, gains)
+    return png.getvalue()
+
+
+def _inches(rows: int, columns: int) -> tuple[float, float]:
+    return max(_LEAST_INCHES, 0.7 + _INCHES_PER_IMAGE * rows), 1.0 + _INCHES_PER_IMAGE * columns
+
+
+@contextmanager
+def _picture(height: float, width: float) -> Iterator[tuple[Axes, Axes, io.BytesIO]]:
+    """Give axes for the strips and for a curve beside them; the file is written at the end."""
     with matplotlib.rc_context({"font.size": 9}):
         figure = Figure(figsize=(width + _INCHES_OF_CURVE, height), layout="constrained", facecolor="white")
         canvas = FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2, width_ratios=(width, _INCHES_OF_CURVE))
-        _show_strips(left, strips, classes, steps)
-        _show_distances(right, distances)
         buffer = io.BytesIO()
+        yield left, right, buffer
         # Without its version, the same figures give the same bytes for longer.
         canvas.print_figure(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
 
 
-def _show_strips(axes: Axes, strips: Float[Tensor, "k s c h w"], classes: Sequence[str], steps: Sequence[int]) -> None:
+def _show_strips(
+    axes: Axes, strips: Float[Tensor, "k s c h w"], classes: Sequence[str], above: Sequence[str], *, below: str
+) -> None:
     shown = strips if strips.shape[2] in (1, 3) else strips.mean(dim=2, keepdim=True)
     rows, columns, channels, high, wide = shown.shape
     mosaic = shown.new_ones(rows * (high + _GAP), columns * (wide + _GAP), channels)
@@ -62,11 +105,11 @@ def _show_strips(axes: Axes, strips: Float[Tensor, "k s c h w"], classes: Sequen
             mosaic[place, column * (wide + _GAP) : column * (wide + _GAP) + wide] = shown[row, column].permute(1, 2, 0)
     pixels = mosaic.numpy()
     axes.imshow(pixels[:, :, 0] if channels == 1 else pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_xticks([column * (wide + _GAP) + wide / 2 for column in range(columns)], [str(step) for step in steps])
+    axes.set_xticks([column * (wide + _GAP) + wide / 2 for column in range(columns)], list(above))
     axes.set_yticks([row * (high + _GAP) + high / 2 for row in range(rows)], list(classes), parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("pushes")
+    axes.set_xlabel(below)
     axes.set_ylabel("the teacher's class")
 
 
@@ -78,3 +121,13 @@ def _show_distances(axes: Axes, distances: Sequence[float | None]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("pushes")
     axes.set_ylabel("mean distance found (L2, input units)")
+
+
+def _show_gains(axes: Axes, gains: Sequence[tuple[int, float]]) -> None:
+    axes.plot([queries for queries, _ in gains], [100 * share for _, share in gains], color=ACCENT, marker="o")
+    axes.grid(color=MUTED, linewidth=0.4, alpha=0.4)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_ylim(0, 100)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("queries in all")
+    axes.set_ylabel("the ensemble's agreement, answers kept apart (%)")

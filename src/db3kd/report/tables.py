@@ -21,6 +21,8 @@ STUDENT_LABELS = {
     "bd": "boundary distance (BD)",
     "mbd": "minimal boundary distance (MBD)",
     "guided": "guided search",
+    "active": "made images, in rounds",
+    "priors": "made images",
 }
 
 

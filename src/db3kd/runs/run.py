@@ -6,6 +6,7 @@ The pipeline and the command line open runs; they turn what is stored here into 
 
 import fcntl
 import os
+import re
 import socket
 import weakref
 from collections.abc import Mapping, Sequence
@@ -306,6 +307,28 @@ class Run:
                 self.close()
                 raise
 
+    def written_since(self) -> float | None:
+        """Tell since when a process of this machine has been writing this run; looking does not hold it up.
+
+        Returns:
+            Seconds since the epoch; None where no such process is at work.
+        """
+        path = self.folder / "run.lock"
+        try:
+            found, since = re.match(r"process (\d+) on (.+)", path.read_text()), path.stat().st_mtime
+        except OSError:
+            return None
+        if found is None or found[2] != socket.gethostname():
+            return None
+        try:
+            # Signal 0 is none: it asks whether the process is there. A killed one has left its number behind.
+            os.kill(int(found[1]), 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return since
+
     def close(self) -> None:
         """Let other processes write this run."""
         if self._ledger is not None:
@@ -340,7 +363,7 @@ class Run:
             raise
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        return weakref.finalize(self, os.close, descriptor)
+        return weakref.finalize(self, _unlock, descriptor)
 
     def _note_environment(self) -> None:
         """Add this environment to those that the run was made with, unless it is the last one still."""
@@ -359,3 +382,9 @@ class Run:
         if not name or name in _OWN_NAMES or name != Path(name).name or name.startswith("."):
             raise ValueError(f"a file of a run is called by a plain name other than {sorted(_OWN_NAMES)}, got {name!r}")
         return name
+
+
+def _unlock(descriptor: int) -> None:
+    """Take the name off the lock and let it go."""
+    os.ftruncate(descriptor, 0)
+    os.close(descriptor)

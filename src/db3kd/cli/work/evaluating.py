@@ -14,13 +14,16 @@ from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
 from db3kd.oracle import Oracle
 from db3kd.pipeline import Story
+from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.repeating import kept_repeats
-from db3kd.pipeline.telling import PAGE, REPORT, check_images, conclude, student_files, teach, write_page
+from db3kd.pipeline.telling import PAGE, REPORT, STUDENT, check_images, conclude, student_files, teach, write_page
+from db3kd.pipeline.trusting import TRUST
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import open_distillation, open_images, open_labelling
 from db3kd.plan.schema import LabelSection
 from db3kd.plan.teachers import OpenedTeacher, open_teacher
+from db3kd.report.making import answer_table, trust_notes
 from db3kd.report.schema import Report, from_json
 from db3kd.report.tables import UNKNOWN, Column, Table, percent, query_table, student_table
 from db3kd.runs import Run
@@ -46,6 +49,12 @@ def evaluate_run(
         kept = kept_sections(run)
         if kept.distill is None:
             raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
+        if run.has(TRUST) and not run.has(TRANSFER):
+            raise InputError(
+                f"{folder} holds a student that was made without images; nothing was measured: name some in the "
+                f"plan's section held_out and run it again, or use --weights {folder / STUDENT}.safetensors --data "
+                "SOURCE"
+            )
         transfer = kept_transfer(run)
         distillation = open_distillation(kept.distill, primed=has_primers(run), images=len(transfer))
         files = student_files(transfer, distillation).values()
@@ -143,6 +152,10 @@ def print_report(run: Run, report: Report, *, as_json: bool) -> None:
     else:
         print_table(student_table(report), report.title)
         print_table(query_table(report))
+        if report.exploration is not None:
+            print_table(answer_table(report.exploration, report.class_names), "answers kept apart from training")
+            for note in trust_notes(report.exploration, report.class_names):
+                remark(note)
         remark(f"report: {run.folder / (PAGE if run.has(PAGE) else REPORT)}")
     warn_of_changes(kept_repeats(run))
 

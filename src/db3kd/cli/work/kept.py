@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.cli.display import remark
+from db3kd.data import Dataset
 from db3kd.errors import RunError
-from db3kd.pipeline.asking import record
+from db3kd.pipeline.asking import keep_decisions, record
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.repeating import Repeats
 from db3kd.plan import Sections, parse_sections
-from db3kd.plan.schema import BudgetSection
+from db3kd.plan.schema import BudgetSection, ImagesSection
+from db3kd.plan.synthesis import known_classes
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
 from db3kd.transfer import TransferSet, transfer_from_bytes
@@ -98,6 +100,23 @@ def warn_of_changes(repeats: Repeats | None) -> None:
     """
     if repeats is not None and repeats.warning is not None:
         remark(f"warning: {repeats.warning}")
+
+
+def keep_known_classes(run: Run, teacher: Teacher, section: ImagesSection, images: Dataset) -> None:
+    """Have a run find the classes of images that another run has made, and bought with them.
+
+    Args:
+        run: the run.
+        teacher: whose classes they are.
+        section: names the images.
+        images: what it led to.
+
+    Raises:
+        RunMismatch: the run holds decisions of other images.
+    """
+    known = known_classes(section, images, teacher.spec.fingerprint)
+    if known is not None:
+        keep_decisions(run, teacher, images, known)
 
 
 def existing(folder: Path) -> Run:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
-from db3kd.cli.work.kept import keep_answers, warn_of_changes, with_kept_budget
+from db3kd.cli.work.kept import keep_answers, keep_known_classes, warn_of_changes, with_kept_budget
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.pipeline.labelling import TRANSFER, label
@@ -40,6 +40,7 @@ def label_images(folder: Path, asked: Mapping[str, object], *, device: str, as_j
         check_images(teacher.spec, images, labelled=False)
         run.adopt(sections.sections())
         run.adopt_teacher(teacher.spec.fingerprint)
+        keep_known_classes(run, teacher, sections.images, images)
         budget = open_budget(sections.budget or BudgetSection())
         keep_answers(run, teacher, sections.budget or BudgetSection())
         with showing() as stages, timed(run):

@@ -1,20 +1,38 @@
-"""The work of `db3kd run`, and of its dry run."""
+"""The work of `db3kd run`, and of its dry run: a plan with images, one that makes them, or one without any."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from db3kd.cli.display import print_json, remark, showing
+from db3kd.cli.display import Stages, showing
+from db3kd.cli.work.estimates import show_estimate
 from db3kd.cli.work.evaluating import print_report
-from db3kd.cli.work.kept import keep_answers
-from db3kd.cli.work.tables import print_table
+from db3kd.cli.work.kept import keep_answers, keep_known_classes, kept_sections
 from db3kd.cli.work.watching import Watched
+from db3kd.data import Dataset, from_arrays
+from db3kd.models import build
 from db3kd.pipeline import tell
-from db3kd.pipeline.estimate import Speed, StageEstimate, check_run, estimate, measure_speed
+from db3kd.pipeline.estimate import (
+    StageEstimate,
+    check_run,
+    estimate,
+    estimate_exploring,
+    estimate_pushing,
+    measure_speed,
+)
+from db3kd.pipeline.synthesized import check_makeable, kept_figures
+from db3kd.pipeline.synthesizing import Pushing, synthesize
 from db3kd.pipeline.telling import check
-from db3kd.plan import open_story, read_plan
-from db3kd.plan.schema import BudgetSection
-from db3kd.report.tables import UNKNOWN, Column, Table, duration
+from db3kd.pipeline.telling_dataless import check_dataless, tell_without_data
+from db3kd.pipeline.timing import timed
+from db3kd.plan import Plan, open_story, read_plan
+from db3kd.plan.dataless import open_dataless_story, settle
+from db3kd.plan.opening import open_budget
+from db3kd.plan.synthesis import open_pushing
+from db3kd.plan.teachers import OpenedTeacher, open_teacher
+from db3kd.report.schema import Report
 from db3kd.runs import Run
+from db3kd.synthesis import NoiseOptions, draw_noise
+from db3kd.teachers import TeacherSpec
 
 
 def run_plan(plan_file: Path, folder: Path, *, device: str, as_json: bool) -> None:
@@ -28,15 +46,9 @@ def run_plan(plan_file: Path, folder: Path, *, device: str, as_json: bool) -> No
     """
     plan = read_plan(plan_file)
     with Run(folder) as run:
-        story = open_story(plan, device=device)
-        # Before the run is bound to it: a plan that cannot be done may be mended and given again.
-        check(story)
-        run.adopt(plan.sections())
-        run.adopt_teacher(story.teacher.spec.fingerprint)
-        keep_answers(run, story.teacher, plan.budget)
-        with showing() as stages:
-            watched = replace(story, teacher=Watched(story.teacher, stages.hear_rows))
-            report = tell(run, watched, progress=stages)
+        opened = open_teacher(plan.teacher, device=device)
+        tell_it = _explore if plan.explores else _tell
+        report = tell_it(run, plan, opened, device=device)
         print_report(run, report, as_json=as_json)
 
 
@@ -52,100 +64,85 @@ def foretell(plan_file: Path, folder: Path, *, measure: bool, device: str, as_js
     """
     plan = read_plan(plan_file)
     with Run(folder) as run:
-        story = open_story(plan, device=device)
-        check(story)
-        check_run(run, plan.sections(), story.teacher.spec.fingerprint)
-        stages = estimate(run, story)
-        left = None if story.budget.total is None else max(0, story.budget.total - run.statement().total)
-    speed = measure_speed(story.teacher, story.images) if measure and any(stage.ahead for stage in stages) else None
+        opened = open_teacher(plan.teacher, device=device)
+        foresee = _foresee_exploring if plan.explores else _foresee
+        stages = foresee(run, plan, opened, device=device)
+        total = plan.budget.total
+        left = None if total is None else max(0, total - run.statement().total)
+    asked = measure and any(stage.ahead for stage in stages)
+    speed = measure_speed(opened.teacher, some_noise(opened.teacher.spec)) if asked else None
     show_estimate(stages, speed, plan.budget, left, as_json=as_json)
 
 
-def show_estimate(
-    stages: tuple[StageEstimate, ...], speed: Speed | None, budget: BudgetSection, left: int | None, *, as_json: bool
-) -> None:
-    """Print what is going to be asked, beforehand.
-
-    Args:
-        stages: what each of them asks.
-        speed: of the teacher; None where it was not measured.
-        budget: total and price.
-        left: what it leaves; None where there is no limit.
-        as_json: print JSON.
-    """
-    figures = _figures(stages, speed, budget, left)
-    if as_json:
-        print_json(figures)
-        return
-    print_table(_table(stages, speed, budget), "what is asked, at most")
-    _remark_all(figures, speed, left)
+def some_noise(spec: TeacherSpec) -> Dataset:
+    """Draw a few images that any teacher of images can be asked about, to measure its speed or to check a story."""
+    return from_arrays(draw_noise(spec, NoiseOptions(images_per_round=32), 0), name="noise")
 
 
-def _figures(
-    stages: tuple[StageEstimate, ...], speed: Speed | None, budget: BudgetSection, left: int | None
-) -> dict[str, object]:
-    counted = [stage for stage in stages if not stage.held_out]
-    ahead = sum(stage.ahead for stage in counted)
-    return {
-        "stages": [
-            {
-                "stage": stage.stage,
-                "most": stage.most,
-                "ahead": stage.ahead,
-                "held_out": stage.held_out,
-                "seconds": _seconds(stage.ahead, speed),
-                "money": _money(stage.ahead, budget),
-            }
-            for stage in stages
-        ],
-        "total": {
-            "most": sum(stage.most for stage in counted),
-            "ahead": ahead,
-            "seconds": _seconds(ahead, speed),
-            "money": _money(ahead, budget),
-        },
-        "budget": {"total": budget.total, "left": left, "enough": None if left is None else ahead <= left},
-        "currency": budget.currency,
-        "speed": None if speed is None else {"rows_per_second": speed.rows_per_second, "asked": speed.asked},
-    }
+def _tell(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> Report:
+    """A plan with images, or one that makes them before by repulsion."""
+    pushing = _pushing(plan, opened.teacher.spec, device=device)
+    # Before the run is bound to it: a plan that cannot be done may be mended and given again.
+    ahead = some_noise(opened.teacher.spec) if pushing is not None else None
+    story = open_story(plan, device=device, opened=opened, made=ahead)
+    check(story)
+    run.adopt(plan.sections())
+    run.adopt_teacher(opened.teacher.spec.fingerprint)
+    keep_answers(run, opened.teacher, plan.budget)
+    if plan.images is not None:
+        keep_known_classes(run, opened.teacher, plan.images, story.images)
+    with showing() as stages:
+        if pushing is not None:
+            made = _push(run, plan, opened, pushing, stages)
+            story = open_story(plan, device=device, opened=opened, made=made)
+        return tell(run, replace(story, teacher=Watched(story.teacher, stages.hear_rows)), progress=stages)
 
 
-def _table(stages: tuple[StageEstimate, ...], speed: Speed | None, budget: BudgetSection) -> Table:
-    columns = (Column("stage", numeric=False), Column("queries"), Column("still to ask"), Column("time"))
-    priced = budget.price_per_1000 is not None
-    counted = [stage for stage in stages if not stage.held_out]
-    total = StageEstimate("total", sum(stage.most for stage in counted), sum(stage.ahead for stage in counted))
-
-    def row(stage: StageEstimate) -> tuple[str, ...]:
-        name = f"{stage.stage} (held out, not in the total)" if stage.held_out else stage.stage
-        ahead = f"{stage.ahead:,}" if stage.ahead else "done" if stage.most else "0"
-        cells = (name, f"{stage.most:,}", ahead, duration(_seconds(stage.ahead, speed)))
-        money = _money(stage.ahead, budget)
-        return (*cells, UNKNOWN if money is None else f"{money:,.2f}") if priced else cells
-
-    rows = [*counted, total, *(stage for stage in stages if stage.held_out)]
-    return Table((*columns, Column(budget.currency)) if priced else columns, tuple(row(stage) for stage in rows))
+def _pushing(plan: Plan, spec: TeacherSpec, *, device: str) -> Pushing | None:
+    if plan.synthesize is None:
+        return None
+    check_makeable(spec)
+    pushing = open_pushing(plan.synthesize, device=device)
+    if pushing.priming is not None:
+        build(pushing.priming.architecture, spec.input_shape, spec.num_classes)
+    return pushing
 
 
-def _remark_all(figures: dict[str, object], speed: Speed | None, left: int | None) -> None:
-    budget = figures["budget"]
-    assert isinstance(budget, dict)
-    if left is not None:
-        verdict = "is enough" if budget["enough"] else "may not be enough: the run then stops there, and can go on"
-        remark(f"the budget leaves {left:,} queries, which {verdict}")
-    if speed is None:
-        remark("the teacher was not asked, so no time is told")
-    else:
-        remark(
-            f"the time is the teacher's alone, at {speed.rows_per_second:,.0f} rows/s, measured with {speed.asked:,} "
-            "queries outside the budget; searches and the training of students take theirs"
-        )
-    remark("nothing was spent of the budget, and nothing was written")
+def _push(run: Run, plan: Plan, opened: OpenedTeacher, pushing: Pushing, stages: Stages) -> Dataset:
+    with timed(run):
+        watched = Watched(opened.teacher, stages.hear_rows)
+        return synthesize(run, watched, pushing, budget=open_budget(plan.budget), progress=stages).images
 
 
-def _seconds(rows: int, speed: Speed | None) -> float | None:
-    return None if speed is None else rows / speed.rows_per_second
+def _explore(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> Report:
+    """A plan without images, whose teacher is asked about made ones."""
+    plan = settle(plan, opened.teacher.spec, kept_sections(run).synthesize)
+    story = open_dataless_story(plan, opened, device=device)
+    check_dataless(story)
+    run.adopt(plan.sections())
+    run.adopt_teacher(opened.teacher.spec.fingerprint)
+    keep_answers(run, opened.teacher, plan.budget)
+    with showing() as stages:
+        watched = replace(story, teacher=Watched(story.teacher, stages.hear_rows))
+        return tell_without_data(run, watched, progress=stages)
 
 
-def _money(rows: int, budget: BudgetSection) -> float | None:
-    return None if budget.price_per_1000 is None else rows * budget.price_per_1000 / 1000
+def _foresee(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> tuple[StageEstimate, ...]:
+    spec = opened.teacher.spec
+    pushing = _pushing(plan, spec, device=device)
+    story = open_story(plan, device=device, opened=opened, made=None if pushing is None else some_noise(spec))
+    check(story)
+    check_run(run, plan.sections(), spec.fingerprint)
+    if pushing is None:
+        return estimate(run, story)
+    figures = kept_figures(run)
+    most = pushing.starts(spec.num_classes) * len(pushing.repulsion.keep) if figures is None else figures.images
+    return (*estimate_pushing(run, pushing, spec), *estimate(run, story, made=most))
+
+
+def _foresee_exploring(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> tuple[StageEstimate, ...]:
+    plan = settle(plan, opened.teacher.spec, kept_sections(run).synthesize)
+    story = open_dataless_story(plan, opened, device=device)
+    check_dataless(story)
+    check_run(run, plan.sections(), opened.teacher.spec.fingerprint)
+    return estimate_exploring(run, story.exploring, story.held_out)

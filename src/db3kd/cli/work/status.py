@@ -8,10 +8,12 @@ from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
 from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.dataless import SECTION, DatalessMethod, rounds_of
 from db3kd.pipeline.priming import PRIMER, mixtures_for, primer_recipe
-from db3kd.pipeline.status import StageStatus, Status, look
+from db3kd.pipeline.status import Rounded, StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
+from db3kd.plan.dataless import open_imitation
 from db3kd.plan.opening import open_budget, open_distillation, open_priming, open_train_recipe
 from db3kd.plan.schema import BudgetSection, PrimerSection
 from db3kd.report.tables import CHANGED, UNKNOWN, Column, Table, duration
@@ -31,7 +33,8 @@ def show_status(folder: Path, *, as_json: bool) -> None:
         kept = kept_sections(run)
         budget = kept.budget or BudgetSection()
         networks = _networks(run, kept)
-        found = look(run, budget=open_budget(budget), networks=networks, asks=kept.train is None)
+        rounds = _rounds(run, kept)
+        found = look(run, budget=open_budget(budget), networks=networks, asks=kept.train is None, exploration=rounds)
     price = budget.price_per_1000
     money = None if price is None else found.statement.total * price / 1000
     if as_json:
@@ -51,6 +54,11 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     """The networks that a run trains, with their epochs."""
     if kept.train is not None:
         return {"model": open_train_recipe(kept.train).epochs}
+    alone = _section_without_data(run)
+    if alone is not None:
+        return {STUDENT: int(str(alone["epochs"]))} if "epochs" in alone else {}
+    if kept.distill is not None and kept.label is None and _explores(kept):
+        return {STUDENT: open_imitation(kept.distill, 1).recipe.epochs}
     primers = _primers(run, kept)
     if kept.distill is None:
         return primers
@@ -60,6 +68,31 @@ def _networks(run: Run, kept: Sections) -> dict[str, int]:
     if run.has(f"{STUDENT}.safetensors"):
         names = [name for name in names if run.has(f"{name}.safetensors")]
     return primers | dict.fromkeys(names, distillation.recipe.epochs)
+
+
+def _section_without_data(run: Run) -> dict[str, object] | None:
+    """What `db3kd.distill_without_data` was asked for, in a run of its own."""
+    section = (run.plan() or {}).get(SECTION)
+    return section if isinstance(section, dict) else None
+
+
+def _explores(kept: Sections) -> bool:
+    return kept.synthesize is not None and kept.synthesize.method != "repulsion"
+
+
+def _rounds(run: Run, kept: Sections) -> Rounded | None:
+    """The rounds of a run that makes images by asking about them."""
+    alone = _section_without_data(run)
+    if alone is not None:
+        method: DatalessMethod = "priors" if alone["method"] == "priors" else "active"
+        return Rounded(rounds_of(method).sizes(int(str(alone["queries"]))), told=True)
+    section = kept.synthesize
+    if section is None or section.method == "repulsion":  # what `_explores` says, for mypy
+        return None
+    sizes = rounds_of(section.method).sizes(section.queries)
+    # Images that `db3kd synthesize` made are labelled and distilled as any others.
+    told = kept.distill is not None and kept.label is None
+    return Rounded(sizes, told=told, held_out=told and kept.held_out is not None)
 
 
 def _primers(run: Run, kept: Sections) -> dict[str, int]:

@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
+from db3kd.cli.work.estimates import show_estimate
 from db3kd.cli.work.kept import with_kept_budget
-from db3kd.cli.work.running import show_estimate
+from db3kd.cli.work.running import some_noise
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
-from db3kd.data import from_arrays
 from db3kd.ledger import Statement
 from db3kd.models import build
-from db3kd.pipeline.estimate import StageEstimate, check_run, estimate_pushing, measure_speed
+from db3kd.pipeline.estimate import check_run, estimate_exploring, estimate_pushing, measure_speed
 from db3kd.pipeline.explored import synthesize_by_asking
-from db3kd.pipeline.exploring import EXPLORE
+from db3kd.pipeline.exploring import Exploring
 from db3kd.pipeline.reporting import account_of
 from db3kd.pipeline.synthesized import IMAGES, PICTURE
-from db3kd.pipeline.synthesizing import synthesize
+from db3kd.pipeline.synthesizing import Pushing, synthesize
 from db3kd.pipeline.timing import timed
+from db3kd.plan import Sections
 from db3kd.plan.opening import open_budget
 from db3kd.plan.schema import BudgetSection
 from db3kd.plan.synthesis import open_exploring, open_pushing
@@ -26,7 +28,17 @@ from db3kd.report.making import synthesis_table
 from db3kd.report.schema import Synthesis
 from db3kd.report.tables import UNKNOWN
 from db3kd.runs import Run
-from db3kd.synthesis import draw_noise
+from db3kd.teachers import Teacher
+
+
+class _Opened(NamedTuple):
+    """What the options ask for, as objects: `exploring` is None where images are made by repulsion."""
+
+    sections: Sections
+    teacher: Teacher
+    exploring: Exploring | None
+    pushing: Pushing
+    budget: BudgetSection
 
 
 def synthesize_images(folder: Path, asked: Mapping[str, object], *, device: str, as_json: bool) -> None:
@@ -39,26 +51,16 @@ def synthesize_images(folder: Path, asked: Mapping[str, object], *, device: str,
         as_json: print JSON.
     """
     with Run(folder) as run:
-        sections = with_kept_budget(run, asked)
-        assert sections.teacher is not None
-        assert sections.synthesize is not None
-        teacher = open_teacher(sections.teacher, device=device).teacher
-        exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
-        pushing = open_pushing(sections.synthesize, device=device)
-        if exploring is not None:
-            build(exploring.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
-        elif pushing.priming is not None:
-            # Built and dropped: a primer that cannot be built must not show after the first queries.
-            build(pushing.priming.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
-        run.adopt(sections.sections())
-        run.adopt_teacher(teacher.spec.fingerprint)
-        budget = open_budget(sections.budget or BudgetSection())
+        opened = _open(run, asked, device=device)
+        run.adopt(opened.sections.sections())
+        run.adopt_teacher(opened.teacher.spec.fingerprint)
+        budget = open_budget(opened.budget)
         with showing() as stages, timed(run):
-            watched = Watched(teacher, stages.hear_rows)
-            if exploring is None:
-                made = synthesize(run, watched, pushing, budget=budget, progress=stages)
+            watched = Watched(opened.teacher, stages.hear_rows)
+            if opened.exploring is None:
+                made = synthesize(run, watched, opened.pushing, budget=budget, progress=stages)
             else:
-                made = synthesize_by_asking(run, watched, exploring, budget=budget, progress=stages)
+                made = synthesize_by_asking(run, watched, opened.exploring, budget=budget, progress=stages)
         _show(run, made.figures, run.statement(), as_json=as_json)
 
 
@@ -73,24 +75,32 @@ def foretell_synthesis(folder: Path, asked: Mapping[str, object], *, measure: bo
         as_json: print JSON.
     """
     with Run(folder) as run:
-        sections = with_kept_budget(run, asked)
-        assert sections.teacher is not None
-        assert sections.synthesize is not None
-        teacher = open_teacher(sections.teacher, device=device).teacher
-        pushing = open_pushing(sections.synthesize, device=device)
-        check_run(run, sections.sections(), teacher.spec.fingerprint)
-        exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
-        if exploring is None:
-            stages = estimate_pushing(run, pushing, teacher.spec)
+        opened = _open(run, asked, device=device)
+        spec, total = opened.teacher.spec, opened.budget.total
+        check_run(run, opened.sections.sections(), spec.fingerprint)
+        if opened.exploring is None:
+            stages = estimate_pushing(run, opened.pushing, spec)
         else:
-            done = run.has(IMAGES)
-            stages = (StageEstimate(EXPLORE, exploring.queries, 0 if done else exploring.queries),)
-        budget = sections.budget or BudgetSection()
-        left = None if budget.total is None else max(0, budget.total - run.statement().total)
-    noise = from_arrays(draw_noise(teacher.spec, pushing.noise, 0)) if measure else None
-    ahead = any(stage.ahead for stage in stages)
-    speed = measure_speed(teacher, noise) if noise is not None and ahead else None
-    show_estimate(stages, speed, budget, left, as_json=as_json)
+            stages = estimate_exploring(run, opened.exploring)
+        left = None if total is None else max(0, total - run.statement().total)
+    asking = measure and any(stage.ahead for stage in stages)
+    speed = measure_speed(opened.teacher, some_noise(spec)) if asking else None
+    show_estimate(stages, speed, opened.budget, left, as_json=as_json)
+
+
+def _open(run: Run, asked: Mapping[str, object], *, device: str) -> _Opened:
+    """Make objects of what the options say, and refuse before a query what cannot be built."""
+    sections = with_kept_budget(run, asked)
+    assert sections.teacher is not None
+    assert sections.synthesize is not None
+    teacher = open_teacher(sections.teacher, device=device).teacher
+    exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
+    pushing = open_pushing(sections.synthesize, device=device)
+    primers = exploring or pushing.priming
+    if primers is not None:
+        # Built and dropped: a primer that cannot be built must not show after the first queries.
+        build(primers.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
+    return _Opened(sections, teacher, exploring, pushing, sections.budget or BudgetSection())
 
 
 def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) -> None:
@@ -101,16 +111,13 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
         print_json({**made, "queries": queries.model_dump(mode="json")})
     else:
         per_image = queries.total / figures.images if figures.images else None
-        first, last = (_shown(figures.distances, end) for end in (0, -1))
-        print_pairs(
-            {
-                "images": f"{figures.images:,} in {run.folder / IMAGES}",
-                "picture": picture or UNKNOWN,
-                "mean distance found": f"{first} at the first step, {last} at the last",
-                "queries": f"{queries.total:,} in all",
-                "queries per image": UNKNOWN if per_image is None else f"{per_image:,.1f}",
-            }
-        )
+        pairs = {"images": f"{figures.images:,} in {run.folder / IMAGES}", "picture": picture or UNKNOWN}
+        if figures.distances:
+            first, last = (_shown(figures.distances, end) for end in (0, -1))
+            pairs["mean distance found"] = f"{first} at the first step, {last} at the last"
+        pairs["queries"] = f"{queries.total:,} in all"
+        pairs["queries per image"] = UNKNOWN if per_image is None else f"{per_image:,.1f}"
+        print_pairs(pairs)
         print_table(synthesis_table(figures))
     if figures.missing:
         numbers = ", ".join(map(str, figures.missing))

@@ -1,0 +1,55 @@
+"""The plan's section `synthesize`: its keys. Turning them into objects is the business of `synthesis`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class SynthesizeSection(BaseModel):
+    """How images are made where there are none: by `db3kd synthesize`, or by a plan without images.
+
+    Args:
+        method: "active": made images, chosen in rounds by what their answers taught; "priors": the same in one go;
+            "repulsion", the paper's: noise that is pushed away from the boundary step by step.
+        queries: to spend by active and priors; in a plan that leaves it out, the total of the budget, if there is one.
+        images_per_class: so many images of noise of each class are wanted.
+        rounds: most rounds of noise; a class that has not shown up by then goes without.
+        images_per_round: by default as many as are wanted of all classes together.
+        steps: how often each image is pushed.
+        keep: after which steps the images are kept; by default every fifth.
+        step: how far an image is pushed.
+        halvings: how often a push is halved before the image stays where it is.
+        search: how the nearest boundary is found: "mbd" (Sign-OPT, as in the paper), "guided" or "bd".
+        queries_per_step: most queries of one search; by default 50 for guided, 200 for mbd, what it can use for bd.
+        exemplars: images of other classes that bd and the start of mbd bisect towards.
+        directions: random directions per estimate; 40 for mbd, 20 for guided.
+        primers: networks that learn from the noise and guide the guided search; 0 for none.
+        primer_architecture: theirs.
+        primer_epochs: their passes over the answers.
+        mixtures_per_image: mixtures of noise to ask about for them beside, per image.
+        seed: of all random choices.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["active", "priors", "repulsion"] = "active"
+    queries: PositiveInt = 10_000
+    images_per_class: PositiveInt = 200
+    rounds: PositiveInt = 15
+    images_per_round: PositiveInt | None = None
+    steps: PositiveInt = 40
+    keep: tuple[PositiveInt, ...] | None = None
+    step: Positive = 0.5
+    halvings: Count = 5
+    search: Literal["bd", "mbd", "guided"] = "guided"
+    queries_per_step: PositiveInt | None = None
+    exemplars: PositiveInt = 3
+    directions: PositiveInt | None = None
+    primers: Count = 0
+    primer_architecture: str = "lenet5"
+    primer_epochs: PositiveInt | None = None
+    mixtures_per_image: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 0
