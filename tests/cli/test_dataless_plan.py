@@ -156,11 +156,11 @@ baselines = []
 """
     )
     told = call("run", plan, "--run", run, "--dry-run", "--no-measure", "--json").figures
-    assert {stage["stage"] for stage in told["stages"]} == {"noise", "repulsion", "label"}
+    assert {stage["stage"] for stage in told["stages"]} == {"noise", "repulsion", "label", "repeats"}
     report = call("run", plan, "--run", run, "--json").figures
     spent = rows_seen(log)
     assert report["queries"]["total"] == spent <= told["total"]["most"]
-    assert set(report["queries"]["by_stage"]) == {"noise", "repulsion", "label"}
+    assert set(report["queries"]["by_stage"]) == {"noise", "repulsion", "label", "repeats"}
     assert report["synthesis"]["images"] == report["students"][0]["images"]
     assert {stage["state"] for stage in _stages(call, run).values()} == {"done"}
     call("run", plan, "--run", run)

@@ -20,7 +20,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.evaluation import mean_logits
 from db3kd.pipeline.asking import decide
-from db3kd.pipeline.exploring import teaching_recipe
+from db3kd.pipeline.ensembles import balanced_objective, teaching_recipe
 from db3kd.pipeline.imitating import candidates_for, imitation_recipe
 from db3kd.pipeline.noising import all_noise, ask_noise
 from db3kd.pipeline.story import Budget, Progress, silent
@@ -32,7 +32,7 @@ from db3kd.synthesis import NoiseOptions, Repulsion
 from db3kd.synthesis.candidates import fresh
 from db3kd.synthesis.priors import FAMILIES
 from db3kd.teachers import Teacher
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Int, Tensor, UInt8
 from db3kd.training import Objective
 
 BaselineMethod = Literal["noise", "dip-kd", "repulsion", "repulsion-guided"]
@@ -233,17 +233,14 @@ def _search(method: BaselineMethod, seed: int) -> Method:
 
 def _learn(run: Run, name: str, bought: Bought, architecture: str, *, seed: int, progress: Progress) -> nn.Module:
     """Train a primer on decisions, a rare class counting as much as a frequent one."""
-    answers, num_classes = len(bought.images), bought.num_classes
-    counts = torch.bincount(bought.decisions, minlength=num_classes).to(torch.float32)
-    offsets: Float[Tensor, " num_classes"] = ((counts + 1) / (counts + 1).sum()).log()
     return train(
         run,
         name,
         bought.images,
-        Objective(labels=bought.decisions, offsets=offsets),
+        balanced_objective(bought.decisions, bought.num_classes),
         architecture=architecture,
-        recipe=teaching_recipe(answers),
-        num_classes=num_classes,
+        recipe=teaching_recipe(len(bought.images)),
+        num_classes=bought.num_classes,
         # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
         seed=(seed + 1) * 1_000_003,
         progress=progress,

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from db3kd.data import Dataset, from_arrays
 from db3kd.errors import BudgetExhausted, InputError, RunMismatch
 from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_gain
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
+from db3kd.pipeline.ensembles import choosing_recipe, teaching_recipe, train_ensemble
 from db3kd.pipeline.story import Budget, Progress, silent
-from db3kd.pipeline.students import train
 from db3kd.pipeline.synthesized import check_makeable
 from db3kd.runs import Run
 from db3kd.synthesis.active import Rounds, choose, open_with
@@ -28,25 +27,12 @@ from db3kd.synthesis.priors import FAMILIES
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
-from db3kd.training import Objective, Recipe
+from db3kd.training import Recipe
 
 EXPLORE = "explore"
 _LAST = "teacher"
 _KIND = "db3kd-answers-1"
-_MANY_ANSWERS = 50_000
 _CALLS_OF_A_PART = 8
-# A round's primers only choose; those that teach the student learn longer.
-_MOST_EPOCHS = 60
-
-
-class _Length(NamedTuple):
-    """How long primers learn: so many epochs, and so many images more, which are many epochs of few answers."""
-
-    epochs: int
-    seen: int
-
-
-_CHOOSING, _TEACHING = _Length(4, 100_000), _Length(10, 400_000)
 
 
 @dataclass(frozen=True)
@@ -151,7 +137,8 @@ def explore(
         if len(kept[1]) < size:
             break
     progress(EXPLORE, len(answers), exploring.queries, "queries")
-    last = _train(run, answers, exploring, _LAST, exploring.teaching, progress=progress)
+    recipe = exploring.recipe or teaching_recipe(int((~answers.apart()).sum()))
+    last = _train(run, _LAST, answers, exploring, recipe=recipe, networks=exploring.teaching, progress=progress)
     if primers and not stopped:
         gains.append(_gain(answers, primers, last, device=exploring.device))
     return Explored(answers, last, tuple(gains), stopped)
@@ -178,58 +165,24 @@ def _choosers(
     opening = round(exploring.rounds.opening * exploring.queries)
     if not len(answers) or len(answers) < opening:
         return ()
-    return _train(run, answers, exploring, f"round-{number}", exploring.networks, progress=progress)
+    recipe, name = choosing_recipe(int((~answers.apart()).sum())), f"round-{number}"
+    return _train(run, name, answers, exploring, recipe=recipe, networks=exploring.networks, progress=progress)
 
 
 def _train(
-    run: Run, answers: Answers, exploring: Exploring, name: str, networks: int, *, progress: Progress
+    run: Run, name: str, answers: Answers, exploring: Exploring, *, recipe: Recipe, networks: int, progress: Progress
 ) -> tuple[nn.Module, ...]:
-    """Train primers on all answers that are not kept apart, or read them."""
-    rows = (~answers.apart()).nonzero()[:, 0]
-    lesson, decisions = _lesson(answers, rows)
-    counts = torch.bincount(decisions, minlength=answers.num_classes).to(torch.float32)
-    objective = Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())
-    recipe = _recipe(len(lesson), _CHOOSING)
-    if name == _LAST:
-        recipe = exploring.recipe or teaching_recipe(len(lesson))
-    return tuple(
-        train(
-            run,
-            f"{name}-primer-{network}",
-            lesson,
-            objective,
-            architecture=exploring.architecture,
-            recipe=recipe,
-            num_classes=answers.num_classes,
-            # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
-            seed=(exploring.seed + 1) * 1_000_003 + 101 * len(rows) + network,
-            device=exploring.device,
-            progress=progress,
-        )
-        for network in range(networks)
+    return train_ensemble(
+        run,
+        name,
+        answers,
+        architecture=exploring.architecture,
+        recipe=recipe,
+        networks=networks,
+        seed=exploring.seed,
+        device=exploring.device,
+        progress=progress,
     )
-
-
-def _lesson(answers: Answers, rows: Int[Tensor, " m"]) -> tuple[Dataset, Int[Tensor, " m"]]:
-    return from_arrays(answers.questions.pixels[rows], name="made images"), answers.decisions[rows]
-
-
-def teaching_recipe(answers: int) -> Recipe:
-    """Choose how a primer learns that teaches in the end: many epochs of few answers, few of many.
-
-    Args:
-        answers: that it learns from.
-
-    Returns:
-        The recipe.
-    """
-    return _recipe(answers, _TEACHING)
-
-
-def _recipe(answers: int, length: _Length) -> Recipe:
-    epochs = min(_MOST_EPOCHS, length.epochs + length.seen // max(1, answers))
-    batch = 128 if answers >= _MANY_ANSWERS else 64
-    return Recipe("adam", 2e-3, epochs, batch, schedule="one-cycle", precision="bfloat16")
 
 
 def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> Gain:
