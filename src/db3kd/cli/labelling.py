@@ -158,6 +158,8 @@ def distill(
     momentum: options.MOMENTUM = None,
     weight_decay: options.WEIGHT_DECAY = None,
     milestones: options.MILESTONES = None,
+    schedule: options.SCHEDULE = None,
+    precision: options.PRECISION = None,
     seed: options.SEED = None,
     device: options.DEVICE = "cpu",
     as_json: options.JSON = False,
@@ -173,6 +175,8 @@ def distill(
         momentum=momentum,
         weight_decay=weight_decay,
         milestones=listed(milestones),
+        schedule=schedule,
+        precision=precision,
     )
     asked = recipe | given(
         student=student,

@@ -85,6 +85,14 @@ MILESTONES = Annotated[
     str | None,
     typer.Option(help="Finished epochs at which the rate is divided by ten: 60,120.", rich_help_panel=_RECIPE),
 ]
+SCHEDULE = Annotated[
+    Literal["steps", "one-cycle"] | None,
+    typer.Option(help="Of the rate: steps at milestones, or one rise and fall.", rich_help_panel=_RECIPE),
+]
+PRECISION = Annotated[
+    Literal["float32", "bfloat16"] | None,
+    typer.Option(help="bfloat16 is faster where a CPU has instructions for it.", rich_help_panel=_RECIPE),
+]
 
 
 def given(**options: object) -> dict[str, object]:

@@ -25,6 +25,8 @@ def train(
     momentum: options.MOMENTUM = None,
     weight_decay: options.WEIGHT_DECAY = None,
     milestones: options.MILESTONES = None,
+    schedule: options.SCHEDULE = None,
+    precision: options.PRECISION = None,
     limit: options.LIMIT = None,
     seed: options.SEED = None,
     device: options.DEVICE = "cpu",
@@ -41,6 +43,8 @@ def train(
         momentum=momentum,
         weight_decay=weight_decay,
         milestones=listed(milestones),
+        schedule=schedule,
+        precision=precision,
     )
     asked = given(data=data, architecture=architecture, preset=preset, limit=limit, seed=seed) | recipe
     train_network(run, asked, device=device, as_json=as_json)

@@ -3,7 +3,7 @@
 Methods by their name, recipes by their options; teachers, by their URI, in the module beside this one.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from db3kd.boundary.guided import GuidedOptions
 from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
@@ -221,6 +221,12 @@ def open_recipe(section: RecipeSection, preset: Recipe) -> Recipe:
     Raises:
         PlanError: values that no training can have.
     """
-    names = ("epochs", "batch_size", "rate", "optimizer", "momentum", "weight_decay", "milestones")
-    asked = {name: getattr(section, name) for name in names if getattr(section, name) is not None}
+    asked = {
+        field.name: getattr(section, field.name) for field in fields(Recipe) if getattr(section, field.name) is not None
+    }
+    # Who names milestones means steps, and who names a cycle has none of the preset's.
+    if section.milestones is not None:
+        asked = {"schedule": "steps"} | asked
+    elif section.schedule == "one-cycle":
+        asked["milestones"] = ()
     return replace(preset, **asked)

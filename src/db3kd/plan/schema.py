@@ -92,6 +92,8 @@ class RecipeSection(_Section):
         momentum: of sgd.
         weight_decay: added to the gradient, times the weight.
         milestones: finished epochs at which the rate is divided by ten.
+        schedule: "steps" at milestones, or "one-cycle": the rate rises to its highest and falls to nothing.
+        precision: "float32", or "bfloat16" where a CPU has instructions for it.
     """
 
     epochs: PositiveInt | None = None
@@ -101,6 +103,8 @@ class RecipeSection(_Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
     milestones: tuple[PositiveInt, ...] | None = None
+    schedule: Literal["steps", "one-cycle"] | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
 
 
 class PrimerSection(RecipeSection):
