@@ -89,6 +89,10 @@ class TestBadInput:
         done = call("run", tmp_path / "plan.toml", "--run", tmp_path / "run", expect=2)
         for part in ("teacher.uri", "teacher.url", "plan.toml"):
             assert part in done.err
+        (tmp_path / "plan.toml").write_text('[teacher]\nuri = "torch:lenet5@none"\n[distill]\nstudent = "lenet5"\n')
+        told = call("run", tmp_path / "plan.toml", "--run", tmp_path / "run", expect=2).err
+        assert "[images]" in told
+        assert "[synthesize]" in told
 
     @pytest.mark.parametrize(
         ("key", "value", "said"),
