@@ -109,7 +109,7 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
     """
     check_dataless(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
-    heard, device = _by_rounds(progress, story.exploring.networks), story.exploring.device
+    heard, device = _by_rounds(progress, story.exploring), story.exploring.device
     with timed(run):
         explored = explore(run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=heard)
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
@@ -211,7 +211,7 @@ def _class_names(story: DatalessStory) -> tuple[str, ...]:
     return names if len(names) == story.teacher.spec.num_classes else ()
 
 
-def _by_rounds(progress: Progress, networks: int) -> Progress:
+def _by_rounds(progress: Progress, exploring: Exploring) -> Progress:
     """Tell of a round's primers as one stage: a dozen networks by their files' names would tell a user nothing."""
 
     def hear(stage: str, done: int, total: int, unit: str) -> None:
@@ -220,7 +220,9 @@ def _by_rounds(progress: Progress, networks: int) -> Progress:
             progress(stage, done, total, unit)
             return
         before = int(found[2]) * total
-        which = "the student's primers" if found[1] == "teacher" else f"primers of {found[1].replace('-', ' ')}"
-        progress(which, before + done, networks * total, unit)
+        if found[1] == "teacher":
+            progress("the student's primers", before + done, exploring.teaching * total, unit)
+        else:
+            progress(f"primers of {found[1].replace('-', ' ')}", before + done, exploring.networks * total, unit)
 
     return hear
