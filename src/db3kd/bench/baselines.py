@@ -10,18 +10,18 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from db3kd.bench.dip_kd import draw_priors, spread
 from db3kd.boundary.guided import GuidedOptions
 from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance
 from db3kd.boundary.sign_opt import SignOptOptions
 from db3kd.data import Dataset
+from db3kd.data.dataset import numbered
 from db3kd.errors import InputError
-from db3kd.evaluation import mean_logits
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.ensembles import balanced_objective, teaching_recipe
-from db3kd.pipeline.imitating import candidates_for, imitation_recipe
+from db3kd.pipeline.exploring import Exploring
+from db3kd.pipeline.imitating import Imitation, candidates_for, corrected, imitation_recipe, opinions
 from db3kd.pipeline.noising import all_noise, ask_noise
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.students import train
@@ -37,10 +37,7 @@ from db3kd.training import Objective
 
 BaselineMethod = Literal["noise", "dip-kd", "repulsion", "repulsion-guided"]
 
-_NETWORKS = 5
-_ANSWERED = 16_384
-_TEMPERATURE = 2.0
-_TRUST = 0.5
+_NETWORKS = Exploring.teaching
 # Of the paper's search, where the paper spends 5,000 a step.
 _QUERIES_PER_STEP, _STEPS, _STRIDE = 100, 40, 5
 _NOISE_SHARE = 10
@@ -135,10 +132,10 @@ def teach(
         _learn(run, f"primer-{number}", bought, architecture, seed=_NETWORKS * seed + number, progress=progress)
         for number in range(_NETWORKS)
     ]
-    thought = (mean_logits(primers, bought.images) / _TEMPERATURE).softmax(dim=1)
-    decided = functional.one_hot(bought.decisions, bought.num_classes).to(thought.dtype)
-    objective = Objective(soft_labels=torch.lerp(thought, decided, _TRUST), temperature=_TEMPERATURE)
-    seen = epochs * (candidates_for(len(bought.images)) + min(_ANSWERED, len(bought.images)))
+    like = Imitation(architecture, imitation_recipe(epochs), candidates_for(len(bought.images)))
+    thought = corrected(opinions(primers, bought.images, like), bought.decisions, like)
+    objective = Objective(soft_labels=thought, temperature=like.temperature)
+    seen = epochs * (like.candidates + min(like.answered, len(bought.images)))
     return {
         student: train(
             run,
@@ -169,7 +166,7 @@ def _uniform(teacher: Teacher, count: int, *, seed: int) -> Dataset:
 
 def _named(pixels: UInt8[Tensor, "n c h w"], name: str) -> Dataset:
     # Not `from_arrays`, which takes images of one, three or four columns for others.
-    return Dataset(name, tuple(f"{name}/{row:07}" for row in range(len(pixels))), pixels, None, ())
+    return Dataset(name, numbered(name, len(pixels)), pixels, None, ())
 
 
 def _buy_spread(run: Run, teacher: Teacher, calls: int, *, architecture: str, seed: int, progress: Progress) -> Bought:

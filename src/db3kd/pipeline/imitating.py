@@ -5,7 +5,7 @@ goes on to the same weights. Called by `db3kd.pipeline.dataless`.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -20,7 +20,7 @@ from db3kd.pipeline.story import Progress, silent
 from db3kd.pipeline.students import drop_state, keep_state, kept_network, kept_state
 from db3kd.runs import Run
 from db3kd.synthesis.candidates import supply
-from db3kd.tensors import Float, Tensor, UInt8
+from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _SECONDS_BETWEEN_STATES = 5.0
@@ -64,6 +64,23 @@ def imitation_recipe(epochs: int = 60) -> Recipe:
     return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")
 
 
+def opinions(
+    primers: Sequence[nn.Module],
+    images: Dataset | UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    imitation: Imitation,
+) -> Float[Tensor, "n num_classes"]:
+    """Give what an ensemble thinks of images, as soft labels at the temperature of an imitation."""
+    return (mean_logits(primers, images, device=imitation.device) / imitation.temperature).softmax(dim=1)
+
+
+def corrected(
+    thought: Float[Tensor, "n num_classes"], decisions: Int[Tensor, " n"], imitation: Imitation
+) -> Float[Tensor, "n num_classes"]:
+    """Draw soft labels towards what the teacher decided, as far as an imitation trusts it more than the ensemble."""
+    decided = functional.one_hot(decisions, thought.shape[1]).to(thought.dtype)
+    return torch.lerp(thought, decided, imitation.trust)
+
+
 def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, progress: Progress = silent) -> nn.Module:
     """Train a student on an ensemble's opinions and keep it, go on with it, or read the finished one.
 
@@ -92,7 +109,7 @@ def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, pr
     state, kept_at = kept_state(run, name), time.monotonic()
     done = 0 if state is None else state.epoch
     # What the ensemble thinks of answered images is asked once; the candidates of each set are new to it.
-    known = _opinion(explored, explored.answers.questions.pixels, imitation)
+    known = opinions(explored.primers, explored.answers.questions.pixels, imitation)
     images, objective = _lesson(explored, known, imitation, done // imitation.passes)
     for epoch in range(done, imitation.recipe.epochs):
         progress(f"train {name}", epoch, imitation.recipe.epochs, "epochs")
@@ -149,18 +166,14 @@ def _lesson(
     rows = (~answers.apart()).nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=generator)[: imitation.answered]]
     made = supply(answers, imitation.candidates, generator)
-    decided = functional.one_hot(answers.decisions[rows], answers.num_classes).to(known.dtype)
-    thought = [_opinion(explored, made.pixels, imitation), torch.lerp(known[rows], decided, imitation.trust)]
+    thought = [
+        opinions(explored.primers, made.pixels, imitation),
+        corrected(known[rows], answers.decisions[rows], imitation),
+    ]
     pixels = torch.cat([made.pixels, answers.questions.pixels[rows]])
     return from_arrays(pixels, name="made images"), Objective(
         soft_labels=torch.cat(thought), temperature=imitation.temperature
     )
-
-
-def _opinion(
-    explored: Explored, pixels: UInt8[Tensor, "n c h w"], imitation: Imitation
-) -> Float[Tensor, "n num_classes"]:
-    return (mean_logits(explored.primers, pixels, device=imitation.device) / imitation.temperature).softmax(dim=1)
 
 
 def _shape_of(explored: Explored) -> tuple[int, int, int]:
