@@ -15,6 +15,8 @@ from db3kd.synthesis.answers import Answers
 from db3kd.tensors import Int, Tensor
 from db3kd.training import Objective, Recipe
 
+# The ensemble that learns all answers in the end, and teaches the student.
+LAST = "teacher"
 _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
 
@@ -42,7 +44,7 @@ def train_ensemble(  # noqa: PLR0913  # what a training is stands in the call; i
         networks: how many.
         seed: of the exploration.
         device: where they learn.
-        progress: hears the epochs.
+        progress: hears the epochs of all of them as one stage: a dozen files' names would tell a user nothing.
 
     Returns:
         The primers in eval mode on the CPU.
@@ -52,24 +54,31 @@ def train_ensemble(  # noqa: PLR0913  # what a training is stands in the call; i
 
     Cost: none.
     """
-    rows = (~answers.apart()).nonzero()[:, 0]
+    rows = answers.learned()
     lesson, decisions = from_arrays(answers.questions.pixels[rows], name="made images"), answers.decisions[rows]
+    objective = balanced_objective(decisions, answers.num_classes)
+    told = "the student's primers" if name == LAST else f"primers of {name.replace('-', ' ')}"
     return tuple(
         train(
             run,
-            f"{name}-primer-{network}",
+            _primer(name, network),
             lesson,
-            balanced_objective(decisions, answers.num_classes),
+            objective,
             architecture=architecture,
             recipe=recipe,
             num_classes=answers.num_classes,
             # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
             seed=(seed + 1) * 1_000_003 + 101 * len(rows) + network,
             device=device,
-            progress=progress,
+            progress=_part_of(told, network, networks, progress),
         )
         for network in range(networks)
     )
+
+
+def has_begun(run: Run, name: str) -> bool:
+    """Tell whether the first primer of an ensemble is finished in a run."""
+    return run.has(f"{_primer(name, 0)}.safetensors")
 
 
 def balanced_objective(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:
@@ -108,6 +117,19 @@ def teaching_recipe(answers: int) -> Recipe:
         Ten epochs, and 400,000 images more.
     """
     return _recipe(answers, epochs=10, seen=400_000)
+
+
+def _primer(name: str, number: int) -> str:
+    return f"{name}-primer-{number}"
+
+
+def _part_of(ensemble: str, number: int, networks: int, progress: Progress) -> Progress:
+    """Tell one training's epochs as a part of the whole ensemble's."""
+
+    def hear(stage: str, done: int, total: int, unit: str) -> None:  # noqa: ARG001  # the ensemble's stands for it
+        progress(ensemble, number * total + done, networks * total, unit)
+
+    return hear
 
 
 def _recipe(answers: int, *, epochs: int, seen: int) -> Recipe:

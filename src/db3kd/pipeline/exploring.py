@@ -16,7 +16,7 @@ from db3kd.errors import BudgetExhausted, InputError, RunMismatch
 from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_gain
 from db3kd.execution import Remembering
 from db3kd.pipeline.asking import asking, identity_of
-from db3kd.pipeline.ensembles import choosing_recipe, teaching_recipe, train_ensemble
+from db3kd.pipeline.ensembles import LAST, choosing_recipe, teaching_recipe, train_ensemble
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.synthesized import check_makeable
 from db3kd.runs import Run
@@ -30,7 +30,6 @@ from db3kd.tensors import Int, Tensor
 from db3kd.training import Recipe
 
 EXPLORE = "explore"
-_LAST = "teacher"
 _KIND = "db3kd-answers-1"
 _CALLS_OF_A_PART = 8
 
@@ -137,8 +136,8 @@ def explore(
         if len(kept[1]) < size:
             break
     progress(EXPLORE, len(answers), exploring.queries, "queries")
-    recipe = exploring.recipe or teaching_recipe(int((~answers.apart()).sum()))
-    last = _train(run, _LAST, answers, exploring, recipe=recipe, networks=exploring.teaching, progress=progress)
+    recipe = exploring.recipe or teaching_recipe(len(answers.learned()))
+    last = _train(run, LAST, answers, exploring, recipe=recipe, networks=exploring.teaching, progress=progress)
     if primers and not stopped:
         gains.append(_gain(answers, primers, last, device=exploring.device))
     return Explored(answers, last, tuple(gains), stopped)
@@ -165,7 +164,7 @@ def _choosers(
     opening = round(exploring.rounds.opening * exploring.queries)
     if not len(answers) or len(answers) < opening:
         return ()
-    recipe, name = choosing_recipe(int((~answers.apart()).sum())), f"round-{number}"
+    recipe, name = choosing_recipe(len(answers.learned())), f"round-{number}"
     return _train(run, name, answers, exploring, recipe=recipe, networks=exploring.networks, progress=progress)
 
 

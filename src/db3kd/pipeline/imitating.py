@@ -163,7 +163,7 @@ def _lesson(
     """A set of images, and what the ensemble thinks of them."""
     answers = explored.answers
     generator = torch.Generator().manual_seed((imitation.seed + 1) * 1_000_033 + number)
-    rows = (~answers.apart()).nonzero()[:, 0]
+    rows = answers.learned()
     rows = rows[torch.randperm(len(rows), generator=generator)[: imitation.answered]]
     made = supply(answers, imitation.candidates, generator)
     thought = [

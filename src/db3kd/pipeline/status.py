@@ -9,6 +9,7 @@ from typing import Literal
 
 from db3kd.ledger import Statement
 from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.ensembles import LAST, has_begun
 from db3kd.pipeline.exploring import EXPLORE, count_rounds
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, count_shards
@@ -123,7 +124,7 @@ def look(
 def _exploring_stage(run: Run, exploration: Rounded) -> StageStatus:
     """How many rounds are asked; they may have ended before all of them, which shows in what follows them."""
     rounds, planned = count_rounds(run), len(exploration.sizes)
-    ended = rounds >= planned or run.has(TRUST) or run.has(IMAGES) or run.has("teacher-primer-0.safetensors")
+    ended = rounds >= planned or run.has(TRUST) or run.has(IMAGES) or has_begun(run, LAST)
     begun = rounds or any(run.folder.glob(f"{EXPLORE}-*.journal"))
     return StageStatus(EXPLORE, "done" if ended else "begun" if begun else "not begun", rounds, planned, "rounds")
 

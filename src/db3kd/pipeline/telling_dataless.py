@@ -4,7 +4,6 @@ A stage whose file is there is not done again. Beside `telling`, which is the st
 `db3kd run` and by `db3kd.distill_without_data`.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -109,11 +108,12 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
     """
     check_dataless(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
-    heard, device = _by_rounds(progress, story.exploring), story.exploring.device
     with timed(run):
-        explored = explore(run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=heard)
+        explored = explore(
+            run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=progress
+        )
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
-        trust = write_trust(run, explored, student, device=device, progress=progress)
+        trust = write_trust(run, explored, student, device=story.exploring.device, progress=progress)
     return Learnt(explored, student, trust)
 
 
@@ -209,20 +209,3 @@ def _class_names(story: DatalessStory) -> tuple[str, ...]:
     """What the held-out images call the teacher's classes, where they name all of them."""
     names = () if story.held_out is None else story.held_out.class_names
     return names if len(names) == story.teacher.spec.num_classes else ()
-
-
-def _by_rounds(progress: Progress, exploring: Exploring) -> Progress:
-    """Tell of a round's primers as one stage: a dozen networks by their files' names would tell a user nothing."""
-
-    def hear(stage: str, done: int, total: int, unit: str) -> None:
-        found = re.fullmatch(r"train (.+)-primer-(\d+)", stage)
-        if found is None:
-            progress(stage, done, total, unit)
-            return
-        before = int(found[2]) * total
-        if found[1] == "teacher":
-            progress("the student's primers", before + done, exploring.teaching * total, unit)
-        else:
-            progress(f"primers of {found[1].replace('-', ' ')}", before + done, exploring.networks * total, unit)
-
-    return hear

@@ -108,6 +108,10 @@ class Answers:
         order = made.cumsum(0)
         return made & (order % every == 0) & (order <= every * _MOST_APART)
 
+    def learned(self) -> Int[Tensor, " m"]:
+        """Give the positions of the answers that are not kept apart, which a training may see."""
+        return (~self.apart()).nonzero()[:, 0]
+
 
 def no_answers(image_shape: tuple[int, int, int], num_classes: int) -> Answers:
     """Give the memory of a run that has not begun.
