@@ -19,8 +19,8 @@ from db3kd.bench.baselines import BaselineMethod, buy, teach
 from db3kd.data import Dataset
 from db3kd.evaluation import evaluate
 from db3kd.pipeline.asking import decide
-from db3kd.pipeline.dataless import DatalessMethod, plan_exploring
-from db3kd.pipeline.exploring import explore
+from db3kd.pipeline.dataless import plan_exploring
+from db3kd.pipeline.exploring import DatalessMethod, explore
 from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.trusting import write_trust

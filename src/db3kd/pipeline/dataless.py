@@ -7,12 +7,11 @@ without a test set is written into the run. Called by users as `db3kd.distill_wi
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
 from db3kd.errors import InputError
-from db3kd.pipeline.exploring import Exploring
+from db3kd.pipeline.exploring import DatalessMethod, Exploring
 from db3kd.pipeline.imitating import Imitation, candidates_for, imitation_recipe
 from db3kd.pipeline.story import Budget
 from db3kd.pipeline.telling_dataless import (
@@ -26,7 +25,6 @@ from db3kd.synthesis.active import Rounds
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.training import Recipe
 
-DatalessMethod = Literal["active", "priors"]
 SECTION = "without-data"
 _LEAST_SIDE = 16
 

@@ -45,7 +45,7 @@ def synthesize_by_asking(
     if finished is not None:
         return finished
     explored = explore(run, teacher, exploring, budget=budget, progress=progress)
-    made = _gather(explored.answers, "priors" if exploring.rounds.opening == 1 else "active")
+    made = _gather(explored.answers, exploring.method)
     put_samples(run, explored)
     keep(run, teacher, made, provenance)
     return made

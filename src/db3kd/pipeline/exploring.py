@@ -7,7 +7,7 @@ interrupted run goes on without paying twice. What to ask is chosen by `db3kd.sy
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -29,6 +29,7 @@ from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Int, Tensor
 from db3kd.training import Recipe
 
+DatalessMethod = Literal["active", "priors"]
 EXPLORE = "explore"
 _KIND = "db3kd-answers-1"
 _CALLS_OF_A_PART = 8
@@ -62,6 +63,11 @@ class Exploring:
     seed: int = 0
     # Where it runs does not tell what it finds: a run may go on on another device.
     device: str = field(default="cpu", repr=False)
+
+    @property
+    def method(self) -> DatalessMethod:
+        """What users call it: "priors" is one opening and no rounds."""
+        return "priors" if self.rounds.opening == 1 else "active"
 
 
 @dataclass(frozen=True)

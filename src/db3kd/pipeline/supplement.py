@@ -13,7 +13,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.labelling import kept_probes
 from db3kd.pipeline.priming import kept_mixtures, kept_primers, mixtures_for
-from db3kd.pipeline.story import Beside, Story
+from db3kd.pipeline.story import Beside, Distillation, Story
 from db3kd.runs import Run
 from db3kd.tensors import Int, Tensor
 from db3kd.transfer import TransferSet
@@ -95,6 +95,12 @@ def kept_supplement(
         images.append(found[0])
         decisions.append(found[1])
     return Supplement(tuple(images), tuple(decisions), kept_primers(run).networks if primers else ())
+
+
+def supplement_for(run: Run, transfer: TransferSet, distillation: Distillation) -> Supplement:
+    """Read what a distillation learns from beside a transfer set; see `kept_supplement`."""
+    primers = distillation.softening == "primers"
+    return kept_supplement(run, transfer, beside=distillation.beside, primers=primers)
 
 
 def _probes(run: Run, transfer: TransferSet) -> tuple[Dataset, Int[Tensor, " p"]] | None:

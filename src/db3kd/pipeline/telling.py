@@ -20,7 +20,7 @@ from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_labe
 from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
-from db3kd.pipeline.supplement import Supplement, check_supplement, kept_supplement
+from db3kd.pipeline.supplement import Supplement, check_supplement, supplement_for
 from db3kd.pipeline.synthesized import PICTURE, kept_figures
 from db3kd.pipeline.timing import spent_seconds, timed
 from db3kd.report.page import render
@@ -167,8 +167,7 @@ def teach(
     if len(kept) == len(files):
         return kept
     if supplement is None:
-        primers = distillation.softening == "primers"
-        supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=primers)
+        supplement = supplement_for(run, transfer, distillation)
     taught = lessons(transfer, distillation, supplement, device=device)
     return {
         name: train(

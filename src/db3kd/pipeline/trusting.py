@@ -113,7 +113,7 @@ def describe_exploration(trust: Trust, exploring: Exploring) -> Exploration:
     """
     score = trust.score
     return Exploration(
-        method="priors" if exploring.rounds.opening == 1 else "active",
+        method=exploring.method,
         queries=trust.queries,
         planned=exploring.queries,
         stopped_early=trust.stopped_early,

@@ -12,7 +12,7 @@ from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.lessons import check_lessons, own_label
 from db3kd.pipeline.priming import has_primers
 from db3kd.pipeline.students import last_losses
-from db3kd.pipeline.supplement import kept_supplement
+from db3kd.pipeline.supplement import supplement_for
 from db3kd.pipeline.telling import STUDENT, student_files, teach
 from db3kd.pipeline.timing import timed
 from db3kd.plan import parse_sections
@@ -44,8 +44,7 @@ def distill_student(
         transfer = kept_transfer(run)
         distillation = open_distillation(sections.distill, primed=has_primers(run), images=len(transfer))
         # Both before the run is bound to them: what cannot be learnt, and a network that cannot be built.
-        primers = distillation.softening == "primers"
-        supplement = kept_supplement(run, transfer, beside=distillation.beside, primers=primers)
+        supplement = supplement_for(run, transfer, distillation)
         check_lessons(transfer, distillation, supplement)
         build(distillation.student, transfer.images.image_shape, transfer.num_classes)
         run.adopt(sections.sections())

@@ -5,29 +5,47 @@ Called by the commands that have a dry run.
 
 from db3kd.cli.display import print_json, remark
 from db3kd.cli.work.tables import print_table
-from db3kd.pipeline.estimate import Speed, StageEstimate
+from db3kd.data import Dataset, from_arrays
+from db3kd.pipeline.estimate import Speed, StageEstimate, measure_speed
 from db3kd.plan.schema import BudgetSection
 from db3kd.report.tables import UNKNOWN, Column, Table, duration
+from db3kd.synthesis import NoiseOptions, draw_noise
+from db3kd.teachers import Teacher, TeacherSpec
 
 
 def show_estimate(
-    stages: tuple[StageEstimate, ...], speed: Speed | None, budget: BudgetSection, left: int | None, *, as_json: bool
+    stages: tuple[StageEstimate, ...],
+    teacher: Teacher,
+    budget: BudgetSection,
+    *,
+    spent: int,
+    measure: bool,
+    as_json: bool,
 ) -> None:
     """Print what is going to be asked, beforehand.
 
     Args:
         stages: what each of them asks.
-        speed: of the teacher; None where it was not measured.
+        teacher: is going to be asked.
         budget: total and price.
-        left: what it leaves; None where there is no limit.
+        spent: of the budget already.
+        measure: ask the teacher a few calls, outside the budget, if anything is still to be asked.
         as_json: print JSON.
     """
+    left = None if budget.total is None else max(0, budget.total - spent)
+    asked = measure and any(stage.ahead for stage in stages)
+    speed = measure_speed(teacher, some_noise(teacher.spec)) if asked else None
     figures = _figures(stages, speed, budget, left)
     if as_json:
         print_json(figures)
         return
     print_table(_table(stages, speed, budget), "what is asked, at most")
     _remark_all(figures, speed, left)
+
+
+def some_noise(spec: TeacherSpec) -> Dataset:
+    """Draw a few images that any teacher of images can be asked about, to measure its speed or to check a story."""
+    return from_arrays(draw_noise(spec, NoiseOptions(images_per_round=32), 0), name="noise")
 
 
 def _figures(

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from db3kd.cli.display import Stages, showing
-from db3kd.cli.work.estimates import show_estimate
+from db3kd.cli.work.estimates import show_estimate, some_noise
 from db3kd.cli.work.evaluating import print_report
 from db3kd.cli.work.kept import keep_answers, keep_known_classes, kept_sections
 from db3kd.cli.work.watching import Watched
-from db3kd.data import Dataset, from_arrays
+from db3kd.data import Dataset
 from db3kd.models import build
 from db3kd.pipeline import tell
 from db3kd.pipeline.estimate import (
@@ -17,7 +17,6 @@ from db3kd.pipeline.estimate import (
     estimate,
     estimate_exploring,
     estimate_pushing,
-    measure_speed,
 )
 from db3kd.pipeline.synthesized import check_makeable, kept_figures
 from db3kd.pipeline.synthesizing import Pushing, synthesize
@@ -31,7 +30,6 @@ from db3kd.plan.synthesis import open_pushing
 from db3kd.plan.teachers import OpenedTeacher, open_teacher
 from db3kd.report.schema import Report
 from db3kd.runs import Run
-from db3kd.synthesis import NoiseOptions, draw_noise
 from db3kd.teachers import TeacherSpec
 
 
@@ -67,16 +65,8 @@ def foretell(plan_file: Path, folder: Path, *, measure: bool, device: str, as_js
         opened = open_teacher(plan.teacher, device=device)
         foresee = _foresee_exploring if plan.explores else _foresee
         stages = foresee(run, plan, opened, device=device)
-        total = plan.budget.total
-        left = None if total is None else max(0, total - run.statement().total)
-    asked = measure and any(stage.ahead for stage in stages)
-    speed = measure_speed(opened.teacher, some_noise(opened.teacher.spec)) if asked else None
-    show_estimate(stages, speed, plan.budget, left, as_json=as_json)
-
-
-def some_noise(spec: TeacherSpec) -> Dataset:
-    """Draw a few images that any teacher of images can be asked about, to measure its speed or to check a story."""
-    return from_arrays(draw_noise(spec, NoiseOptions(images_per_round=32), 0), name="noise")
+        spent = run.statement().total
+    show_estimate(stages, opened.teacher, plan.budget, spent=spent, measure=measure, as_json=as_json)
 
 
 def _tell(run: Run, plan: Plan, opened: OpenedTeacher, *, device: str) -> Report:

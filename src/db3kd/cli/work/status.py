@@ -8,7 +8,8 @@ from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
 from db3kd.pipeline.asking import count_decided
-from db3kd.pipeline.dataless import SECTION, DatalessMethod, rounds_of
+from db3kd.pipeline.dataless import SECTION, rounds_of
+from db3kd.pipeline.exploring import DatalessMethod
 from db3kd.pipeline.priming import PRIMER, mixtures_for, primer_recipe
 from db3kd.pipeline.status import Rounded, StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
@@ -32,8 +33,8 @@ def show_status(folder: Path, *, as_json: bool) -> None:
             raise RunError(f"{folder} holds no run of db3kd; nothing was done: name the directory given to --run")
         kept = kept_sections(run)
         budget = kept.budget or BudgetSection()
-        networks = _networks(run, kept)
         rounds = _rounds(run, kept)
+        networks = _networks(run, kept, rounds)
         found = look(run, budget=open_budget(budget), networks=networks, asks=kept.train is None, exploration=rounds)
     price = budget.price_per_1000
     money = None if price is None else found.statement.total * price / 1000
@@ -50,14 +51,14 @@ def show_status(folder: Path, *, as_json: bool) -> None:
         print_table(_query_table(found, money, budget.currency))
 
 
-def _networks(run: Run, kept: Sections) -> dict[str, int]:
+def _networks(run: Run, kept: Sections, rounds: Rounded | None) -> dict[str, int]:
     """The networks that a run trains, with their epochs."""
     if kept.train is not None:
         return {"model": open_train_recipe(kept.train).epochs}
     alone = _section_without_data(run)
     if alone is not None:
         return {STUDENT: int(str(alone["epochs"]))} if "epochs" in alone else {}
-    if kept.distill is not None and kept.label is None and _explores(kept):
+    if kept.distill is not None and rounds is not None and rounds.told:
         return {STUDENT: open_imitation(kept.distill, 1).recipe.epochs}
     primers = _primers(run, kept)
     if kept.distill is None:
@@ -76,10 +77,6 @@ def _section_without_data(run: Run) -> dict[str, object] | None:
     return section if isinstance(section, dict) else None
 
 
-def _explores(kept: Sections) -> bool:
-    return kept.synthesize is not None and kept.synthesize.method != "repulsion"
-
-
 def _rounds(run: Run, kept: Sections) -> Rounded | None:
     """The rounds of a run that makes images by asking about them."""
     alone = _section_without_data(run)
@@ -87,7 +84,7 @@ def _rounds(run: Run, kept: Sections) -> Rounded | None:
         method: DatalessMethod = "priors" if alone["method"] == "priors" else "active"
         return Rounded(rounds_of(method).sizes(int(str(alone["queries"]))), told=True)
     section = kept.synthesize
-    if section is None or section.method == "repulsion":  # what `_explores` says, for mypy
+    if section is None or section.method == "repulsion":
         return None
     sizes = rounds_of(section.method).sizes(section.queries)
     # Images that `db3kd synthesize` made are labelled and distilled as any others.

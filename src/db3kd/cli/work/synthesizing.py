@@ -7,12 +7,11 @@ from typing import NamedTuple
 from db3kd.cli.display import print_json, print_pairs, remark, showing
 from db3kd.cli.work.estimates import show_estimate
 from db3kd.cli.work.kept import with_kept_budget
-from db3kd.cli.work.running import some_noise
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.ledger import Statement
 from db3kd.models import build
-from db3kd.pipeline.estimate import check_run, estimate_exploring, estimate_pushing, measure_speed
+from db3kd.pipeline.estimate import check_run, estimate_exploring, estimate_pushing
 from db3kd.pipeline.explored import synthesize_by_asking
 from db3kd.pipeline.exploring import Exploring
 from db3kd.pipeline.reporting import account_of
@@ -76,16 +75,14 @@ def foretell_synthesis(folder: Path, asked: Mapping[str, object], *, measure: bo
     """
     with Run(folder) as run:
         opened = _open(run, asked, device=device)
-        spec, total = opened.teacher.spec, opened.budget.total
+        spec = opened.teacher.spec
         check_run(run, opened.sections.sections(), spec.fingerprint)
         if opened.exploring is None:
             stages = estimate_pushing(run, opened.pushing, spec)
         else:
             stages = estimate_exploring(run, opened.exploring)
-        left = None if total is None else max(0, total - run.statement().total)
-    asking = measure and any(stage.ahead for stage in stages)
-    speed = measure_speed(opened.teacher, some_noise(spec)) if asking else None
-    show_estimate(stages, speed, opened.budget, left, as_json=as_json)
+        spent = run.statement().total
+    show_estimate(stages, opened.teacher, opened.budget, spent=spent, measure=measure, as_json=as_json)
 
 
 def _open(run: Run, asked: Mapping[str, object], *, device: str) -> _Opened:
