@@ -1,7 +1,7 @@
 """The student of a run without data: it learns what an ensemble thinks, on images that never end.
 
 Each set of candidates, at no query, stands beside images that the teacher has answered. An interrupted training
-goes on to the same weights. Called by `db3kd.pipeline.dataless`.
+goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 """
 
 import time
