@@ -3,6 +3,7 @@
 import torch
 
 from db3kd.synthesis.priors import blend, relight, smooth_masks, warp
+from db3kd.synthesis.priors.blending import framed
 from db3kd.synthesis.priors.fields import coarse_fields, fractal_fields
 
 
@@ -31,6 +32,28 @@ def test_a_warp_of_no_strength_changes_nothing_and_one_of_strength_does() -> Non
     assert (moved - images).abs().mean() > 0.05
     assert moved.min() >= 0
     assert moved.max() <= 1
+
+
+def test_most_objects_are_brought_to_the_middle_and_fill_the_image_in_their_proportions() -> None:
+    images = torch.full((400, 3, 24, 24), 0.5)
+    images[:, :, 2:14, 3:9] = 1.0
+    shown = framed(images, torch.full((400, 3, 1, 1), 0.5), torch.Generator().manual_seed(0))
+    left_alone = (shown - images).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert 0.3 < left_alone.float().mean() < 0.5
+    filled = torch.full((24, 24), 0.5)
+    filled[:, 6:18] = 1.0
+    # At twice the size, edges are softened by a pixel on either side.
+    apart = (shown[~left_alone][:, 0] - filled).abs()
+    assert apart.mean() < 0.03
+    assert apart[:, :, [0, 4, 7, 8, 15, 16, 19, 23]].amax() < 0.3
+
+
+def test_an_object_of_one_pixel_or_of_none_is_framed_as_well() -> None:
+    images = torch.zeros(40, 1, 9, 20)
+    images[:20, 0, 8, 19] = 1.0
+    shown = framed(images, torch.zeros(40, 1, 1, 1), torch.Generator().manual_seed(0))
+    assert shown[:20].flatten(1).amax(dim=1).min() > 0.4
+    assert shown[20:].eq(0).all()
 
 
 def test_relighting_keeps_the_order_of_brightness() -> None:

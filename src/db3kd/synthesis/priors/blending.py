@@ -9,10 +9,11 @@ import math
 import torch
 from torch.nn import functional
 
-from db3kd.synthesis.priors.fields import between, coordinates, fractal_fields
-from db3kd.tensors import Float, Tensor
+from db3kd.synthesis.priors.fields import between, chance, coordinates, fractal_fields
+from db3kd.tensors import Bool, Float, Tensor
 
 _MOST_TURN = math.pi / 8
+_SEEN = 0.05
 
 
 def smooth_masks(count: int, size: tuple[int, int], generator: torch.Generator) -> Float[Tensor, "n h w"]:
@@ -64,6 +65,43 @@ def warp(
     x = x + bend * fractal_fields(count, (height, width), generator, slopes=(2.5, 3.5))
     grid = torch.stack([x, y], dim=-1)
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(0, 1)
+
+
+def framed(
+    images: Float[Tensor, "n c h w"], grounds: Float[Tensor, "n c 1 1"], generator: torch.Generator
+) -> Float[Tensor, "n c h w"]:
+    """Bring most objects to the middle and let them fill the image, as who takes pictures of things does.
+
+    Args:
+        images: objects on flat grounds.
+        grounds: the colours of these.
+        generator: of all choices.
+
+    Returns:
+        As many images; three fifths are framed, each in its own proportions, and the others as they came.
+    """
+    count, _, height, width = images.shape
+    seen = (images - grounds).abs().amax(dim=1) > _SEEN
+    place = coordinates(height, width)
+    top, bottom = _extent(seen.any(dim=2), place.y.flatten(), 1 / height)
+    left, right = _extent(seen.any(dim=1), place.x.flatten(), 1 / width)
+    chosen = chance(0.6, count, generator)[:, 0, 0]
+    zoom = torch.where(chosen, torch.maximum(bottom - top, right - left) / 2, 1.0)[:, None, None]
+    middle = [torch.where(chosen, (low + high) / 2, 0.0)[:, None, None] for low, high in ((top, bottom), (left, right))]
+    y, x = torch.broadcast_tensors(middle[0] + zoom * place.y, middle[1] + zoom * place.x)
+    grid = torch.stack([x, y], dim=-1)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False).clamp(0, 1)
+
+
+def _extent(
+    seen: Bool[Tensor, "n s"], place: Float[Tensor, " s"], half: float
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Where the first pixel that is seen begins and the last one ends, two pixels apart at least; all of nothing."""
+    low = torch.where(seen, place, 1.0).amin(dim=1)
+    high = torch.where(seen, place, -1.0).amax(dim=1)
+    empty = ~seen.any(dim=1)
+    low = torch.where(empty, -1.0, (low - half).clamp(max=1 - 4 * half))
+    return low, torch.where(empty, 1.0, torch.maximum(high + half, low + 4 * half))
 
 
 def relight(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:

@@ -60,12 +60,15 @@ def capsule(
     at: Frame,
     start: tuple[Float[Tensor, "n 1 1"], Float[Tensor, "n 1 1"]],
     end: tuple[Float[Tensor, "n 1 1"], Float[Tensor, "n 1 1"]],
+    *,
+    thickness: tuple[Float[Tensor, "n 1 1"] | float, Float[Tensor, "n 1 1"] | float] = (0.0, 0.0),
 ) -> Float[Tensor, "n h w"]:
-    """Give the unsigned distance to the line from `start` to `end`, both (y, x)."""
+    """Give the distance to the line from `start` to `end`, both (y, x), as thick as said at each, evenly between."""
     along = (end[0] - start[0], end[1] - start[1])
     squared = (along[0].square() + along[1].square()).clamp(min=_LEAST)
     share = (((at.y - start[0]) * along[0] + (at.x - start[1]) * along[1]) / squared).clamp(0, 1)
-    return torch.hypot(at.y - start[0] - share * along[0], at.x - start[1] - share * along[1])
+    thick = thickness[0] + (thickness[1] - thickness[0]) * share
+    return thick - torch.hypot(at.y - start[0] - share * along[0], at.x - start[1] - share * along[1])
 
 
 def profile(position: Float[Tensor, "n h w"], generator: torch.Generator) -> Float[Tensor, "n h w"]:
