@@ -21,7 +21,7 @@ from db3kd.evaluation import evaluate
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.dataless import plan_exploring
 from db3kd.pipeline.exploring import DatalessMethod, explore
-from db3kd.pipeline.imitating import Imitation, candidates_for, imitate, imitation_recipe
+from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitate, imitation_recipe
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.trusting import write_trust
 from db3kd.runs import Run
@@ -77,7 +77,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     calls: int,
     method: ZeroShotMethod,
     students: Sequence[str],
-    epochs: int = 60,
+    epochs: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> ZeroShot:
@@ -90,7 +90,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         calls: most queries.
         method: how images are made and chosen.
         students: architectures; the first one's is taken for primers where images are too small for LeNet5.
-        epochs: of each student.
+        epochs: of each student; None for what suits the number of calls.
         seed: of all choices.
         progress: hears how far it is.
 
@@ -100,6 +100,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     Cost: `calls` queries at most; one for each held-out image, booked apart.
     """
     started = time.perf_counter()
+    epochs = epochs or epochs_for(calls)
     if method == "active" or method == "priors":  # `in` would not tell mypy which of the methods are left
         asked, networks = _rounds(
             run, teacher, method, calls=calls, students=students, epochs=epochs, seed=seed, progress=progress

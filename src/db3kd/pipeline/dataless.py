@@ -12,7 +12,7 @@ from torch import nn
 
 from db3kd.errors import InputError
 from db3kd.pipeline.exploring import DatalessMethod, Exploring
-from db3kd.pipeline.imitating import Imitation, candidates_for, imitation_recipe
+from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitation_recipe
 from db3kd.pipeline.story import Budget
 from db3kd.pipeline.telling_dataless import (
     DatalessStory,
@@ -68,7 +68,8 @@ def distill_without_data(  # the whole story in one call: its options are the us
         queries = _kept_queries(opened) or budget
         exploring = plan_exploring(teacher.spec, student, queries=queries, method=method, seed=seed, device=device)
         candidates = candidates_for(exploring.queries)
-        imitation = Imitation(student, recipe or imitation_recipe(), candidates, seed=seed, device=device)
+        recipe = recipe or imitation_recipe(epochs_for(exploring.queries))
+        imitation = Imitation(student, recipe, candidates, seed=seed, device=device)
         story = DatalessStory(teacher, exploring, imitation, budget=Budget(total=budget))
         # Before the run is bound to it.
         check_dataless(story)

@@ -4,6 +4,7 @@ Each set of candidates, at no query, stands beside images that the teacher has a
 goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _SECONDS_BETWEEN_STATES = 5.0
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
+_LEAST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 25_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,12 @@ def candidates_for(queries: int) -> int:
     return max(_LEAST_CANDIDATES, min(_MOST_CANDIDATES, 4 * queries))
 
 
-def imitation_recipe(epochs: int = 60) -> Recipe:
+def epochs_for(queries: int) -> int:
+    """Choose how long a student learns what so many queries taught: it falls behind the ensemble where it is short."""
+    return round(_LEAST_EPOCHS * max(1.0, min(2.0, math.sqrt(queries / _QUERIES_OF_LEAST_EPOCHS))))
+
+
+def imitation_recipe(epochs: int) -> Recipe:
     """Give the preset: Adam, one cycle of the rate, computed in bfloat16 where that is faster."""
     return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")
 

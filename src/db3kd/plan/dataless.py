@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from db3kd.errors import PlanError
 from db3kd.pipeline.dataless import primer_architecture
-from db3kd.pipeline.imitating import Imitation, candidates_for, imitation_recipe
+from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitation_recipe
 from db3kd.pipeline.telling_dataless import DatalessStory
 from db3kd.plan.opening import open_budget, open_images, open_recipe
 from db3kd.plan.schema import DistillSection, Plan
@@ -79,6 +79,6 @@ def open_imitation(section: DistillSection, queries: int) -> Imitation:
     Returns:
         How it learns; an epoch is a set of made images.
     """
-    recipe = open_recipe(section, imitation_recipe(section.epochs or imitation_recipe().epochs))
+    recipe = open_recipe(section, imitation_recipe(section.epochs or epochs_for(queries)))
     imitation = Imitation(section.student, recipe, candidates_for(queries), seed=section.seed)
     return imitation if section.temperature is None else replace(imitation, temperature=section.temperature)

@@ -29,7 +29,7 @@ def measure_without_data(
     calls: int,
     method: ZeroShotMethod,
     students: Sequence[str],
-    epochs: int,
+    epochs: int | None,
     seed: int,
     folder: Path | None,
     device: str,
@@ -43,7 +43,7 @@ def measure_without_data(
         calls: most queries.
         method: how images are made and chosen.
         students: architectures.
-        epochs: of each student.
+        epochs: of each student; None for what suits the number of calls.
         seed: of all choices.
         folder: of a run that keeps it all; None for a temporary one.
         device: where a torch teacher runs.
