@@ -5,7 +5,7 @@ import torch
 
 from db3kd.errors import PlanError
 from db3kd.models import build
-from db3kd.models.placement import find_device, gather, place
+from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
 
 
 def test_the_copy_is_channels_last_and_the_original_stays() -> None:
@@ -30,3 +30,20 @@ def test_eight_bit_images_become_fractions() -> None:
 def test_a_device_that_is_not_there(device: str, message: str) -> None:
     with pytest.raises(PlanError, match=message):
         find_device(device)
+
+
+@pytest.mark.parametrize(
+    ("can", "faster"),
+    [
+        ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": True}, True),
+        ({"avx512_bf16": True, "avx512_fp16": False, "amx_bf16": False}, True),
+        ({"avx512_bf16": True, "avx512_fp16": True, "amx_bf16": False}, False),
+        ({"avx2": True}, False),
+    ],
+)
+def test_bfloat16_is_for_cpus_that_are_faster_so(
+    can: dict[str, bool], faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    assert is_faster_in_bfloat16(torch.device("cpu")) is faster
+    assert not is_faster_in_bfloat16(torch.device("cuda"))

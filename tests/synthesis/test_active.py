@@ -67,15 +67,26 @@ def test_a_family_of_rare_and_diverse_answers_is_painted_more_often() -> None:
     assert torch.allclose(even, torch.full_like(even, 1 / len(FAMILIES)))
 
 
+def test_a_family_that_alone_shows_a_class_is_painted_no_more_than_balances_the_classes() -> None:
+    kinds = torch.arange(len(FAMILIES)).repeat_interleave(1000)
+    decisions = torch.zeros(len(kinds), dtype=torch.int64)
+    decisions[kinds == 7] = 3
+    answers = Answers(Questions(torch.zeros(len(kinds), *_SHAPE, dtype=torch.uint8), kinds, kinds), decisions, 4)
+    shares = family_shares(answers)
+    assert shares.argmax() == 7
+    assert 0.4 < shares[7] < 0.6
+
+
 def test_rounds_spend_the_whole_budget_in_growing_steps() -> None:
     for budget in (1, 7, 1000, 99_999):
         sizes = Rounds().sizes(budget)
         assert sum(sizes) == budget
         assert min(sizes) > 0
     sizes = Rounds().sizes(10_000)
-    assert len(sizes) == 6
-    assert list(sizes[2:]) == sorted(sizes[2:])
-    assert Rounds(opening=1.0).sizes(900) == (300, 600)
+    assert sizes[:4] == (250, 250, 500, 1000)
+    assert list(sizes[4:]) == sorted(sizes[4:])
+    assert len(sizes) == 8
+    assert Rounds(opening=1.0).sizes(800) == (100, 100, 200, 400)
 
 
 def test_what_no_rounds_can_be_is_named_at_once() -> None:

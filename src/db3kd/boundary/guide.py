@@ -14,7 +14,7 @@ from torch import nn
 
 from db3kd.boundary.directions import unit
 from db3kd.boundary.goal import Goals
-from db3kd.models.placement import find_device, has_bfloat16, place
+from db3kd.models.placement import find_device, is_faster_in_bfloat16, place
 from db3kd.tensors import Bool, Float, Int, Tensor
 
 # Always so many rows a pass, the last one filled up: a row's gradient must not depend on how many others there are.
@@ -155,7 +155,7 @@ def margin_slopes(
 ) -> Slopes:
     """Differentiate how far a network is from deciding as each row wants.
 
-    A CPU that computes in bfloat16 does so here, in half the time: a gradient of a network that only advises loses
+    A CPU that is faster in bfloat16 computes so here: a gradient of a network that only advises loses
     nothing by it, where a teacher's decisions would change.
 
     Args:
@@ -169,7 +169,7 @@ def margin_slopes(
     """
     with torch.enable_grad():
         asked = points.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-        with torch.autocast(points.device.type, torch.bfloat16, enabled=has_bfloat16(points.device)):
+        with torch.autocast(points.device.type, torch.bfloat16, enabled=is_faster_in_bfloat16(points.device)):
             scores: Tensor = network(asked)
         scores = scores.float()
         own = scores.gather(1, classes[:, None])[:, 0]

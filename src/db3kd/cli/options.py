@@ -91,7 +91,7 @@ SCHEDULE = Annotated[
 ]
 PRECISION = Annotated[
     Literal["float32", "bfloat16"] | None,
-    typer.Option(help="bfloat16 is faster where a CPU has instructions for it.", rich_help_panel=_RECIPE),
+    typer.Option(help="bfloat16 is taken where a CPU is faster so.", rich_help_panel=_RECIPE),
 ]
 
 

@@ -93,7 +93,7 @@ class RecipeSection(_Section):
         weight_decay: added to the gradient, times the weight.
         milestones: finished epochs at which the rate is divided by ten.
         schedule: "steps" at milestones, or "one-cycle": the rate rises to its highest and falls to nothing.
-        precision: "float32", or "bfloat16" where a CPU has instructions for it.
+        precision: "float32", or "bfloat16" where a CPU is faster so.
     """
 
     epochs: PositiveInt | None = None

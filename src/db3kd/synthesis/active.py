@@ -19,6 +19,7 @@ from db3kd.synthesis.pushing import push
 from db3kd.tensors import Float, Int, Tensor
 
 _SPARE = 1.5
+_OPENING_STEPS = 4
 _PUSHED_OF_CANDIDATES = 20
 
 
@@ -39,7 +40,7 @@ class Rounds:
         PlanError: a value that no rounds can have; all of them are named.
     """
 
-    opening: float = 0.3
+    opening: float = 0.2
     number: int = 4
     between: float = 0.1
     halvings: int = 4
@@ -63,7 +64,7 @@ class Rounds:
             raise PlanError("rounds cannot be so: " + "; ".join(faults))
 
     def sizes(self, budget: int) -> tuple[int, ...]:
-        """Divide a budget: a third of the opening over all families alike, the rest of it, then the rounds.
+        """Divide a budget: the opening in steps that double what is known, the first of all families alike; the rounds.
 
         Args:
             budget: queries in all.
@@ -74,7 +75,7 @@ class Rounds:
         opening = max(1, round(self.opening * budget))
         # Rounds grow with what is known already: each adds the same part of it.
         growth = (1 / self.opening) ** (1 / max(1, self.number))
-        marks = [max(1, opening // 3), opening]
+        marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]
         marks += [round(opening * growth ** (step + 1)) for step in range(self.number)]
         ends = [min(budget, mark) for mark in marks[:-1]] + [budget]
         sizes = [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -15,17 +15,20 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
 _PRIOR_ANSWERS = 20.0
 _DOUBLINGS_PER_BIT = 8.0
+# Steps small enough not to swing past the balance, and enough of them to come there.
+_BALANCING_STEPS, _BALANCING_RATE = 200, 0.05
 _PART = 4096
 _NOBODY = torch.zeros(0, dtype=torch.int64)
 _LEVELS = 255.0
 
 
 def family_shares(answers: Answers, *, floor: float = 0.1) -> Float[Tensor, " f"]:
-    """Tell how often each family should be painted, by what its answers were worth.
+    """Tell how often each family should be painted, so that the answers to all of them are spread over the classes.
 
-    An answer is worth the bits -log2 p of its class among all answers: a family is worth much where its answers are
-    diverse, and where they are of classes that others seldom give, as it is with images like those that the teacher was
-    made for. A share doubles with each eighth of a bit.
+    An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
+    are sought: a family is worth much where its answers are diverse, and where they are of classes that the others
+    seldom give. A share doubles with each eighth of a bit. What a class is worth falls as it is given more often: a
+    family that alone shows it gets as much as balances the classes, and no more.
 
     Args:
         answers: so far; without any, all families are equal.
@@ -41,8 +44,16 @@ def family_shares(answers: Answers, *, floor: float = 0.1) -> Float[Tensor, " f"
     counts += torch.bincount(cells, minlength=counts.numel()).view_as(counts)
     overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
     mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
-    worth = -(mixed * overall.log2()).sum(dim=1)
-    return floor / families + (1 - floor) * (_DOUBLINGS_PER_BIT * math.log(2.0) * worth).softmax(dim=0)
+    scores = torch.zeros(families)
+    for _ in range(_BALANCING_STEPS):
+        shares = _floored(scores, floor)
+        worth = -(mixed * (shares @ mixed).log2()).sum(dim=1)
+        scores = torch.lerp(scores, _DOUBLINGS_PER_BIT * math.log(2.0) * worth, _BALANCING_RATE)
+    return _floored(scores, floor)
+
+
+def _floored(scores: Float[Tensor, " f"], floor: float) -> Float[Tensor, " f"]:
+    return floor / len(scores) + (1 - floor) * scores.softmax(dim=0)
 
 
 def fresh(

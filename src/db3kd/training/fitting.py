@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from db3kd.data import Dataset
 from db3kd.errors import ImageError, PlanError
-from db3kd.models.placement import find_device, gather, has_bfloat16, place
+from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
 from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training.objective import Objective
 from db3kd.training.recipe import Recipe
@@ -230,7 +230,7 @@ def _run_epoch(
 ) -> float:
     # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
     piece = _CPU_PIECE if pixels.device.type == "cpu" and not _has_batch_norm(module) else len(pixels)
-    short = recipe.precision == "bfloat16" and has_bfloat16(pixels.device)
+    short = recipe.precision == "bfloat16" and is_faster_in_bfloat16(pixels.device)
     # Summed on the device: asking for the number after each step would make a GPU wait.
     summed = torch.zeros((), device=pixels.device)
     for number, batch in enumerate(batches):

@@ -28,8 +28,8 @@ class Recipe:
         milestones: numbers of finished epochs at which the rate is divided by ten; of steps.
         schedule: "steps" keeps the rate between milestones; "one-cycle" lets it rise to `rate` over the first tenth of
             the training and fall to nothing along a cosine, batch by batch.
-        precision: in which the network computes; its weights are 32-bit in any case. "bfloat16" holds where a CPU has
-            instructions for it, which is up to twice as fast there, and is "float32" elsewhere.
+        precision: in which the network computes; its weights are 32-bit in any case. "bfloat16" holds where a CPU is
+            faster so, up to twice as fast, and is "float32" elsewhere.
 
     Raises:
         PlanError: a value that no training can have; all of them are named.
