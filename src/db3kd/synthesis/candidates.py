@@ -9,7 +9,7 @@ import math
 import torch
 
 from db3kd.synthesis.answers import RECOMBINED, Answers, Questions, joined
-from db3kd.synthesis.priors import FAMILIES, blend, paint, relight, smooth_masks, warp
+from db3kd.synthesis.priors import FAMILIES, blend, focused, paint, relight, smooth_masks, warp
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
@@ -81,7 +81,7 @@ def recombined(answers: Answers, count: int, generator: torch.Generator) -> Ques
     """Make children of images that were answered, each class being parent equally often.
 
     A quarter each: the parent warped; two of a class through a smooth mask; two of any class through one; the light
-    and shade of one on the outline of another. All of them are warped and relit a little.
+    and shade of one on the outline of another. All of them are warped and relit a little, most are sharpened.
 
     Args:
         answers: so far, at least one.
@@ -122,7 +122,7 @@ def _children(
     child = torch.where(ways == 1, blend(first, second, masks), first)
     child = torch.where(ways == 2, blend(first, third, masks), child)
     child = torch.where(ways == 3, _reshaded(first, third), child)
-    child = warp(child, generator, strength=0.6)
+    child = focused(warp(child, generator, strength=0.6), generator)
     relit = torch.rand(len(mother), 1, 1, 1, generator=generator) < 0.5
     child = torch.where(relit, relight(child, generator), child)
     return (child * _LEVELS).round_().to(torch.uint8)

@@ -4,7 +4,7 @@ Each family is a function of a generator, a count and an image shape. None was m
 of them a teacher tells most about is found out by asking (`db3kd.synthesis.active`). Nothing here asks.
 """
 
-from db3kd.synthesis.priors.blending import blend, relight, smooth_masks, warp
+from db3kd.synthesis.priors.blending import blend, focused, relight, smooth_masks, warp
 from db3kd.synthesis.priors.families import FAMILIES, Family, paint
 
-__all__ = ["FAMILIES", "Family", "blend", "paint", "relight", "smooth_masks", "warp"]
+__all__ = ["FAMILIES", "Family", "blend", "focused", "paint", "relight", "smooth_masks", "warp"]

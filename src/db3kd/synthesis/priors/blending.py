@@ -14,6 +14,7 @@ from db3kd.tensors import Bool, Float, Tensor
 
 _MOST_TURN = math.pi / 8
 _SEEN = 0.05
+_SHARPEST = 2.5
 
 
 def smooth_masks(count: int, size: tuple[int, int], generator: torch.Generator) -> Float[Tensor, "n h w"]:
@@ -102,6 +103,16 @@ def _extent(
     empty = ~seen.any(dim=1)
     low = torch.where(empty, -1.0, (low - half).clamp(max=1 - 4 * half))
     return low, torch.where(empty, 1.0, torch.maximum(high + half, low + 4 * half))
+
+
+def focused(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Sharpen three of four images by a random amount, as pictures are that were made smaller; the rest stay."""
+    count = len(images)
+    blurred = images
+    for _ in range(2):
+        blurred = functional.avg_pool2d(blurred, 3, 1, 1, count_include_pad=False)
+    amount = between(0.0, _SHARPEST, count, generator) * chance(0.75, count, generator)
+    return (images + amount[:, None] * (images - blurred)).clamp(0, 1)
 
 
 def relight(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:

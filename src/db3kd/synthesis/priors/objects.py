@@ -7,8 +7,9 @@ import math
 
 import torch
 
-from db3kd.synthesis.priors.blending import framed
+from db3kd.synthesis.priors.blending import focused, framed
 from db3kd.synthesis.priors.fields import between, chance, fractal_fields, pixel_of, whole
+from db3kd.synthesis.priors.figures import figure
 from db3kd.synthesis.priors.outlines import Frame, cover, full_frame, turned
 from db3kd.synthesis.priors.parts import gap, handle, limb, shape, stroke, trunk
 from db3kd.synthesis.priors.shading import Ground, grounds, laid_on, surface_for, surfaces, textures
@@ -20,6 +21,7 @@ _MOST_STROKES = 3
 _MOST_MARKS = 3
 # How many bodies have a first pair of limbs, and a second.
 _LIMBS = (0.6, 0.2)
+_FIGURES = 0.5
 
 
 def shapes(
@@ -97,7 +99,7 @@ def silhouettes(
 def bodies(
     count: int, image_shape: tuple[int, int, int], generator: torch.Generator, *, ground: Ground = "any"
 ) -> Float[Tensor, "n c h w"]:
-    """Draw things between two profiles about an axis, mostly mirrored, some with a gap, with limbs or with a handle.
+    """Draw things about an axis: figures, and what lies between two profiles, some with a gap, limbs or a handle.
 
     Args:
         count: how many.
@@ -119,7 +121,8 @@ def bodies(
         limbs = torch.where(chance(share, count, generator), limb(mirrored, generator), -1.0)
         body = torch.maximum(body, limbs)
     held = torch.where(chance(0.15, count, generator), handle(mirrored, generator), -1.0)
-    stencil = cover(torch.maximum(body, held), generator)
+    body = torch.where(chance(_FIGURES, count, generator), figure(mirrored, generator), torch.maximum(body, held))
+    stencil = cover(body, generator)
     behind = grounds(count, image_shape[0], ground, generator)
     return _shown(stencil, behind, _object_textures(count, size, generator, body), generator)
 
@@ -174,9 +177,9 @@ def _shown(
     drawn: Float[Tensor, "n h w"],
     generator: torch.Generator,
 ) -> Float[Tensor, "n c h w"]:
-    """Objects on their ground: most with marks on them, most of them brought to fill the frame."""
+    """Objects on their ground: most with marks on them, brought to fill the frame, and in focus."""
     surface = _marked(surface_for(behind, drawn, generator), behind, generator)
-    return framed(laid_on(behind, surface, stencil), behind, generator)
+    return focused(framed(laid_on(behind, surface, stencil), behind, generator), generator)
 
 
 def _marked(

@@ -68,20 +68,44 @@ def gap(mirrored: Frame, generator: torch.Generator) -> Float[Tensor, "n h w"]:
 
 
 def limb(mirrored: Frame, generator: torch.Generator) -> Float[Tensor, "n h w"]:
-    """Give two mirrored limbs that come out of the trunk: thinner towards their ends, mostly, half of them bent."""
+    """Give two mirrored limbs that come out of the trunk anywhere, in any direction but inwards."""
     count = len(mirrored.y)
     start = (between(-0.9, 0.5, count, generator), between(0.0, 0.5, count, generator))
     length = between(0.3, 1.6, count, generator)
-    share = between(0.3, 0.7, count, generator)
     angle = between(-0.5, math.pi / 2, count, generator)
+    return bent_limb(mirrored, start, length, angle, between(0.06, 0.35, count, generator), generator)
+
+
+def bent_limb(
+    at: Frame,
+    start: tuple[Float[Tensor, "n 1 1"], Float[Tensor, "n 1 1"]],
+    length: Float[Tensor, "n 1 1"],
+    angle: Float[Tensor, "n 1 1"],
+    thickness: Float[Tensor, "n 1 1"],
+    generator: torch.Generator,
+) -> Float[Tensor, "n h w"]:
+    """Give a limb that is thinner towards its end, mostly, and half the time bent at a joint.
+
+    Args:
+        at: coordinates.
+        start: (y, x) of its beginning.
+        length: along both its parts.
+        angle: of the first; 0 goes outwards, a quarter turn downwards.
+        thickness: at its beginning.
+        generator: of all other choices.
+
+    Returns:
+        Signed distances.
+    """
+    count = len(at.y)
+    share = between(0.3, 0.7, count, generator)
     joint = _reached(start, share * length, angle)
     bend = between(-0.9, 0.9, count, generator) * chance(0.5, count, generator)
     end = _reached(joint, (1 - share) * length, angle + bend)
-    first = between(0.06, 0.35, count, generator)
-    last = first * between(0.3, 1.1, count, generator)
-    middle = torch.lerp(first, last, share)
-    upper = capsule(mirrored, start, joint, thickness=(first, middle))
-    return torch.maximum(upper, capsule(mirrored, joint, end, thickness=(middle, last)))
+    last = thickness * between(0.3, 1.1, count, generator)
+    middle = torch.lerp(thickness, last, share)
+    upper = capsule(at, start, joint, thickness=(thickness, middle))
+    return torch.maximum(upper, capsule(at, joint, end, thickness=(middle, last)))
 
 
 def _reached(
