@@ -3,7 +3,7 @@
 import torch
 
 from db3kd.synthesis.priors import blend, relight, smooth_masks, warp
-from db3kd.synthesis.priors.blending import framed
+from db3kd.synthesis.priors.blending import focused, framed
 from db3kd.synthesis.priors.fields import coarse_fields, fractal_fields
 
 
@@ -54,6 +54,20 @@ def test_an_object_of_one_pixel_or_of_none_is_framed_as_well() -> None:
     shown = framed(images, torch.zeros(40, 1, 1, 1), torch.Generator().manual_seed(0))
     assert shown[:20].flatten(1).amax(dim=1).min() > 0.4
     assert shown[20:].eq(0).all()
+
+
+def test_most_images_are_sharpened_and_flat_ones_stay_flat() -> None:
+    images = torch.full((400, 3, 8, 8), 0.25)
+    assert torch.allclose(focused(images, torch.Generator().manual_seed(0)), images)
+    images[:, :, :, 4:] = 0.75
+    shown = focused(images, torch.Generator().manual_seed(0))
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+    # The step at the edge grows, or stays where an image is left alone; far from it nothing changes.
+    step = (shown[..., 4] - shown[..., 3])[:, 0, 4]
+    assert (step > 0.5 - 1e-6).all()
+    assert 0.6 < (step > 0.5 + 1e-4).float().mean() < 0.85
+    assert torch.allclose(shown[..., [0, 7]], images[..., [0, 7]])
 
 
 def test_relighting_keeps_the_order_of_brightness() -> None:
