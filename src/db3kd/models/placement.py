@@ -58,7 +58,7 @@ def is_faster_in_bfloat16(device: torch.device) -> bool:
     """Tell whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here.
 
     Such instructions alone do not say so: a Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine takes
-    twice as long with those that are left. No other kind of CPU has AVX512-FP16 and no AMX.
+    twice as long with those that are left. AVX512-FP16 without AMX tells such a one.
     """
     if device.type != "cpu":
         return False
