@@ -33,7 +33,7 @@ def test_primers_are_heard_as_one_stage_that_ends_at_its_total(tmp_path: Path) -
     )
     with Run(tmp_path) as run:
         tell_without_data(run, story, progress=hear)
-    assert {"explore", "primers of round 2", "the student's primers", "train student"} <= set(heard)
+    assert {"explore", "primers of round 4", "the student's primers", "train student"} <= set(heard)
     assert heard["the student's primers"][-1] == (6, 6)
     assert all(done <= total for stage in heard.values() for done, total in stage)
     assert all(stage[-1][0] == stage[-1][1] for stage in heard.values())

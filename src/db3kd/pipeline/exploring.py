@@ -127,8 +127,7 @@ def explore(
     for number, size in enumerate(exploring.rounds.sizes(exploring.queries)):
         progress(EXPLORE, len(answers), exploring.queries, "queries")
         earlier, primers = primers, _choosers(run, answers, exploring, number, progress=progress)
-        if earlier and primers:
-            gains.append(_gain(answers, earlier, primers, device=exploring.device))
+        gains += _gains(answers, earlier, primers, device=exploring.device)
         if exploring.patience and has_flattened(gains, least=exploring.least_gain, patience=exploring.patience):
             stopped = True
             break
@@ -144,8 +143,8 @@ def explore(
     progress(EXPLORE, len(answers), exploring.queries, "queries")
     recipe = exploring.recipe or teaching_recipe(len(answers.learned()))
     last = _train(run, LAST, answers, exploring, recipe=recipe, networks=exploring.teaching, progress=progress)
-    if primers and not stopped:
-        gains.append(_gain(answers, primers, last, device=exploring.device))
+    if not stopped:
+        gains += _gains(answers, primers, last, device=exploring.device)
     return Explored(answers, last, tuple(gains), stopped)
 
 
@@ -190,11 +189,14 @@ def _train(
     )
 
 
-def _gain(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> Gain:
+def _gains(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> list[Gain]:
+    """What later primers know more than earlier ones; nothing where one of them or an answer kept apart is missing."""
     rows = answers.apart().nonzero()[:, 0]
+    if not before or not after or not len(rows):
+        return []
     pixels = answers.questions.pixels[rows]
     earlier, later = (mean_logits(primers, pixels, device=device).argmax(dim=1) for primers in (before, after))
-    return measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))
+    return [measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))]
 
 
 class _Round(NamedTuple):
