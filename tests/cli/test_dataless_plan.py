@@ -198,7 +198,7 @@ def test_interrupted_and_killed_it_goes_on_to_the_same_student(
         with Run(run) as opened:
             assert opened.statement().total >= rows_seen(log)
     assert [stage["state"] for stage in seen[:2]] == ["begun", "begun"]
-    assert seen[0]["total"] == 6
+    assert seen[0]["total"] == 8
     finish(start("run", plan, "--run", run))
     # At most the call in flight at each of the two ends while it asked was served and its answer lost.
     assert QUERIES <= rows_seen(log) <= QUERIES + 2 * 16
