@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from db3kd.models.placement import find_device, place
 from db3kd.synthesis.answers import PUSHED, Questions
+from db3kd.synthesis.priors.blending import blurred
 from db3kd.tensors import Float, Int, Tensor
 
 _PART = 256
@@ -71,7 +72,4 @@ def _gradient(
 
 def _smoothed(slopes: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Blur over a seventh of the image's shorter side."""
-    side = max(1, min(slopes.shape[2:]) // 14)
-    for _ in range(2):
-        slopes = functional.avg_pool2d(slopes, 2 * side + 1, 1, side, count_include_pad=False)
-    return slopes
+    return blurred(slopes, max(1, min(slopes.shape[2:]) // 14))

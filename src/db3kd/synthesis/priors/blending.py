@@ -108,11 +108,15 @@ def _extent(
 def focused(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
     """Sharpen three of four images by a random amount, as pictures are that were made smaller; the rest stay."""
     count = len(images)
-    blurred = images
-    for _ in range(2):
-        blurred = functional.avg_pool2d(blurred, 3, 1, 1, count_include_pad=False)
     amount = between(0.0, _SHARPEST, count, generator) * chance(0.75, count, generator)
-    return (images + amount[:, None] * (images - blurred)).clamp(0, 1)
+    return (images + amount[:, None] * (images - blurred(images, 1))).clamp(0, 1)
+
+
+def blurred(images: Float[Tensor, "n c h w"], reach: int) -> Float[Tensor, "n c h w"]:
+    """Average each pixel with those so many pixels around it, twice; beyond an edge there is nothing to count."""
+    for _ in range(2):
+        images = functional.avg_pool2d(images, 2 * reach + 1, 1, reach, count_include_pad=False)
+    return images
 
 
 def relight(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
