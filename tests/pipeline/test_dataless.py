@@ -15,7 +15,7 @@ from db3kd.errors import BudgetExhausted, InputError, PlanError, RunMismatch
 from db3kd.evaluation import predict
 from db3kd.pipeline import Budget
 from db3kd.pipeline.exploring import Exploring, explore
-from db3kd.pipeline.imitating import Imitation, imitate
+from db3kd.pipeline.imitating import Imitation, imitate, imitate_together
 from db3kd.pipeline.trusting import measure_trust
 from db3kd.report.schema import from_json
 from db3kd.runs import Run
@@ -68,6 +68,30 @@ def test_interrupted_it_goes_on_to_the_same_answers_without_paying_twice(tmp_pat
     assert (tmp_path / "whole/student.safetensors").read_bytes() == (
         tmp_path / "parts/student.safetensors"
     ).read_bytes()
+
+
+def test_students_side_by_side_are_those_that_learned_alone_even_where_one_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db3kd.pipeline.imitating._SECONDS_BETWEEN_STATES", -1.0)
+    architectures = {"first": STUDENT, "second": "made_networks:one_layer"}
+    imitations = {name: Imitation(student, QUICK, candidates=128) for name, student in architectures.items()}
+
+    def stop(stage: str, done: int, total: int, unit: str) -> None:
+        if stage == "train second" and done == 2:
+            raise KeyboardInterrupt
+
+    with Run(tmp_path) as run:
+        explored = explore(run, _teacher(), _exploring(), budget=Budget())
+        alone = {name: imitate(run, f"alone-{name}", explored, one) for name, one in imitations.items()}
+        with pytest.raises(KeyboardInterrupt):
+            imitate(run, "second", explored, imitations["second"], progress=stop)
+        together = imitate_together(run, explored, imitations)
+        lines = [(line["student"], line["epoch"]) for line in run.lines()]
+    for name, student in together.items():
+        for mine, other in zip(student.parameters(), alone[name].parameters(), strict=True):
+            assert torch.equal(mine, other)
+    assert all(lines.count((name, epoch)) == 1 for name in architectures for epoch in (1, 2, 3))
 
 
 def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def buy(  # what is asked stands in the call; options are keyword-only
     *,
     architecture: str,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> Bought:
     """Spend calls as a method would, or read what was bought before.
@@ -82,6 +83,7 @@ def buy(  # what is asked stands in the call; options are keyword-only
         calls: to spend.
         architecture: of the primer that spreads the images of "dip-kd".
         seed: of all choices.
+        device: where primers and searches run.
         progress: hears how far it is.
 
     Returns:
@@ -96,8 +98,8 @@ def buy(  # what is asked stands in the call; options are keyword-only
     if method == "noise":
         return _ask(run, teacher, _uniform(teacher, calls, seed=seed), "noise", progress=progress)
     if method == "dip-kd":
-        return _buy_spread(run, teacher, calls, architecture=architecture, seed=seed, progress=progress)
-    return _buy_pushed(run, teacher, method, calls, seed=seed, progress=progress)
+        return _buy_spread(run, teacher, calls, architecture=architecture, seed=seed, device=device, progress=progress)
+    return _buy_pushed(run, teacher, method, calls, seed=seed, device=device, progress=progress)
 
 
 def teach(
@@ -108,6 +110,7 @@ def teach(
     architecture: str,
     epochs: int,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> dict[str, nn.Module]:
     """Train students as those of the rounds are: on decisions and on what five primers think of the same images.
@@ -121,6 +124,7 @@ def teach(
         architecture: of the primers.
         epochs: each as long as one of the rounds' students.
         seed: of all trainings.
+        device: where networks are trained and asked.
         progress: hears the epochs.
 
     Returns:
@@ -129,10 +133,18 @@ def teach(
     Cost: none.
     """
     primers = [
-        _learn(run, f"primer-{number}", bought, architecture, seed=_NETWORKS * seed + number, progress=progress)
+        _learn(
+            run,
+            f"primer-{number}",
+            bought,
+            architecture,
+            seed=_NETWORKS * seed + number,
+            device=device,
+            progress=progress,
+        )
         for number in range(_NETWORKS)
     ]
-    like = Imitation(architecture, imitation_recipe(epochs), candidates_for(len(bought.images)))
+    like = Imitation(architecture, imitation_recipe(epochs), candidates_for(len(bought.images)), device=device)
     thought = corrected(opinions(primers, bought.images, like), bought.decisions, like)
     objective = Objective(soft_labels=thought, temperature=like.temperature)
     seen = epochs * (like.candidates + min(like.answered, len(bought.images)))
@@ -145,6 +157,7 @@ def teach(
             architecture=student,
             recipe=imitation_recipe(max(epochs, round(seen / len(bought.images)))),
             seed=seed,
+            device=device,
             progress=progress,
         )
         for student in students
@@ -169,7 +182,9 @@ def _named(pixels: UInt8[Tensor, "n c h w"], name: str) -> Dataset:
     return Dataset(name, numbered(name, len(pixels)), pixels, None, ())
 
 
-def _buy_spread(run: Run, teacher: Teacher, calls: int, *, architecture: str, seed: int, progress: Progress) -> Bought:
+def _buy_spread(
+    run: Run, teacher: Teacher, calls: int, *, architecture: str, seed: int, device: str, progress: Progress
+) -> Bought:
     """Half of the calls for priors as they come; then priors that a primer of their answers sees apart."""
     shape, generator = teacher.spec.input_shape, torch.Generator().manual_seed(seed)
     priors = draw_priors(calls, shape, generator)
@@ -177,18 +192,18 @@ def _buy_spread(run: Run, teacher: Teacher, calls: int, *, architecture: str, se
     first = _ask(run, teacher, _named(priors[:opening], "priors"), "priors", progress=progress)
     if calls == opening:
         return first
-    primer = _learn(run, "spreader", first, architecture, seed=seed, progress=progress)
-    apart = _named(spread(primer, priors[opening:], generator), "spread priors")
+    primer = _learn(run, "spreader", first, architecture, seed=seed, device=device, progress=progress)
+    apart = _named(spread(primer, priors[opening:], generator, device=device), "spread priors")
     second = _ask(run, teacher, apart, "spread", progress=progress)
     return first.joined(second)
 
 
 def _buy_pushed(
-    run: Run, teacher: Teacher, method: BaselineMethod, calls: int, *, seed: int, progress: Progress
+    run: Run, teacher: Teacher, method: BaselineMethod, calls: int, *, seed: int, device: str, progress: Progress
 ) -> Bought:
     """A tenth for noise, the rest for pushing some of each class, and what that leaves for further noise."""
     spec, budget = teacher.spec, Budget()
-    pushing = _pushing(method, calls, spec.num_classes, seed=seed)
+    pushing = _pushing(method, calls, spec.num_classes, seed=seed, device=device)
     made = synthesize(run, teacher, pushing, budget=budget, progress=progress)
     answers = ask_noise(run, teacher, pushing.noise, budget=budget, progress=progress)
     noise = Bought(all_noise(spec, pushing.noise, len(answers)), answers, spec.num_classes)
@@ -201,7 +216,7 @@ def _buy_pushed(
     return pushed.joined(beside)
 
 
-def _pushing(method: BaselineMethod, calls: int, num_classes: int, *, seed: int) -> Pushing:
+def _pushing(method: BaselineMethod, calls: int, num_classes: int, *, seed: int, device: str) -> Pushing:
     """As many images of each class and as many steps as the calls surely pay."""
     noise = calls // _NOISE_SHARE
     rest = (calls - noise) // num_classes
@@ -218,7 +233,7 @@ def _pushing(method: BaselineMethod, calls: int, num_classes: int, *, seed: int)
     keep = (*range(_STRIDE, steps, _STRIDE), steps)
     return Pushing(
         NoiseOptions(images, rounds=1, images_per_round=noise, seed=seed),
-        Repulsion(search, _QUERIES_PER_STEP, steps, keep, seed=seed),
+        Repulsion(search, _QUERIES_PER_STEP, steps, keep, seed=seed, device=device),
     )
 
 
@@ -228,7 +243,9 @@ def _search(method: BaselineMethod, seed: int) -> Method:
     return MinimalBoundaryDistance(BoundaryDistance(3), SignOptOptions(40), seed)
 
 
-def _learn(run: Run, name: str, bought: Bought, architecture: str, *, seed: int, progress: Progress) -> nn.Module:
+def _learn(
+    run: Run, name: str, bought: Bought, architecture: str, *, seed: int, device: str, progress: Progress
+) -> nn.Module:
     """Train a primer on decisions, a rare class counting as much as a frequent one."""
     return train(
         run,
@@ -240,5 +257,6 @@ def _learn(run: Run, name: str, bought: Bought, architecture: str, *, seed: int,
         num_classes=bought.num_classes,
         # Far from the seeds that students and teachers are made with: a primer must not begin as its teacher did.
         seed=(seed + 1) * 1_000_003,
+        device=device,
         progress=progress,
     )

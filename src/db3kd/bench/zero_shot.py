@@ -21,7 +21,7 @@ from db3kd.evaluation import evaluate
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.dataless import plan_exploring
 from db3kd.pipeline.exploring import DatalessMethod, explore
-from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitate, imitation_recipe
+from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitate_together, imitation_recipe
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.trusting import write_trust
 from db3kd.runs import Run
@@ -79,6 +79,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     students: Sequence[str],
     epochs: int | None = None,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress = silent,
 ) -> ZeroShot:
     """Explore a teacher, train the students, and measure them on images that nobody saw.
@@ -92,6 +93,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         students: architectures; the first one's is taken for primers where images are too small for LeNet5.
         epochs: of each student; None for what suits the number of calls.
         seed: of all choices.
+        device: where networks are trained and asked.
         progress: hears how far it is.
 
     Returns:
@@ -100,19 +102,15 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     Cost: `calls` queries at most; one for each held-out image, booked apart.
     """
     started = time.perf_counter()
-    epochs = epochs or epochs_for(calls)
+    taught = _Taught(calls, students, epochs or epochs_for(calls), seed, device)
     if method == "active" or method == "priors":  # `in` would not tell mypy which of the methods are left
-        asked, networks = _rounds(
-            run, teacher, method, calls=calls, students=students, epochs=epochs, seed=seed, progress=progress
-        )
+        asked, networks = _rounds(run, teacher, method, taught, progress=progress)
     else:
-        asked, networks = _baseline(
-            run, teacher, method, calls=calls, students=students, epochs=epochs, seed=seed, progress=progress
-        )
+        asked, networks = _baseline(run, teacher, method, taught, progress=progress)
     decisions = decide(run, teacher, held_out, budget=Budget(), stage="held-out", held_out=True, progress=progress)
     measured: list[ZeroShotStudent] = []
     for architecture, student in networks.items():
-        figures = evaluate(student, held_out, decisions=decisions, labels=held_out.labels)
+        figures = evaluate(student, held_out, decisions=decisions, labels=held_out.labels, device=device)
         measured.append(ZeroShotStudent(architecture, figures.accuracy, figures.agreement))
     return ZeroShot(
         method=method,
@@ -132,52 +130,52 @@ class _Asked(NamedTuple):
     class_histogram: tuple[int, ...]
 
 
+class _Taught(NamedTuple):
+    """What all methods have in common: what may be asked, and who learns for how long."""
+
+    calls: int
+    students: Sequence[str]
+    epochs: int
+    seed: int
+    device: str
+
+
 def _rounds(
-    run: Run,
-    teacher: Teacher,
-    method: DatalessMethod,
-    *,
-    calls: int,
-    students: Sequence[str],
-    epochs: int,
-    seed: int,
-    progress: Progress,
+    run: Run, teacher: Teacher, method: DatalessMethod, taught: _Taught, *, progress: Progress
 ) -> tuple[_Asked, dict[str, nn.Module]]:
     """Explore, and let students imitate the ensemble."""
-    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed)
+    calls, students, epochs, seed, device = taught
+    exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed, device=device)
     run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
     run.adopt_teacher(teacher.spec.fingerprint)
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
-    networks: dict[str, nn.Module] = {}
-    for architecture in students:
-        imitation = Imitation(architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed)
-        name = f"student-{architecture.replace(':', '.')}"
-        networks[architecture] = imitate(run, name, explored, imitation, progress=progress)
-    write_trust(run, explored, networks[students[0]])
+    imitations = {
+        f"student-{architecture.replace(':', '.')}": Imitation(
+            architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device
+        )
+        for architecture in students
+    }
+    trained = imitate_together(run, explored, imitations, progress=progress).values()
+    networks = dict(zip(students, trained, strict=True))
+    write_trust(run, explored, networks[students[0]], device=device)
     histogram = tuple(explored.answers.histogram().tolist())
     return _Asked(_count_unique(explored.answers.questions.pixels), histogram), networks
 
 
 def _baseline(
-    run: Run,
-    teacher: Teacher,
-    method: BaselineMethod,
-    *,
-    calls: int,
-    students: Sequence[str],
-    epochs: int,
-    seed: int,
-    progress: Progress,
+    run: Run, teacher: Teacher, method: BaselineMethod, taught: _Taught, *, progress: Progress
 ) -> tuple[_Asked, dict[str, nn.Module]]:
     """Ask as another method does, and teach students what came back."""
-    spec = teacher.spec
+    calls, students, epochs, seed, device = taught
     about = {"method": method, "calls": calls, "seed": seed, "epochs": epochs, "students": ",".join(students)}
     run.adopt({"zero-shot": about})
-    run.adopt_teacher(spec.fingerprint)
-    architecture = plan_exploring(spec, students[0], queries=calls, method="priors").architecture
-    bought = buy(run, teacher, method, calls, architecture=architecture, seed=seed, progress=progress)
-    networks = teach(run, bought, students, architecture=architecture, epochs=epochs, seed=seed, progress=progress)
-    histogram = torch.bincount(bought.decisions, minlength=spec.num_classes)
+    run.adopt_teacher(teacher.spec.fingerprint)
+    primer = plan_exploring(teacher.spec, students[0], queries=calls, method="priors").architecture
+    bought = buy(run, teacher, method, calls, architecture=primer, seed=seed, device=device, progress=progress)
+    networks = teach(
+        run, bought, students, architecture=primer, epochs=epochs, seed=seed, device=device, progress=progress
+    )
+    histogram = torch.bincount(bought.decisions, minlength=teacher.spec.num_classes)
     return _Asked(_count_unique(bought.images.pixels), tuple(histogram.tolist())), networks
 
 

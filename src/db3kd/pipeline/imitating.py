@@ -1,4 +1,4 @@
-"""The student of a run without data: it learns what an ensemble thinks, on images that never end.
+"""Students of a run without data: they learn what an ensemble thinks, on images that never end.
 
 Each set of candidates, at no query, stands beside images that the teacher has answered. An interrupted training
 goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
@@ -6,7 +6,7 @@ goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -107,61 +107,116 @@ def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, pr
 
     Cost: no query.
     """
-    kept = kept_network(run, name)
-    if kept is not None:
-        drop_state(run, name)
-        return kept
-    shape, num_classes = _shape_of(explored), explored.answers.num_classes
-    student = begun = build(imitation.student, shape, num_classes, seed=imitation.seed)
-    state, kept_at = kept_state(run, name), time.monotonic()
-    done = 0 if state is None else state.epoch
+    return imitate_together(run, explored, {name: imitation}, progress=progress)[name]
+
+
+def imitate_together(
+    run: Run, explored: Explored, imitations: Mapping[str, Imitation], *, progress: Progress = silent
+) -> dict[str, nn.Module]:
+    """Train students side by side: candidates are made, and the ensemble is asked about them, once for all of them.
+
+    Args:
+        run: as for `imitate`, for each student.
+        explored: the answers and the ensemble.
+        imitations: by the students' names in the run; they differ in `student` alone.
+        progress: hears the epochs.
+
+    Returns:
+        What `imitate` would return for each, to the bit.
+
+    Raises:
+        ArtifactError: a kept file was edited or truncated.
+        PlanError: an architecture does not fit the images.
+
+    Cost: no query.
+    """
+    learners = [_Learner(run, name, explored, imitation) for name, imitation in imitations.items()]
+    unfinished = [learner for learner in learners if learner.finished is None]
+    if unfinished:
+        _teach(unfinished, explored, progress)
+    for learner in unfinished:
+        learner.finish()
+    return {learner.name: learner.network() for learner in learners}
+
+
+class _Learner:
+    """One student on its way: its weights, the state to go on from, and what of it the run keeps.
+
+    Args:
+        run: keeps it.
+        name: of the student in the run.
+        explored: what it will learn.
+        imitation: how.
+    """
+
+    def __init__(self, run: Run, name: str, explored: Explored, imitation: Imitation) -> None:
+        self.name, self.imitation = name, imitation
+        self.finished = kept_network(run, name)
+        self._run = run
+        if self.finished is not None:
+            # A kill may have come between the weights and the end of their training's state.
+            drop_state(run, name)
+            return
+        self._shape, self._num_classes = _shape_of(explored), explored.answers.num_classes
+        self._begun = build(imitation.student, self._shape, self._num_classes, seed=imitation.seed)
+        self._student = self._begun
+        self._state, self._kept_at = kept_state(run, name), time.monotonic()
+        self.done = 0 if self._state is None else self._state.epoch
+        run.rewrite_lines([line for line in run.lines() if line["student"] != name or _epoch_of(line) <= self.done])
+
+    def learn(self, images: Dataset, objective: Objective) -> None:
+        """Train one epoch on images of its own: `fit` goes on from the state of the epoch before."""
+        lines: list[Epoch] = []
+        states: list[TrainingState] = []
+
+        def note(line: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+            lines.append(line)
+            states.append(snapshot())
+
+        self._student = fit(
+            self._begun,
+            images,
+            objective,
+            self.imitation.recipe,
+            seed=self.imitation.seed,
+            device=self.imitation.device,
+            until=self.done + 1,
+            resume=self._state,
+            on_epoch=note,
+        )
+        self._state, self.done = states[-1], self.done + 1
+        self._run.append_line({"student": self.name, "epoch": self.done} | asdict(lines[-1]))
+        if time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES:
+            keep_state(self._run, self.name, self._state)
+            self._kept_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Keep the weights, and forget where the training was."""
+        header = weights.describe(self.imitation.student, self._shape, self._num_classes, dataset="made images")
+        self._run.put(f"{self.name}.safetensors", weights.to_bytes(self._student, header))
+        drop_state(self._run, self.name)
+        self.finished = self._student.cpu()
+
+    def network(self) -> nn.Module:
+        """Give the finished student."""
+        assert self.finished is not None, "asked of a finished training"
+        return self.finished
+
+
+def _teach(learners: Sequence[_Learner], explored: Explored, progress: Progress) -> None:
+    """Bring all of them to their last epoch; one that was interrupted later than the others waits for them."""
+    imitation, stage = learners[0].imitation, f"train {', '.join(learner.name for learner in learners)}"
     # What the ensemble thinks of answered images is asked once; the candidates of each set are new to it.
     known = opinions(explored.primers, explored.answers.questions.pixels, imitation)
-    images, objective = _lesson(explored, known, imitation, done // imitation.passes)
-    for epoch in range(done, imitation.recipe.epochs):
-        progress(f"train {name}", epoch, imitation.recipe.epochs, "epochs")
-        if epoch > done and epoch % imitation.passes == 0:
+    first = min(learner.done for learner in learners)
+    for epoch in range(first, imitation.recipe.epochs):
+        progress(stage, epoch, imitation.recipe.epochs, "epochs")
+        if epoch == first or epoch % imitation.passes == 0:
             images, objective = _lesson(explored, known, imitation, epoch // imitation.passes)
-        student, state, line = _one_epoch(begun, images, objective, imitation, epoch, state)
-        run.append_line({"student": name} | {"epoch": line.number} | asdict(line))
-        if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES:
-            keep_state(run, name, state)
-            kept_at = time.monotonic()
-    progress(f"train {name}", imitation.recipe.epochs, imitation.recipe.epochs, "epochs")
-    header = weights.describe(imitation.student, shape, num_classes, dataset="made images")
-    run.put(f"{name}.safetensors", weights.to_bytes(student, header))
-    drop_state(run, name)
-    return student.cpu()
-
-
-def _one_epoch(
-    begun: nn.Module,
-    images: Dataset,
-    objective: Objective,
-    imitation: Imitation,
-    epoch: int,
-    state: TrainingState | None,
-) -> tuple[nn.Module, TrainingState, Epoch]:
-    """Train one epoch on images of its own: `fit` goes on from the state of the epoch before."""
-    lines: list[Epoch] = []
-    states: list[TrainingState] = []
-
-    def note(line: Epoch, snapshot: Callable[[], TrainingState]) -> None:
-        lines.append(line)
-        states.append(snapshot())
-
-    student = fit(
-        begun,
-        images,
-        objective,
-        imitation.recipe,
-        seed=imitation.seed,
-        device=imitation.device,
-        until=epoch + 1,
-        resume=state,
-        on_epoch=note,
-    )
-    return student, states[-1], lines[-1]
+        for learner in learners:
+            if learner.done == epoch:
+                learner.learn(images, objective)
+    progress(stage, imitation.recipe.epochs, imitation.recipe.epochs, "epochs")
 
 
 def _lesson(
@@ -181,6 +236,10 @@ def _lesson(
     return from_arrays(pixels, name="made images"), Objective(
         soft_labels=torch.cat(thought), temperature=imitation.temperature
     )
+
+
+def _epoch_of(line: Mapping[str, object]) -> int:
+    return int(str(line["epoch"]))
 
 
 def _shape_of(explored: Explored) -> tuple[int, int, int]:

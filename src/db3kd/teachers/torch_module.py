@@ -5,6 +5,8 @@ Called by `db3kd.oracle` alone. Loading weights from a file is the business of `
 
 import copy
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -45,11 +47,21 @@ class TorchTeacher:
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide; see `Teacher`."""
-        with torch.inference_mode():
+        with torch.inference_mode(), _in_full_precision(self._device):
             images = images.to(self._device).contiguous(memory_format=torch.channels_last)
             scores: Tensor = self._module(images)
             decisions = scores.argmax(dim=1)
         return decisions.clone().cpu()
+
+
+@contextmanager
+def _in_full_precision(device: torch.device) -> Iterator[None]:
+    """Keep a GPU from shorter floats: some images would be decided otherwise than by the same weights on a CPU."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
 
 
 def _fingerprint(module: nn.Module) -> str:

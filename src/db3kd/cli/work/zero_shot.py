@@ -46,7 +46,7 @@ def measure_without_data(
         epochs: of each student; None for what suits the number of calls.
         seed: of all choices.
         folder: of a run that keeps it all; None for a temporary one.
-        device: where a torch teacher runs.
+        device: where networks are trained and asked.
     """
     # Told now and not after minutes of measuring.
     if file is not None and not file.absolute().parent.is_dir():
@@ -67,6 +67,7 @@ def measure_without_data(
             students=students,
             epochs=epochs,
             seed=seed,
+            device=device,
             progress=stages,
         )
     if file is not None:
