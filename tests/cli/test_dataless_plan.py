@@ -74,6 +74,8 @@ def test_a_student_and_a_report_come_of_a_teacher_alone(
     assert {student["name"] for student in measured["students"]} == {method, "ensemble"}
     assert all(student["accuracy"] is not None for student in measured["students"])
     assert rows_seen(log) == 132
+    exported = call("export", "--run", run, "--json").figures
+    assert exported["same_answers"] == exported["images"] > 0
     done = call("run", plan, "--run", run, "--dry-run", "--no-measure", "--json").figures
     assert done["total"]["ahead"] == 0
     assert call("report", run, "--json").figures == measured

@@ -10,6 +10,7 @@ from db3kd.data import Dataset
 from db3kd.errors import RunError
 from db3kd.models import weights
 from db3kd.pipeline.exporting import Exported, Latency, export
+from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import parse_sections
 from db3kd.plan.opening import open_images
@@ -36,10 +37,12 @@ def export_student(
         if kept is None:
             raise RunError(f"{run_folder} holds no student yet; nothing was written: finish `db3kd distill` first")
         module, header = weights.from_bytes(kept, str(run_folder / f"{STUDENT}.safetensors"))
-        sections, names = kept_sections(run), kept_transfer(run).images.class_names
+        # A run without data has no images of its own that would name the classes.
+        sections, learned = kept_sections(run), kept_transfer(run).images if run.has(TRANSFER) else None
     images = _held_out(held_out)
     if images is None and sections.held_out is not None:
         images = open_images(sections.held_out)
+    named_by = images if learned is None else learned
     named = sections.teacher
     wanted = named is not None and (named.uri.startswith(_FREE) if time_it is None else time_it)
     opened = open_teacher(named) if wanted and named is not None else None
@@ -47,7 +50,7 @@ def export_student(
         module,
         header,
         folder,
-        class_names=names,
+        class_names=() if named_by is None else named_by.class_names,
         held_out=images,
         teacher=None if opened is None else opened.teacher,
     )
