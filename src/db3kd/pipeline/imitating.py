@@ -4,7 +4,6 @@ Each set of candidates, at no query, stands beside images that the teacher has a
 goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +25,8 @@ from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _SECONDS_BETWEEN_STATES = 5.0
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
-_LEAST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 25_000
+_LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 240, 25_000
+_LEAST_PASSES, _MOST_SETS = 2, 60
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class Imitation:
         recipe: how; an epoch is one pass over a set of images.
         candidates: new images in each set.
         answered: images in each set that the teacher has decided, at most.
-        passes: over a set before the next one is made; asking the ensemble takes longer than a pass.
         temperature: at which student and ensemble are compared.
         trust: weight of the teacher's decision against the ensemble's opinion, on those.
         seed: of the initial weights, the candidates and their order.
@@ -49,11 +48,15 @@ class Imitation:
     recipe: Recipe
     candidates: int = _MOST_CANDIDATES
     answered: int = 16_384
-    passes: int = 2
     temperature: float = 2.0
     trust: float = 0.5
     seed: int = 0
     device: str = "cpu"
+
+    @property
+    def passes(self) -> int:
+        """Over a set before the next one is made: asking the ensemble takes longer than a pass."""
+        return max(_LEAST_PASSES, -(-self.recipe.epochs // _MOST_SETS))
 
 
 def candidates_for(queries: int) -> int:
@@ -63,7 +66,7 @@ def candidates_for(queries: int) -> int:
 
 def epochs_for(queries: int) -> int:
     """Choose how long a student learns what so many queries taught: it falls behind the ensemble where it is short."""
-    return round(_LEAST_EPOCHS * max(1.0, min(2.0, math.sqrt(queries / _QUERIES_OF_LEAST_EPOCHS))))
+    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, round(_LEAST_EPOCHS * queries / _QUERIES_OF_LEAST_EPOCHS)))
 
 
 def imitation_recipe(epochs: int) -> Recipe:

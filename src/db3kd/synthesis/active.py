@@ -44,7 +44,7 @@ class Rounds:
     number: int = 4
     between: float = 0.1
     halvings: int = 4
-    candidates: int = 8
+    candidates: int = 16
     children: float = 0.5
     pushed: bool = True
 
@@ -147,12 +147,13 @@ def choose(
 
 
 def _worth(expected: Float[Tensor, "p n num_classes"]) -> Float[Tensor, " n"]:
-    """What an answer would teach; at least half of what it teaches on average.
+    """One more than what an answer would teach in parts of what it teaches on average, squared.
 
-    The primers do not know everything that they do not know: what they agree on is asked about as well.
+    The primers do not know everything that they do not know: what they agree on is asked about as well. Squared: where
+    they differ most, it is asked several times as often as where they differ a little.
     """
     apart = disagreement(expected)
-    return apart + apart.mean()
+    return (1 + apart / apart.mean().clamp(min=torch.finfo(apart.dtype).tiny)).square()
 
 
 def _pushed(
