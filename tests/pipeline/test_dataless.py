@@ -70,15 +70,16 @@ def test_interrupted_it_goes_on_to_the_same_answers_without_paying_twice(tmp_pat
     ).read_bytes()
 
 
+@pytest.mark.parametrize("stopped_at", [2, 3])
 def test_students_side_by_side_are_those_that_learned_alone_even_where_one_was_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
 ) -> None:
     monkeypatch.setattr("db3kd.pipeline.imitating._SECONDS_BETWEEN_STATES", -1.0)
     architectures = {"first": STUDENT, "second": "made_networks:one_layer"}
     imitations = {name: Imitation(student, QUICK, candidates=128) for name, student in architectures.items()}
 
     def stop(stage: str, done: int, total: int, unit: str) -> None:
-        if stage == "train second" and done == 2:
+        if stage == "train second" and done == stopped_at:
             raise KeyboardInterrupt
 
     with Run(tmp_path) as run:

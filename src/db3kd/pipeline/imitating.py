@@ -189,7 +189,9 @@ class _Learner:
         )
         self._state, self.done = states[-1], self.done + 1
         self._run.append_line({"student": self.name, "epoch": self.done} | asdict(lines[-1]))
-        if time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES:
+        # Not the last one: from there nothing would be left to train, and it is the weights that are kept.
+        unfinished = self.done < self.imitation.recipe.epochs
+        if unfinished and time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES:
             keep_state(self._run, self.name, self._state)
             self._kept_at = time.monotonic()
 
