@@ -15,6 +15,7 @@ from known_teachers import Counting, Failing, Sectors
 from made_networks import two_layers
 
 STUDENT = "made_networks:two_layers"
+STUDENTS = (STUDENT, "made_networks:one_layer")
 
 
 def test_calls_are_those_that_reached_the_teacher_and_the_test_is_apart(tmp_path: Path) -> None:
@@ -23,12 +24,13 @@ def test_calls_are_those_that_reached_the_teacher_and_the_test_is_apart(tmp_path
     held_out = from_arrays(images, counting.teacher(images), name="some")
     with Run(tmp_path) as run:
         figures = [
-            measure_zero_shot(run, counting, held_out, calls=150, method="priors", students=(STUDENT,), epochs=1)
+            measure_zero_shot(run, counting, held_out, calls=150, method="priors", students=STUDENTS, epochs=1)
             for _ in range(2)
         ]
         assert run.statement().held_out == {"held-out": 50}
     assert counting.rows == 150 + 50
     assert figures[0].students == figures[1].students
+    assert tuple(student.name for student in figures[0].students) == STUDENTS
     assert figures[0].calls == sum(figures[0].class_histogram) == 150
     assert 140 <= figures[0].unique_images <= 150
     # The labels are the teacher's own answers.

@@ -76,7 +76,8 @@ def test_students_side_by_side_are_those_that_learned_alone_even_where_one_was_i
 ) -> None:
     monkeypatch.setattr("db3kd.pipeline.imitating._SECONDS_BETWEEN_STATES", -1.0)
     architectures = {"first": STUDENT, "second": "made_networks:one_layer"}
-    imitations = {name: Imitation(student, QUICK, candidates=128) for name, student in architectures.items()}
+    imitation = Imitation(STUDENT, QUICK, candidates=128)
+    imitations = {name: replace(imitation, student=student) for name, student in architectures.items()}
 
     def stop(stage: str, done: int, total: int, unit: str) -> None:
         if stage == "train second" and done == stopped_at:
@@ -87,7 +88,7 @@ def test_students_side_by_side_are_those_that_learned_alone_even_where_one_was_i
         alone = {name: imitate(run, f"alone-{name}", explored, one) for name, one in imitations.items()}
         with pytest.raises(KeyboardInterrupt):
             imitate(run, "second", explored, imitations["second"], progress=stop)
-        together = imitate_together(run, explored, imitations)
+        together = imitate_together(run, architectures, explored, imitation)
         lines = [(line["student"], line["epoch"]) for line in run.lines()]
     for name, student in together.items():
         for mine, other in zip(student.parameters(), alone[name].parameters(), strict=True):

@@ -149,13 +149,9 @@ def _rounds(
     run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
     run.adopt_teacher(teacher.spec.fingerprint)
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
-    imitations = {
-        f"student-{architecture.replace(':', '.')}": Imitation(
-            architecture, imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device
-        )
-        for architecture in students
-    }
-    trained = imitate_together(run, explored, imitations, progress=progress).values()
+    imitation = Imitation(students[0], imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device)
+    named = {f"student-{architecture.replace(':', '.')}": architecture for architecture in students}
+    trained = imitate_together(run, named, explored, imitation, progress=progress).values()
     networks = dict(zip(students, trained, strict=True))
     write_trust(run, explored, networks[students[0]], device=device)
     histogram = tuple(explored.answers.histogram().tolist())

@@ -6,7 +6,7 @@ goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import nn
@@ -110,18 +110,19 @@ def imitate(run: Run, name: str, explored: Explored, imitation: Imitation, *, pr
 
     Cost: no query.
     """
-    return imitate_together(run, explored, {name: imitation}, progress=progress)[name]
+    return imitate_together(run, {name: imitation.student}, explored, imitation, progress=progress)[name]
 
 
 def imitate_together(
-    run: Run, explored: Explored, imitations: Mapping[str, Imitation], *, progress: Progress = silent
+    run: Run, students: Mapping[str, str], explored: Explored, imitation: Imitation, *, progress: Progress = silent
 ) -> dict[str, nn.Module]:
     """Train students side by side: candidates are made, and the ensemble is asked about them, once for all of them.
 
     Args:
         run: as for `imitate`, for each student.
+        students: architectures, by the students' names in the run.
         explored: the answers and the ensemble.
-        imitations: by the students' names in the run; they differ in `student` alone.
+        imitation: how all of them learn, whatever student it names.
         progress: hears the epochs.
 
     Returns:
@@ -133,10 +134,13 @@ def imitate_together(
 
     Cost: no query.
     """
-    learners = [_Learner(run, name, explored, imitation) for name, imitation in imitations.items()]
+    learners = [
+        _Learner(run, name, explored, replace(imitation, student=architecture))
+        for name, architecture in students.items()
+    ]
     unfinished = [learner for learner in learners if learner.finished is None]
     if unfinished:
-        _teach(unfinished, explored, progress)
+        _teach(unfinished, explored, imitation, progress=progress)
     for learner in unfinished:
         learner.finish()
     return {learner.name: learner.network() for learner in learners}
@@ -153,9 +157,9 @@ class _Learner:
     """
 
     def __init__(self, run: Run, name: str, explored: Explored, imitation: Imitation) -> None:
-        self.name, self.imitation = name, imitation
+        self.name = name
         self.finished = kept_network(run, name)
-        self._run = run
+        self._run, self._imitation = run, imitation
         if self.finished is not None:
             # A kill may have come between the weights and the end of their training's state.
             drop_state(run, name)
@@ -180,9 +184,9 @@ class _Learner:
             self._begun,
             images,
             objective,
-            self.imitation.recipe,
-            seed=self.imitation.seed,
-            device=self.imitation.device,
+            self._imitation.recipe,
+            seed=self._imitation.seed,
+            device=self._imitation.device,
             until=self.done + 1,
             resume=self._state,
             on_epoch=note,
@@ -190,14 +194,14 @@ class _Learner:
         self._state, self.done = states[-1], self.done + 1
         self._run.append_line({"student": self.name, "epoch": self.done} | asdict(lines[-1]))
         # Not the last one: from there nothing would be left to train, and it is the weights that are kept.
-        unfinished = self.done < self.imitation.recipe.epochs
+        unfinished = self.done < self._imitation.recipe.epochs
         if unfinished and time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES:
             keep_state(self._run, self.name, self._state)
             self._kept_at = time.monotonic()
 
     def finish(self) -> None:
         """Keep the weights, and forget where the training was."""
-        header = weights.describe(self.imitation.student, self._shape, self._num_classes, dataset="made images")
+        header = weights.describe(self._imitation.student, self._shape, self._num_classes, dataset="made images")
         self._run.put(f"{self.name}.safetensors", weights.to_bytes(self._student, header))
         drop_state(self._run, self.name)
         self.finished = self._student.cpu()
@@ -208,9 +212,9 @@ class _Learner:
         return self.finished
 
 
-def _teach(learners: Sequence[_Learner], explored: Explored, progress: Progress) -> None:
+def _teach(learners: Sequence[_Learner], explored: Explored, imitation: Imitation, *, progress: Progress) -> None:
     """Bring all of them to their last epoch; one that was interrupted later than the others waits for them."""
-    imitation, stage = learners[0].imitation, f"train {', '.join(learner.name for learner in learners)}"
+    stage = f"train {', '.join(learner.name for learner in learners)}"
     # What the ensemble thinks of answered images is asked once; the candidates of each set are new to it.
     known = opinions(explored.primers, explored.answers.questions.pixels, imitation)
     first = min(learner.done for learner in learners)
