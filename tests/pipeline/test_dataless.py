@@ -74,7 +74,7 @@ def test_interrupted_it_goes_on_to_the_same_answers_without_paying_twice(tmp_pat
 def test_students_side_by_side_are_those_that_learned_alone_even_where_one_was_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
 ) -> None:
-    monkeypatch.setattr("db3kd.pipeline.imitating._SECONDS_BETWEEN_STATES", -1.0)
+    monkeypatch.setattr("db3kd.pipeline.students._SECONDS_BETWEEN_STATES", -1.0)
     architectures = {"first": STUDENT, "second": "made_networks:one_layer"}
     imitation = Imitation(STUDENT, QUICK, candidates=128)
     imitations = {name: replace(imitation, student=student) for name, student in architectures.items()}

@@ -151,8 +151,8 @@ def _rounds(
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
     imitation = Imitation(students[0], imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device)
     named = {f"student-{architecture.replace(':', '.')}": architecture for architecture in students}
-    trained = imitate_together(run, named, explored, imitation, progress=progress).values()
-    networks = dict(zip(students, trained, strict=True))
+    trained = imitate_together(run, named, explored, imitation, progress=progress)
+    networks = {architecture: trained[name] for name, architecture in named.items()}
     write_trust(run, explored, networks[students[0]], device=device)
     histogram = tuple(explored.answers.histogram().tolist())
     return _Asked(_count_unique(explored.answers.questions.pixels), histogram), networks

@@ -4,9 +4,8 @@ Each set of candidates, at no query, stands beside images that the teacher has a
 goes on to the same weights. Called by `telling_dataless`, and by `db3kd.bench`.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -17,13 +16,12 @@ from db3kd.evaluation import mean_logits
 from db3kd.models import build, weights
 from db3kd.pipeline.exploring import Explored
 from db3kd.pipeline.story import Progress, silent
-from db3kd.pipeline.students import drop_state, keep_state, kept_network, kept_state
+from db3kd.pipeline.students import finished_network, interrupted_state, keep_network, noting
 from db3kd.runs import Run
 from db3kd.synthesis.candidates import supply
 from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
-_SECONDS_BETWEEN_STATES = 5.0
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 _LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 240, 25_000
 _LEAST_PASSES, _MOST_SETS = 2, 60
@@ -134,20 +132,19 @@ def imitate_together(
 
     Cost: no query.
     """
-    learners = [
-        _Learner(run, name, explored, replace(imitation, student=architecture))
+    finished = {name: finished_network(run, name) for name in students}
+    learners = {
+        name: _Learner(run, name, explored, replace(imitation, student=architecture))
         for name, architecture in students.items()
-    ]
-    unfinished = [learner for learner in learners if learner.finished is None]
-    if unfinished:
-        _teach(unfinished, explored, imitation, progress=progress)
-    for learner in unfinished:
-        learner.finish()
-    return {learner.name: learner.network() for learner in learners}
+        if finished[name] is None
+    }
+    if learners:
+        _teach(learners, explored, imitation, progress=progress)
+    return {name: learners[name].finish(explored) if network is None else network for name, network in finished.items()}
 
 
 class _Learner:
-    """One student on its way: its weights, the state to go on from, and what of it the run keeps.
+    """One student on its way: its weights, and the state to go on from.
 
     Args:
         run: keeps it.
@@ -157,29 +154,20 @@ class _Learner:
     """
 
     def __init__(self, run: Run, name: str, explored: Explored, imitation: Imitation) -> None:
-        self.name = name
-        self.finished = kept_network(run, name)
-        self._run, self._imitation = run, imitation
-        if self.finished is not None:
-            # A kill may have come between the weights and the end of their training's state.
-            drop_state(run, name)
-            return
-        self._shape, self._num_classes = _shape_of(explored), explored.answers.num_classes
-        self._begun = build(imitation.student, self._shape, self._num_classes, seed=imitation.seed)
-        self._student = self._begun
-        self._state, self._kept_at = kept_state(run, name), time.monotonic()
-        self.done = 0 if self._state is None else self._state.epoch
-        run.rewrite_lines([line for line in run.lines() if line["student"] != name or _epoch_of(line) <= self.done])
+        self._run, self._name, self._imitation = run, name, imitation
+        self._begun = self._student = build(
+            imitation.student, _shape_of(explored), explored.answers.num_classes, seed=imitation.seed
+        )
+        self._state = interrupted_state(run, name)
+        self._note = noting(run, name, imitation.recipe.epochs)
+
+    @property
+    def done(self) -> int:
+        """Epochs that are finished."""
+        return 0 if self._state is None else self._state.epoch
 
     def learn(self, images: Dataset, objective: Objective) -> None:
         """Train one epoch on images of its own: `fit` goes on from the state of the epoch before."""
-        lines: list[Epoch] = []
-        states: list[TrainingState] = []
-
-        def note(line: Epoch, snapshot: Callable[[], TrainingState]) -> None:
-            lines.append(line)
-            states.append(snapshot())
-
         self._student = fit(
             self._begun,
             images,
@@ -189,40 +177,31 @@ class _Learner:
             device=self._imitation.device,
             until=self.done + 1,
             resume=self._state,
-            on_epoch=note,
+            on_epoch=self._hear,
         )
-        self._state, self.done = states[-1], self.done + 1
-        self._run.append_line({"student": self.name, "epoch": self.done} | asdict(lines[-1]))
-        # Not the last one: from there nothing would be left to train, and it is the weights that are kept.
-        unfinished = self.done < self._imitation.recipe.epochs
-        if unfinished and time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES:
-            keep_state(self._run, self.name, self._state)
-            self._kept_at = time.monotonic()
 
-    def finish(self) -> None:
-        """Keep the weights, and forget where the training was."""
-        header = weights.describe(self._imitation.student, self._shape, self._num_classes, dataset="made images")
-        self._run.put(f"{self.name}.safetensors", weights.to_bytes(self._student, header))
-        drop_state(self._run, self.name)
-        self.finished = self._student.cpu()
+    def finish(self, explored: Explored) -> nn.Module:
+        """Keep the weights."""
+        shape, num_classes = _shape_of(explored), explored.answers.num_classes
+        header = weights.describe(self._imitation.student, shape, num_classes, dataset="made images")
+        return keep_network(self._run, self._name, self._student, header)
 
-    def network(self) -> nn.Module:
-        """Give the finished student."""
-        assert self.finished is not None, "asked of a finished training"
-        return self.finished
+    def _hear(self, epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+        state = self._state = snapshot()
+        self._note(epoch, lambda: state)
 
 
-def _teach(learners: Sequence[_Learner], explored: Explored, imitation: Imitation, *, progress: Progress) -> None:
+def _teach(learners: Mapping[str, _Learner], explored: Explored, imitation: Imitation, *, progress: Progress) -> None:
     """Bring all of them to their last epoch; one that was interrupted later than the others waits for them."""
-    stage = f"train {', '.join(learner.name for learner in learners)}"
+    stage = f"train {', '.join(learners)}"
     # What the ensemble thinks of answered images is asked once; the candidates of each set are new to it.
     known = opinions(explored.primers, explored.answers.questions.pixels, imitation)
-    first = min(learner.done for learner in learners)
+    first = min(learner.done for learner in learners.values())
     for epoch in range(first, imitation.recipe.epochs):
         progress(stage, epoch, imitation.recipe.epochs, "epochs")
         if epoch == first or epoch % imitation.passes == 0:
             images, objective = _lesson(explored, known, imitation, epoch // imitation.passes)
-        for learner in learners:
+        for learner in learners.values():
             if learner.done == epoch:
                 learner.learn(images, objective)
     progress(stage, imitation.recipe.epochs, imitation.recipe.epochs, "epochs")
@@ -245,10 +224,6 @@ def _lesson(
     return from_arrays(pixels, name="made images"), Objective(
         soft_labels=torch.cat(thought), temperature=imitation.temperature
     )
-
-
-def _epoch_of(line: Mapping[str, object]) -> int:
-    return int(str(line["epoch"]))
 
 
 def _shape_of(explored: Explored) -> tuple[int, int, int]:

@@ -59,16 +59,12 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         PlanError: architecture, images and objective do not fit each other.
         StorageError: the disk is full; the last kept state is whole.
     """
-    kept = kept_network(run, name)
-    if kept is not None:
-        # A kill may have come between the weights and the end of their training's state.
-        drop_state(run, name)
-        return kept
+    finished = finished_network(run, name)
+    if finished is not None:
+        return finished
     num_classes = num_classes or _count_classes(images, objective)
-    resume = kept_state(run, name)
-    done = 0 if resume is None else resume.epoch
-    progress(f"train {name}", done, recipe.epochs, "epochs")
-    run.rewrite_lines([line for line in run.lines() if line["student"] != name or int(str(line["epoch"])) <= done])
+    resume = interrupted_state(run, name)
+    progress(f"train {name}", 0 if resume is None else resume.epoch, recipe.epochs, "epochs")
     module = fit(
         build(architecture, images.image_shape, num_classes, seed=seed),
         images,
@@ -78,12 +74,10 @@ def train(  # noqa: PLR0913  # what a training is stands in the call; its option
         device=device,
         images_per_epoch=images_per_epoch,
         resume=resume,
-        on_epoch=_noting(run, name, recipe.epochs, progress),
+        on_epoch=noting(run, name, recipe.epochs, progress=progress),
     )
     header = weights.describe(architecture, images.image_shape, num_classes, dataset=images.name)
-    run.put(f"{name}.safetensors", weights.to_bytes(module, header))
-    drop_state(run, name)
-    return module.cpu()
+    return keep_network(run, name, module, header)
 
 
 def kept_network(run: Run, name: str) -> nn.Module | None:
@@ -103,39 +97,81 @@ def kept_network(run: Run, name: str) -> nn.Module | None:
     return None if kept is None else weights.from_bytes(kept, str(run.folder / name))[0]
 
 
-def keep_state(run: Run, name: str, state: TrainingState) -> None:
-    """Keep where the unfinished training of a network is."""
-    run.put(_state_file(name), pack(state.tensors, {"epoch": str(state.epoch)}, kind=_STATE))
+def finished_network(run: Run, name: str) -> nn.Module | None:
+    """Read a network as `kept_network` does, where it may be trained next: only what is finished is left of it."""
+    kept = kept_network(run, name)
+    if kept is not None:
+        # A kill may have come between the weights and the end of their training's state.
+        run.remove(_state_file(name))
+    return kept
 
 
-def kept_state(run: Run, name: str) -> TrainingState | None:
-    """Read where the training of a network was interrupted; None where it was not.
+def keep_network(run: Run, name: str, module: nn.Module, header: dict[str, str]) -> nn.Module:
+    """Keep a network that is trained, and forget where its training was.
+
+    Args:
+        run: keeps it, as `NAME.safetensors`.
+        name: of the network in the run.
+        module: the network.
+        header: what `weights.describe` says of it.
+
+    Returns:
+        The network on the CPU.
+    """
+    run.put(f"{name}.safetensors", weights.to_bytes(module, header))
+    run.remove(_state_file(name))
+    return module.cpu()
+
+
+def interrupted_state(run: Run, name: str) -> TrainingState | None:
+    """Read where the training of a network was interrupted, and drop the lines of the epochs after that.
 
     Args:
         run: keeps it.
         name: of the network in the run.
 
     Returns:
-        The last state that was kept.
+        The last state that was kept; None where there is none.
 
     Raises:
         ArtifactError: the file was edited or truncated.
     """
-    data = run.get(_state_file(name))
-    if data is None:
-        return None
-    way_out = "delete it and run again: the training starts anew"
-    tensors, header = unpack(data, kind=_STATE, origin=str(run.folder / _state_file(name)), way_out=way_out)
-    return TrainingState(int(header["epoch"]), tensors)
+    data, state = run.get(_state_file(name)), None
+    if data is not None:
+        way_out = "delete it and run again: the training starts anew"
+        tensors, header = unpack(data, kind=_STATE, origin=str(run.folder / _state_file(name)), way_out=way_out)
+        state = TrainingState(int(header["epoch"]), tensors)
+    done = 0 if state is None else state.epoch
+    run.rewrite_lines([line for line in run.lines() if line["student"] != name or int(str(line["epoch"])) <= done])
+    return state
 
 
-def drop_state(run: Run, name: str) -> None:
-    """Forget it, once the network is finished."""
-    run.remove(_state_file(name))
+def noting(
+    run: Run, name: str, epochs: int, *, progress: Progress = silent
+) -> Callable[[Epoch, Callable[[], TrainingState]], None]:
+    """Write a line per epoch, and the state every few seconds; not the last one, from which nothing would be trained.
 
+    Args:
+        run: keeps both.
+        name: of the network in the run.
+        epochs: of the whole training.
+        progress: hears the epochs.
 
-def _state_file(name: str) -> str:
-    return f"{name}.state.safetensors"
+    Returns:
+        What `fit` takes as `on_epoch`.
+    """
+    kept_at = time.monotonic()
+
+    def note(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
+        nonlocal kept_at
+        run.append_line({"student": name} | {"epoch": epoch.number} | asdict(epoch))
+        if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < epochs:
+            reached = state()
+            run.put(_state_file(name), pack(reached.tensors, {"epoch": str(reached.epoch)}, kind=_STATE))
+            kept_at = time.monotonic()
+        progress(f"train {name}", epoch.number, epochs, "epochs")
+
+    return note
 
 
 def last_losses(run: Run) -> Mapping[str, float]:
@@ -143,21 +179,8 @@ def last_losses(run: Run) -> Mapping[str, float]:
     return {str(line["student"]): float(str(line["loss"])) for line in run.lines()}
 
 
-def _noting(
-    run: Run, name: str, epochs: int, progress: Progress
-) -> Callable[[Epoch, Callable[[], TrainingState]], None]:
-    """Write a line per epoch, and the state every few seconds."""
-    kept_at = time.monotonic()
-
-    def note(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
-        nonlocal kept_at
-        run.append_line({"student": name} | {"epoch": epoch.number} | asdict(epoch))
-        if time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < epochs:
-            keep_state(run, name, state())
-            kept_at = time.monotonic()
-        progress(f"train {name}", epoch.number, epochs, "epochs")
-
-    return note
+def _state_file(name: str) -> str:
+    return f"{name}.state.safetensors"
 
 
 def _count_classes(images: Dataset, objective: Objective) -> int:
