@@ -148,6 +148,22 @@ def test_more_silent_clients_than_there_is_room_for_go_and_others_come() -> None
             time.sleep(0.05)
 
 
+def test_who_finds_the_house_full_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 1)
+    with served(Sectors(SHAPE)) as url, _line(url) as only:
+        only.sendall(ASKED)
+        assert b"200 OK" in _read_answer(only)
+        # So large that an answer before its end would be lost.
+        answer = urllib3.request("POST", url + INFER, body=b"x" * 10_000_000, retries=False)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert "nothing was charged" in answer.json()["error"]
+        only.close()
+        deadline = time.monotonic() + 20
+        while not _is_served(url):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 def test_a_stranger_with_a_large_request_reads_why_it_was_refused() -> None:
     with served(Sectors(SHAPE), {"team": Grant("0" * 64)}) as url:
         for _ in range(5):

@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 
 from db3kd.serving.connections import WatchedConnection
 
-_MOST_AT_ONCE = 256
 _KEEP_ALIVE_SECONDS = 75
 
 
@@ -21,8 +20,8 @@ def configure(application: Starlette, host: str, port: int) -> uvicorn.Config:
         port: to listen at; 0 for any that is free.
 
     Returns:
-        The configuration: one process, at most 256 connections, none of which waits for ever for a client, no header
-        that tells what serves.
+        The configuration: one process, connections as `WatchedConnection` watches them, no header that tells what
+        serves.
     """
     return uvicorn.Config(
         application,
@@ -34,7 +33,6 @@ def configure(application: Starlette, host: str, port: int) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
-        limit_concurrency=_MOST_AT_ONCE,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 

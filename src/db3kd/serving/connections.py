@@ -1,22 +1,29 @@
 """One connection to the server, which is closed where a client lets it wait or sends a header without end.
 
-uvicorn waits for the header of a request as long as the client likes, and takes as much of it as comes; and it queues
-as many requests as are sent at once. What may take how long once a header is there is the application's business. Given
-to uvicorn by `binding.py`.
+uvicorn waits for the header of a request as long as the client likes, and takes as much of it as comes; it queues as
+many requests as are sent at once; and a client that finds the house full it does not tell when to come back, so that
+nobody could know whether the question was charged. What may take how long once a header is there is the application's
+business. Given to uvicorn by `binding.py`.
 """
 
 import asyncio
 from typing import Any, cast
 
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HEADER_SECONDS = 10.0
 READING_SECONDS = 30.0
+MOST_CONNECTIONS = 256
 _MOST_HEADER_BYTES = 2**16
 _MOST_WAITING = 64
 _SLICE_BYTES = 2**14
+_SECONDS_UNTIL_ROOM = 1
 
 
 # asyncio's own interface: it holds no code, and uvicorn's types ask for it.
@@ -26,7 +33,8 @@ class WatchedConnection(asyncio.Protocol):
     A client has `HEADER_SECONDS` from the opening of the connection, or from the first byte of a further request, until
     the header of the request is whole, and `_MOST_HEADER_BYTES` for it. Between requests, uvicorn's own time for idle
     connections holds. A client that does not take in what it is sent has `READING_SECONDS`, and one that sends further
-    requests without waiting for an answer may have `_MOST_WAITING` of them in the queue.
+    requests without waiting for an answer may have `_MOST_WAITING` of them in the queue. One that comes when
+    `MOST_CONNECTIONS` others are there is told to come back later.
 
     Args:
         config: uvicorn's.
@@ -43,6 +51,8 @@ class WatchedConnection(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._inner = HttpToolsProtocol(config, server_state, app_state, _loop)
+        if len(server_state.connections) >= MOST_CONNECTIONS:
+            self._inner.app = _tell_full
         self._transport: asyncio.Transport | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
@@ -126,3 +136,16 @@ class WatchedConnection(asyncio.Protocol):
     def _cancel(self, timer: asyncio.TimerHandle | None) -> None:
         if timer is not None:
             timer.cancel()
+
+
+async def _tell_full(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer any request: nothing was charged, come back later. A body is taken in first, or the answer were lost."""
+    try:
+        async with asyncio.timeout(READING_SECONDS):
+            async for _ in Request(scope, receive).stream():
+                pass
+    except (ClientDisconnect, TimeoutError):
+        pass
+    content = orjson.dumps({"error": f"{MOST_CONNECTIONS} clients are being served; nothing was charged"})
+    headers = {"Retry-After": str(_SECONDS_UNTIL_ROOM), "Connection": "close"}
+    await Response(content, 503, headers=headers, media_type="application/json")(scope, receive, send)
