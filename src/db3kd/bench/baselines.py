@@ -151,7 +151,7 @@ def teach(
     return {
         student: train(
             run,
-            f"student-{student.replace(':', '.')}",
+            student_name(student),
             bought.images,
             objective,
             architecture=student,
@@ -162,6 +162,11 @@ def teach(
         )
         for student in students
     }
+
+
+def student_name(architecture: str) -> str:
+    """Name a student in its run, where a colon would be no part of a file name."""
+    return f"student-{architecture.replace(':', '.')}"
 
 
 def _ask(run: Run, teacher: Teacher, images: Dataset, stage: str, *, progress: Progress) -> Bought:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from db3kd.bench.baselines import BaselineMethod, buy, teach
+from db3kd.bench.baselines import BaselineMethod, buy, student_name, teach
 from db3kd.data import Dataset
 from db3kd.evaluation import evaluate
 from db3kd.pipeline.asking import decide
@@ -150,7 +150,7 @@ def _rounds(
     run.adopt_teacher(teacher.spec.fingerprint)
     explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
     imitation = Imitation(students[0], imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device)
-    named = {f"student-{architecture.replace(':', '.')}": architecture for architecture in students}
+    named = {student_name(architecture): architecture for architecture in students}
     trained = imitate_together(run, named, explored, imitation, progress=progress)
     networks = {architecture: trained[name] for name, architecture in named.items()}
     write_trust(run, explored, networks[students[0]], device=device)

@@ -5,8 +5,7 @@ Called by `db3kd.oracle` alone. Loading weights from a file is the business of `
 
 import copy
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -54,14 +53,9 @@ class TorchTeacher:
         return decisions.clone().cpu()
 
 
-@contextmanager
-def _in_full_precision(device: torch.device) -> Iterator[None]:
+def _in_full_precision(device: torch.device) -> AbstractContextManager[None]:
     """Keep a GPU from shorter floats: some images would be decided otherwise than by the same weights on a CPU."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
 
 
 def _fingerprint(module: nn.Module) -> str:
