@@ -4,11 +4,6 @@ Looking at a run takes no lock, so that `db3kd status` works beside the process 
 The pipeline and the command line open runs; they turn what is stored here into tensors and figures.
 """
 
-import fcntl
-import os
-import re
-import socket
-import weakref
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +17,7 @@ from db3kd.runs.environment import describe_environment
 from db3kd.runs.files import remove_drafts, storage_errors, write_atomically
 from db3kd.runs.identity import check_teacher, merge_plans, plan_from_file, plan_to_bytes
 from db3kd.runs.journal import Journal
+from db3kd.runs.lock import RunLock
 from db3kd.runs.records import append_record, read_object, read_records, write_object, write_records
 from db3kd.runs.shards import Shards
 
@@ -54,7 +50,7 @@ class Run:
             raise RunError(f"{self.folder} should be a folder and is a file; nothing was done: name another directory")
         self.shards = Shards(self.folder / "shards")
         self._artifacts = Artifacts(self.folder)
-        self._release: "weakref.finalize[[int], Run] | None" = None
+        self._lock = RunLock(self.folder)
         self._ledger: Ledger | None = None
 
     def adopt(self, plan: Mapping[str, object]) -> dict[str, object]:
@@ -292,11 +288,11 @@ class Run:
             RunError: another process is writing this run; its number is named.
             StorageError: the folder cannot be made or written.
         """
-        if self._release is not None:
+        if self._lock.held:
             return
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._release = self._lock()
+            self._lock.take()
             try:
                 remove_drafts(self.folder)
                 for folder in (self.folder / "shards", *self.folder.glob("*-shards")):
@@ -313,30 +309,14 @@ class Run:
         Returns:
             Seconds since the epoch; None where no such process is at work.
         """
-        path = self.folder / "run.lock"
-        try:
-            found, since = re.match(r"process (\d+) on (.+)", path.read_text()), path.stat().st_mtime
-        except OSError:
-            return None
-        if found is None or found[2] != socket.gethostname():
-            return None
-        try:
-            # Signal 0 is none: it asks whether the process is there. A killed one has left its number behind.
-            os.kill(int(found[1]), 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:
-            pass
-        return since
+        return self._lock.held_since()
 
     def close(self) -> None:
         """Let other processes write this run."""
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
-        if self._release is not None:
-            self._release()
-            self._release = None
+        self._lock.release()
 
     def __enter__(self) -> "Run":
         return self
@@ -345,25 +325,6 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _lock(self) -> "weakref.finalize[[int], Run]":
-        # The system lets go of it when the process ends, however it ends.
-        descriptor = os.open(self.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            os.close(descriptor)
-            raise RunError(
-                f"{self.folder} is being written by {holder}; nothing was done: wait until it is done, end it, or use "
-                "another run directory"
-            ) from error
-        except OSError:
-            os.close(descriptor)
-            raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        return weakref.finalize(self, _unlock, descriptor)
 
     def _note_environment(self) -> None:
         """Add this environment to those that the run was made with, unless it is the last one still."""
@@ -382,9 +343,3 @@ class Run:
         if not name or name in _OWN_NAMES or name != Path(name).name or name.startswith("."):
             raise ValueError(f"a file of a run is called by a plain name other than {sorted(_OWN_NAMES)}, got {name!r}")
         return name
-
-
-def _unlock(descriptor: int) -> None:
-    """Take the name off the lock and let it go."""
-    os.ftruncate(descriptor, 0)
-    os.close(descriptor)
