@@ -96,7 +96,7 @@ def make_application(
             Route(f"{path}/ready", served.tell_live),
             Route(f"{path}/infer", served.infer, methods=["POST"]),
         ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: lambda _, refusal: _refuse(refusal)})
+    return Starlette(routes=routes, exception_handlers={HTTPException: lambda _, refusal: refuse(refusal)})
 
 
 class _Served:
@@ -127,7 +127,7 @@ class _Served:
         try:
             response = await self._infer(request)
         except HTTPException as refusal:
-            response = _refuse(refusal)
+            response = refuse(refusal)
         self._requests.labels(str(response.status_code)).inc()
         return response
 
@@ -237,7 +237,8 @@ def _json(content: dict[str, object]) -> Response:
     return Response(orjson.dumps(content), media_type="application/json")
 
 
-def _refuse(refusal: Exception) -> Response:
+def refuse(refusal: Exception) -> Response:
+    """Say what is refused and why, in the form that the protocol has for errors."""
     assert isinstance(refusal, HTTPException), "registered for this class alone"
     content = orjson.dumps({"error": refusal.detail})
     return Response(content, refusal.status_code, headers=refusal.headers, media_type="application/json")

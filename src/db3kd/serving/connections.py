@@ -9,13 +9,14 @@ business. Given to uvicorn by `binding.py`.
 import asyncio
 from typing import Any, cast
 
-import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from db3kd.serving.application import refuse
 
 HEADER_SECONDS = 10.0
 READING_SECONDS = 30.0
@@ -146,6 +147,6 @@ async def _tell_full(scope: Scope, receive: Receive, send: Send) -> None:
                 pass
     except (ClientDisconnect, TimeoutError):
         pass
-    content = orjson.dumps({"error": f"{MOST_CONNECTIONS} clients are being served; nothing was charged"})
-    headers = {"Retry-After": str(_SECONDS_UNTIL_ROOM), "Connection": "close"}
-    await Response(content, 503, headers=headers, media_type="application/json")(scope, receive, send)
+    said = f"{MOST_CONNECTIONS} clients are being served; nothing was charged"
+    full = HTTPException(503, said, {"Retry-After": str(_SECONDS_UNTIL_ROOM), "Connection": "close"})
+    await refuse(full)(scope, receive, send)
