@@ -140,7 +140,7 @@ def imitate_together(
     }
     if learners:
         _teach(learners, explored, imitation, progress=progress)
-    return {name: learners[name].finish(explored) if network is None else network for name, network in finished.items()}
+    return {name: learners[name].finish() if network is None else network for name, network in finished.items()}
 
 
 class _Learner:
@@ -155,9 +155,10 @@ class _Learner:
 
     def __init__(self, run: Run, name: str, explored: Explored, imitation: Imitation) -> None:
         self._run, self._name, self._imitation = run, name, imitation
-        self._begun = self._student = build(
-            imitation.student, _shape_of(explored), explored.answers.num_classes, seed=imitation.seed
-        )
+        _, channels, height, width = explored.answers.questions.pixels.shape
+        shape, num_classes = (channels, height, width), explored.answers.num_classes
+        self._header = weights.describe(imitation.student, shape, num_classes, dataset="made images")
+        self._begun = self._student = build(imitation.student, shape, num_classes, seed=imitation.seed)
         self._state = interrupted_state(run, name)
         self._note = noting(run, name, imitation.recipe.epochs)
 
@@ -180,11 +181,9 @@ class _Learner:
             on_epoch=self._hear,
         )
 
-    def finish(self, explored: Explored) -> nn.Module:
+    def finish(self) -> nn.Module:
         """Keep the weights."""
-        shape, num_classes = _shape_of(explored), explored.answers.num_classes
-        header = weights.describe(self._imitation.student, shape, num_classes, dataset="made images")
-        return keep_network(self._run, self._name, self._student, header)
+        return keep_network(self._run, self._name, self._student, self._header)
 
     def _hear(self, epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
         state = self._state = snapshot()
@@ -224,8 +223,3 @@ def _lesson(
     return from_arrays(pixels, name="made images"), Objective(
         soft_labels=torch.cat(thought), temperature=imitation.temperature
     )
-
-
-def _shape_of(explored: Explored) -> tuple[int, int, int]:
-    _, channels, height, width = explored.answers.questions.pixels.shape
-    return channels, height, width
