@@ -105,7 +105,8 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
         rate = recipe.rate_after(epoch)
         with _reproducible(_derive(seed, epoch, "dropout"), target):
             order = _order(len(pixels), images_per_epoch, seed, epoch)
-            batches = _batches(order, recipe.batch_size)
+            # All at once: a copy for each step would keep a GPU waiting.
+            batches = _batches(order.to(target), recipe.batch_size)
             loss = _run_epoch(student, pixels, objective, optimizer, batches, recipe=recipe, epoch=epoch)
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
@@ -237,7 +238,7 @@ def _run_epoch(
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate_after(epoch + number / len(batches))
         optimizer.zero_grad()
-        for rows in torch.split(batch.to(pixels.device), piece):
+        for rows in torch.split(batch, piece):
             with torch.autocast(pixels.device.type, torch.bfloat16, enabled=short):
                 answered = module(gather(pixels, rows))
             loss = objective.loss(answered.to(torch.float32), rows) * (len(rows) / len(batch))
