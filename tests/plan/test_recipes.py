@@ -5,8 +5,8 @@ import pytest
 from db3kd.errors import PlanError
 from db3kd.pipeline.imitating import imitation_recipe
 from db3kd.plan.dataless import open_imitation
+from db3kd.plan.learning_keys import DistillSection, RecipeSection
 from db3kd.plan.opening import open_recipe
-from db3kd.plan.schema import DistillSection, RecipeSection
 from db3kd.training import Recipe, student_recipe
 
 STEPS = Recipe("adam", 1e-3, epochs=10, batch_size=64, milestones=(7, 9))

@@ -17,9 +17,6 @@ from db3kd.report.page import render
 from db3kd.report.schema import (
     Calibration,
     CalibrationBin,
-    Histogram,
-    Labelling,
-    OutcomeCount,
     Queries,
     Report,
     StudentFigures,
@@ -27,6 +24,7 @@ from db3kd.report.schema import (
     from_json,
     to_json,
 )
+from db3kd.report.searches import Histogram, Labelling, OutcomeCount
 from db3kd.report.summary import summarise
 
 CLASSES = ("<b>bold</b>", "$x$", "ankle & boot", "a_{", *(f"class {number}" for number in range(4, 10)))

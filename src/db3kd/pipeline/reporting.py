@@ -20,16 +20,8 @@ from db3kd.pipeline.labelling import read_shard
 from db3kd.pipeline.priming import closeness, kept_primers
 from db3kd.pipeline.repeating import Repeats
 from db3kd.report.examples import Example
-from db3kd.report.schema import (
-    Calibration,
-    CalibrationBin,
-    Labelling,
-    OutcomeCount,
-    OutcomeName,
-    Primers,
-    Queries,
-    StudentFigures,
-)
+from db3kd.report.schema import Calibration, CalibrationBin, Queries, StudentFigures
+from db3kd.report.searches import Labelling, OutcomeCount, OutcomeName, Primers
 from db3kd.report.summary import summarise
 from db3kd.runs import Run
 from db3kd.teachers import TeacherSpec

@@ -9,8 +9,9 @@ from db3kd.errors import PlanError
 from db3kd.pipeline.dataless import primer_architecture
 from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitation_recipe
 from db3kd.pipeline.telling_dataless import DatalessStory
+from db3kd.plan.learning_keys import DistillSection
 from db3kd.plan.opening import open_budget, open_images, open_recipe
-from db3kd.plan.schema import DistillSection, Plan
+from db3kd.plan.schema import Plan
 from db3kd.plan.synthesis import open_exploring
 from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.plan.teachers import OpenedTeacher

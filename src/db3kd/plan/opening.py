@@ -14,16 +14,8 @@ from db3kd.execution import Labelling
 from db3kd.pipeline import Budget, Distillation, Priming, Story
 from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import TEMPERATURES, best_softening
-from db3kd.plan.schema import (
-    BudgetSection,
-    DistillSection,
-    ImagesSection,
-    LabelSection,
-    Plan,
-    PrimerSection,
-    RecipeSection,
-    TrainSection,
-)
+from db3kd.plan.learning_keys import DistillSection, PrimerSection, RecipeSection, TrainSection
+from db3kd.plan.schema import BudgetSection, ImagesSection, LabelSection, Plan
 from db3kd.plan.synthesis import RUN, open_synthesized
 from db3kd.plan.teachers import OpenedTeacher, open_teacher
 from db3kd.training import Recipe, student_recipe, teacher_recipe

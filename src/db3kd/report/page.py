@@ -12,7 +12,8 @@ from importlib import resources
 from db3kd.errors import InputError
 from db3kd.report import making, tables
 from db3kd.report.examples import Example, draw
-from db3kd.report.schema import Labelling, Report
+from db3kd.report.schema import Report
+from db3kd.report.searches import Labelling
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from db3kd.report.schema import Calibration, Histogram, Report
+from db3kd.report.schema import Calibration, Report
+from db3kd.report.searches import Histogram
 from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
 
 INK = "#010203"  # matplotlib knows no currentColor: a colour nothing else uses stands in for it

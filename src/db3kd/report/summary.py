@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy
 import numpy.typing
 
-from db3kd.report.schema import Histogram, Labelling, OutcomeCount, OutcomeName
+from db3kd.report.searches import Histogram, Labelling, OutcomeCount, OutcomeName
 from db3kd.tensors import Float, Int, Tensor
 
 BINS = 30

@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from db3kd.report.schema import Labelling, Report, StudentFigures
+from db3kd.report.schema import Report, StudentFigures
+from db3kd.report.searches import Labelling
 
 UNKNOWN = "–"
 CHANGED = "answers that changed when asked again"

@@ -12,10 +12,12 @@ from db3kd.pipeline.repeating import kept_repeats
 from db3kd.pipeline.reporting import account_of, describe_labelling
 from db3kd.pipeline.telling import check_images
 from db3kd.pipeline.timing import timed
+from db3kd.plan.learning_keys import PrimerSection
 from db3kd.plan.opening import open_budget, open_images, open_labelling, open_priming
-from db3kd.plan.schema import BudgetSection, PrimerSection
+from db3kd.plan.schema import BudgetSection
 from db3kd.plan.teachers import open_teacher
-from db3kd.report.schema import Labelling, Queries
+from db3kd.report.schema import Queries
+from db3kd.report.searches import Labelling
 from db3kd.report.tables import UNKNOWN, outcome_table
 from db3kd.runs import Run
 

@@ -15,8 +15,9 @@ from db3kd.pipeline.status import Rounded, StageStatus, Status, look
 from db3kd.pipeline.telling import STUDENT
 from db3kd.plan import Sections
 from db3kd.plan.dataless import open_imitation
+from db3kd.plan.learning_keys import PrimerSection
 from db3kd.plan.opening import open_budget, open_distillation, open_priming, open_train_recipe
-from db3kd.plan.schema import BudgetSection, PrimerSection
+from db3kd.plan.schema import BudgetSection
 from db3kd.report.tables import CHANGED, UNKNOWN, Column, Table, duration
 from db3kd.runs import Run
 
