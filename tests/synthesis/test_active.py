@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from db3kd.errors import PlanError
@@ -10,7 +12,7 @@ from db3kd.synthesis.active import Rounds, choose, open_with
 from db3kd.synthesis.answers import BISECTED, KINDS, PUSHED, RECOMBINED, Answers, Questions, no_answers
 from db3kd.synthesis.between import BoundaryPairs
 from db3kd.synthesis.candidates import family_shares, recombined, supply
-from db3kd.synthesis.choosing import balanced_choice, disagreement, unlike
+from db3kd.synthesis.choosing import balanced_choice, disagreement, draw_lots, unlike
 from db3kd.synthesis.priors import FAMILIES
 from db3kd.synthesis.pushing import push
 from db3kd.tensors import Float, Int, Tensor
@@ -128,11 +130,43 @@ def test_a_choice_is_balanced_and_prefers_what_is_worth_more() -> None:
     generator = torch.Generator().manual_seed(0)
     classes = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
     worth = torch.rand(1000, generator=generator)
-    chosen = balanced_choice(classes, worth, 130, 3, generator)
+    lots = draw_lots(worth, generator)
+    chosen = balanced_choice(classes, lots, 130, 3)
     assert torch.bincount(classes[chosen]).tolist() == [60, 60, 10]
     assert len(torch.unique(chosen)) == 130
     assert worth[chosen[classes[chosen] == 0]].mean() > 0.6
-    assert len(balanced_choice(classes, worth, 5000, 3, generator)) == 1000
+    assert len(balanced_choice(classes, lots, 5000, 3)) == 1000
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    chances=st.lists(st.floats(0.01, 1), min_size=1, max_size=5),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    count=st.integers(1, 60),
+    seed=st.integers(0, 1000),
+)
+def test_a_choice_part_by_part_is_that_of_all_candidates_at_once(
+    chances: list[float], sizes: list[int], count: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.multinomial(torch.tensor(chances), sum(sizes), replacement=True, generator=generator)
+    lots = torch.rand(len(classes), generator=generator)
+    kept = torch.zeros(0, dtype=torch.int64)
+    for part in torch.arange(len(classes)).split(sizes):
+        seen = torch.cat([kept, part])
+        kept = seen[balanced_choice(classes[seen], lots[seen], count, len(chances))]
+    assert torch.equal(kept, balanced_choice(classes, lots, count, len(chances)))
+
+
+def test_a_round_of_many_parts_is_as_new_and_of_as_many_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, primers = _answered(), _primers()
+    monkeypatch.setattr("db3kd.synthesis.active._PART", 300)
+    asked = choose(answers, primers, 200, rounds=Rounds(), seed=5)
+    again = choose(answers, primers, 200, rounds=Rounds(), seed=5)
+    assert len(asked) == 200
+    assert torch.equal(asked.pixels, again.pixels)
+    assert unlike(asked.pixels, answers.questions.pixels).all()
+    assert {RECOMBINED, PUSHED} <= set(asked.kinds.tolist())
 
 
 def test_near_duplicates_are_told_from_what_is_new() -> None:

@@ -14,13 +14,15 @@ from torch import nn
 from db3kd.errors import PlanError
 from db3kd.synthesis.answers import Answers, Questions, joined
 from db3kd.synthesis.candidates import family_shares, fresh, supply
-from db3kd.synthesis.choosing import balanced_choice, beliefs, disagreement, unlike
+from db3kd.synthesis.choosing import balanced_choice, beliefs, disagreement, draw_lots, unlike
 from db3kd.synthesis.pushing import push
 from db3kd.tensors import Float, Int, Tensor
 
 _SPARE = 1.5
 _OPENING_STEPS = 4
 _PUSHED_OF_CANDIDATES = 20
+# Candidates that are looked at together.
+_PART = 65_536
 
 
 @dataclass(frozen=True)
@@ -127,23 +129,42 @@ def choose(
     Cost: no query; a pass of each primer for each candidate.
     """
     generator = torch.Generator().manual_seed(seed)
-    made = supply(answers, rounds.candidates * count, generator, children=rounds.children)
-    expected = beliefs(primers, made.pixels, device=device)
-    if rounds.pushed:
-        added = _pushed(primers, made, expected, generator, device=device)
-        made = joined([made, added])
-        expected = torch.cat([expected, beliefs(primers, added.pixels, device=device)], dim=1)
-    preferred = balanced_choice(
-        expected.mean(dim=0).argmax(dim=1),
-        _worth(expected),
-        round(_SPARE * count),
-        answers.num_classes,
-        generator,
+    spare = round(_SPARE * count)
+    preferred, classes, lots = (
+        answers.questions.take(torch.arange(0)),
+        torch.zeros(0, dtype=torch.int64),
+        torch.zeros(0),
     )
-    new = unlike(made.pixels[preferred], answers.questions.pixels)
+    # All candidates at once would be sixteen times the memory of what is asked.
+    for part in torch.arange(rounds.candidates * count).split(_PART):
+        made, expected = _propose(answers, primers, len(part), rounds, generator, device=device)
+        preferred = joined([preferred, made])
+        classes = torch.cat([classes, expected.mean(dim=0).argmax(dim=1)])
+        lots = torch.cat([lots, draw_lots(_worth(expected), generator)])
+        best = balanced_choice(classes, lots, spare, answers.num_classes)
+        preferred, classes, lots = preferred.take(best), classes[best], lots[best]
+    new = unlike(preferred.pixels, answers.questions.pixels)
     # Near-duplicates come last: they are asked only where there is nothing else.
-    ordered = torch.cat([preferred[new], preferred[~new]])
-    return made.take(ordered[:count])
+    ordered = torch.cat([new.nonzero()[:, 0], (~new).nonzero()[:, 0]])
+    return preferred.take(ordered[:count])
+
+
+def _propose(
+    answers: Answers,
+    primers: Sequence[nn.Module],
+    count: int,
+    rounds: Rounds,
+    generator: torch.Generator,
+    *,
+    device: str,
+) -> tuple[Questions, Float[Tensor, "p n num_classes"]]:
+    """Make candidates, a few more than asked for where gradients push some, and ask the primers about them."""
+    made = supply(answers, count, generator, children=rounds.children)
+    expected = beliefs(primers, made.pixels, device=device)
+    if not rounds.pushed:
+        return made, expected
+    added = _pushed(primers, made, expected, generator, device=device)
+    return joined([made, added]), torch.cat([expected, beliefs(primers, added.pixels, device=device)], dim=1)
 
 
 def _worth(expected: Float[Tensor, "p n num_classes"]) -> Float[Tensor, " n"]:

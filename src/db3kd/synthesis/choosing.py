@@ -49,32 +49,47 @@ def disagreement(beliefs: Float[Tensor, "p n num_classes"]) -> Float[Tensor, " n
     return (_entropy(mean) - _entropy(beliefs).mean(dim=0)).clamp(min=0)
 
 
-def balanced_choice(
-    classes: Int[Tensor, " n"], worth: Float[Tensor, " n"], count: int, num_classes: int, generator: torch.Generator
-) -> Int[Tensor, " b"]:
-    """Draw candidates without putting back, with chances as their worth, each class as often as the others.
+def draw_lots(worth: Float[Tensor, " n"], generator: torch.Generator) -> Float[Tensor, " n"]:
+    """Give each candidate a lot: those with the highest ones are a draw without putting back, with chances as worth.
 
     Drawing, and not taking the best: the worthiest of very many are much alike.
 
     Args:
-        classes: what each candidate is expected to be.
         worth: of asking about each, not negative.
-        count: how many; all where there are fewer.
-        num_classes: number of classes.
-        generator: of all choices.
+        generator: of the lots.
 
     Returns:
-        Positions, each once. What a class cannot fill goes to the others.
+        Lots below 0, which can be compared with those of other candidates.
+
+    Source: Efraimidis and Spirakis (2006), "Weighted random sampling with a reservoir": the largest u^(1/w).
     """
-    lots = torch.rand(len(worth), generator=generator).clamp(min=torch.finfo(torch.float32).tiny)
-    # Efraimidis and Spirakis (2006): the largest u^(1/w) are a weighted draw without putting back.
-    keys = lots.log() / (worth + _LEAST)
-    order = keys.argsort(descending=True)
+    drawn = torch.rand(len(worth), generator=generator).clamp(min=torch.finfo(torch.float32).tiny)
+    return drawn.log() / (worth + _LEAST)
+
+
+def balanced_choice(
+    classes: Int[Tensor, " n"], lots: Float[Tensor, " n"], count: int, num_classes: int
+) -> Int[Tensor, " b"]:
+    """Choose the highest lots, each class as often as the others.
+
+    What was chosen from some candidates, chosen from again with others beside it, is what all of them at once would
+    give: nobody who was left out could come in later.
+
+    Args:
+        classes: what each candidate is expected to be.
+        lots: of each.
+        count: how many; all where there are fewer.
+        num_classes: number of classes.
+
+    Returns:
+        Positions, each once, in order of preference. What a class cannot fill goes to the others.
+    """
+    order = lots.argsort(descending=True)
     place = torch.zeros_like(classes)
     for number in range(num_classes):
         own = order[classes[order] == number]
         place[own] = torch.arange(len(own))
-    # Turn by turn over the classes; within a turn the best keys first.
+    # Turn by turn over the classes; within a turn the best lots first.
     turns = place[order].argsort(stable=True)
     return order[turns[:count]]
 
