@@ -23,7 +23,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training import Epoch, Objective, Recipe, TrainingState, fit
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
-_LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 240, 25_000
+_LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 480, 25_000
 _LEAST_PASSES, _MOST_SETS = 2, 60
 
 
