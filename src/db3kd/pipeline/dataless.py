@@ -47,7 +47,8 @@ def distill_without_data(  # the whole story in one call: its options are the us
         student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
         budget: most queries to spend in all; fewer are spent where asking further brings nothing.
         method: "active" chooses what to ask in rounds; "priors" asks about procedural images as they come.
-        recipe: how the student is trained; every second epoch has a new set of made images. None for the preset.
+        recipe: how the student is trained; a set of made images serves two epochs, more where there are many.
+            None for the preset.
         run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
             temporary one. How far the student can be trusted is in its `trust.json` and its report.
         seed: of all random choices.

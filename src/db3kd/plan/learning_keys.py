@@ -5,13 +5,12 @@ Turning them into objects is the business of `opening`.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
+from db3kd.plan.section import Count, Positive, Section
 
 
-class RecipeSection(BaseModel):
+class RecipeSection(Section):
     """How a network is trained; what is left out is the preset of its architecture.
 
     Args:
@@ -25,8 +24,6 @@ class RecipeSection(BaseModel):
         schedule: "steps" at milestones, or "one-cycle": the rate rises to its highest and falls to nothing.
         precision: "float32", or "bfloat16" where a CPU is faster so.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None

@@ -13,21 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from db3kd.errors import PlanError
 from db3kd.plan.learning_keys import DistillSection, PrimerSection, RecipeSection, TrainSection
+from db3kd.plan.section import Count, Fraction, Positive, Section
 from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.plan.teacher_keys import TeacherSection
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
 
-
-class _Section(BaseModel):
-    """A section of the plan: nothing unknown, nothing changed later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ImagesSection(_Section):
+class ImagesSection(Section):
     """What the student learns from, or is measured on.
 
     Args:
@@ -49,7 +40,7 @@ class HeldOutSection(ImagesSection):
     split: Literal["train", "test"] = "test"
 
 
-class LabelSection(_Section):
+class LabelSection(Section):
     """How distances are bought.
 
     Args:
@@ -86,7 +77,7 @@ class LabelSection(_Section):
 _HEEDED = {"student", "seed", "temperature", *RecipeSection.model_fields}
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """What may be spent; it may be changed to go on with a run.
 
     Args:
@@ -118,7 +109,7 @@ class BudgetSection(_Section):
     currency: str = "EUR"
 
 
-class Plan(_Section):
+class Plan(Section):
     """A whole run; each section but `held_out` has its place in the story.
 
     Args:

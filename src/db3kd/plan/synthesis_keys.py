@@ -2,13 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
+from db3kd.plan.section import Count, Positive, Section
 
 
-class SynthesizeSection(BaseModel):
+class SynthesizeSection(Section):
     """How images are made where there are none: by `db3kd synthesize`, or by a plan without images.
 
     Args:
@@ -32,8 +31,6 @@ class SynthesizeSection(BaseModel):
         mixtures_per_image: mixtures of noise to ask about for them beside, per image.
         seed: of all random choices.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["active", "priors", "repulsion"] = "active"
     queries: PositiveInt = 10_000

@@ -7,12 +7,14 @@ Turning the section into a teacher is `teachers`' business.
 from typing import Annotated, Literal, get_origin
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
+
+from db3kd.plan.section import Section
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class TeacherSection(BaseModel):
+class TeacherSection(Section):
     """Who decides.
 
     Args:
@@ -40,8 +42,6 @@ class TeacherSection(BaseModel):
         mean: taken away after scaling, one value or one per channel as the teacher sees them.
         deviation: divided by after that, likewise.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str
     input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+from db3kd.report.ranges import Count, Fraction
 
 
 class Agreement(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):

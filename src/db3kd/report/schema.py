@@ -12,13 +12,10 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validat
 
 from db3kd.errors import ArtifactError
 from db3kd.report.exploration import Exploration
+from db3kd.report.ranges import Count, Distance, Fraction
 from db3kd.report.searches import Labelling, Primers
 
 FORMAT_VERSION: Final = 1
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Distance = Annotated[float, Field(ge=0)]
 
 
 class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Distance = Annotated[float, Field(ge=0)]
+from db3kd.report.ranges import Count, Distance, Fraction
+
 OutcomeName = Literal["FOUND", "STALLED", "BUDGET", "NO_START"]
 
 

@@ -145,7 +145,7 @@ def choose(
         preferred, classes, lots = preferred.take(best), classes[best], lots[best]
     new = unlike(preferred.pixels, answers.questions.pixels)
     # Near-duplicates come last: they are asked only where there is nothing else.
-    ordered = torch.cat([new.nonzero()[:, 0], (~new).nonzero()[:, 0]])
+    ordered = (~new).to(torch.uint8).argsort(stable=True)
     return preferred.take(ordered[:count])
 
 
