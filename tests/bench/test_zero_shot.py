@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from db3kd.bench.baselines import BaselineMethod
 from db3kd.bench.dip_kd import draw_priors, spread
-from db3kd.bench.zero_shot import ZeroShot, measure_zero_shot
+from db3kd.bench.zero_shot import ZeroShot, ZeroShotMethod, measure_zero_shot
 from db3kd.data import from_arrays
 from db3kd.errors import InputError
 from db3kd.runs import Run
@@ -38,9 +37,9 @@ def test_calls_are_those_that_reached_the_teacher_and_the_test_is_apart(tmp_path
     assert figures[0].peak_memory_bytes > 2**24
 
 
-@pytest.mark.parametrize("method", ["noise", "dip-kd", "repulsion", "repulsion-guided"])
-def test_what_it_is_compared_with_spends_as_many_calls_and_goes_on_after_an_interruption(
-    tmp_path: Path, method: BaselineMethod
+@pytest.mark.parametrize("method", ["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"])
+def test_each_method_spends_as_many_calls_and_goes_on_after_an_interruption(
+    tmp_path: Path, method: ZeroShotMethod
 ) -> None:
     counting = Counting(Sectors(shape=(1, 8, 8), classes=3))
     images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -1,8 +1,9 @@
-"""`db3kd bench search` writes its file and prints its table; what cannot be measured is refused before it is."""
+"""The measurements write their file and print their table; what cannot be measured is refused before it is."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,6 +46,37 @@ def test_search_writes_the_figures_and_prints_the_table(
     assert "queries=20" in done.out
     assert "white-box minimum" in done.out
     assert "bd, exemplars=1, order=nearest: measured" in done.err
+
+
+def test_zero_shot_writes_what_was_measured_and_on_what(call: Caller, tmp_path: Path) -> None:
+    student, shape = "made_networks:one_layer", (1, 8, 8)
+    weights_file, test, file = tmp_path / "teacher.safetensors", tmp_path / "test.npz", tmp_path / "figures.json"
+    network = build(student, shape, 3)
+    weights_file.write_bytes(weights.to_bytes(network, weights.describe(student, shape, 3)))
+    pixels = torch.randint(256, (20, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    np.savez(test, images_test=pixels.numpy())
+    measure = (
+        "bench",
+        "zero-shot",
+        "--teacher",
+        f"torch:{weights_file}",
+        "--test",
+        f"npz:{test}",
+        "--method",
+        "priors",
+    )
+
+    done = call(*measure, "--calls", 60, "--students", student, "--epochs", 2, "--seed", 3, "--json", file)
+
+    figures = json.loads(file.read_text())
+    about = {"teacher": f"torch:{weights_file}", "method": "priors", "seed": 3, "epochs": 2, "device": "cpu"}
+    assert {name: figures[name] for name in about} == about
+    assert (figures["calls"], figures["format"]) == (60, 1)
+    assert [one["name"] for one in figures["students"]] == [student]
+    never = [label for label, count in enumerate(figures["class_histogram"]) if not count]
+    assert figures["never_decided"] == never
+    assert ("no student knows it" in done.err) == bool(never)
+    assert "60 calls, no image" in done.out
 
 
 def test_what_cannot_be_measured_is_refused_at_once(

@@ -5,11 +5,12 @@ Every call to the teacher is counted by the ledger; the held-out decisions are b
 `db3kd bench zero-shot`.
 """
 
+import json
 import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import nn
 
 from db3kd.bench.baselines import BaselineMethod, buy, student_name, teach
 from db3kd.data import Dataset
-from db3kd.evaluation import evaluate
+from db3kd.evaluation import evaluate, never_decided
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.dataless import plan_exploring
 from db3kd.pipeline.exploring import DatalessMethod, explore
@@ -29,6 +30,8 @@ from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Tensor, UInt8
 
 ZeroShotMethod = DatalessMethod | BaselineMethod
+
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -51,22 +54,40 @@ class ZeroShot:
     """What a method made of a number of calls.
 
     Args:
+        teacher: its name.
+        held_out: name of the data set that students were measured on.
         method: how images were made and chosen.
+        seed: of all choices.
+        epochs: of each student.
+        device: where networks were trained and asked.
         calls: images that the teacher was asked about, as the ledger has them.
         unique_images: how many of the images that are learnt from differ; the probes of a search are not among them.
         students: trained on what the calls brought.
         class_histogram: the teacher's answers by class, for the same images.
+        never_decided: the classes that it never gave there; no student knows them.
         seconds: wall time, evaluation included.
         peak_memory_bytes: the most memory that this process has held.
+        format: version of this file's form.
     """
 
+    teacher: str
+    held_out: str
     method: ZeroShotMethod
+    seed: int
+    epochs: int
+    device: str
     calls: int
     unique_images: int
     students: tuple[ZeroShotStudent, ...]
     class_histogram: tuple[int, ...]
+    never_decided: tuple[int, ...]
     seconds: float
     peak_memory_bytes: int
+    format: int = _FORMAT
+
+    def to_json(self) -> bytes:
+        """Turn all figures into the bytes of a JSON file."""
+        return (json.dumps(asdict(self), indent=2, allow_nan=False) + "\n").encode()
 
 
 def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; the rest is keyword-only
@@ -77,6 +98,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     calls: int,
     method: ZeroShotMethod,
     students: Sequence[str],
+    teacher_name: str = "",
     epochs: int | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -91,6 +113,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         calls: most queries.
         method: how images are made and chosen.
         students: architectures; the first one's is taken for primers where images are too small for LeNet5.
+        teacher_name: how the figures call it.
         epochs: of each student; None for what suits the number of calls.
         seed: of all choices.
         device: where networks are trained and asked.
@@ -113,11 +136,17 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         figures = evaluate(student, held_out, decisions=decisions, labels=held_out.labels, device=device)
         measured.append(ZeroShotStudent(architecture, figures.accuracy, figures.agreement))
     return ZeroShot(
+        teacher=teacher_name,
+        held_out=held_out.name,
         method=method,
+        seed=seed,
+        epochs=taught.epochs,
+        device=device,
         calls=run.statement().total,
         unique_images=asked.unique_images,
         students=tuple(measured),
         class_histogram=asked.class_histogram,
+        never_decided=never_decided(torch.tensor(asked.class_histogram)),
         seconds=time.perf_counter() - started,
         peak_memory_bytes=_peak_memory(),
     )
@@ -148,7 +177,8 @@ def _rounds(
     exploring = plan_exploring(teacher.spec, students[0], queries=calls, method=method, seed=seed, device=device)
     run.adopt({"zero-shot": {"exploring": repr(exploring), "epochs": epochs, "students": ",".join(students)}})
     run.adopt_teacher(teacher.spec.fingerprint)
-    explored = explore(run, teacher, exploring, budget=Budget(total=calls), progress=progress)
+    # The rounds bound what is asked. What a kill lost in flight is counted, and must not end a measurement.
+    explored = explore(run, teacher, exploring, budget=Budget(), progress=progress)
     imitation = Imitation(students[0], imitation_recipe(epochs), candidates_for(calls), seed=seed, device=device)
     named = {student_name(architecture): architecture for architecture in students}
     trained = imitate_together(run, named, explored, imitation, progress=progress)

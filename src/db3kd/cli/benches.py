@@ -99,7 +99,8 @@ def zero_shot(
     ] = "active",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of each student; left out: 60, from 25,000 calls on more, 240 at most.")
+        int | None,
+        typer.Option(min=1, help="Of each student; left out: 60, from 25,000 calls on more, 480 from 200,000."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all random choices.")] = 0,
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,

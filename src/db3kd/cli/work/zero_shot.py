@@ -1,14 +1,12 @@
 """The work of `db3kd bench zero-shot`."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from db3kd.bench.zero_shot import ZeroShot, ZeroShotMethod, measure_zero_shot
-from db3kd.cli.display import print_pairs, showing
+from db3kd.cli.display import print_pairs, remark, showing
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
 from db3kd.data import load
@@ -65,13 +63,14 @@ def measure_without_data(
             calls=calls,
             method=method,
             students=students,
+            teacher_name=uri,
             epochs=epochs,
             seed=seed,
             device=device,
             progress=stages,
         )
     if file is not None:
-        write_atomically(file, json.dumps(asdict(figures), indent=2).encode() + b"\n")
+        write_atomically(file, figures.to_json())
     _show(figures)
 
 
@@ -86,3 +85,5 @@ def _show(figures: ZeroShot) -> None:
             "peak memory": f"{figures.peak_memory_bytes / 2**20:,.0f} MiB",
         }
     )
+    if figures.never_decided:
+        remark(f"the teacher never gave class {', '.join(map(str, figures.never_decided))}: no student knows it")
