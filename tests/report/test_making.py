@@ -28,7 +28,10 @@ def _exploration(**changed: object) -> Exploration:
             Agreement(name="2", images=0),
         ),
         "kinds": (Agreement(name="dead leaves", images=50, agreement=0.8),),
-        "gains": (RoundGain(queries=1_000, images=50, before=0.7, after=0.8, error=0.05),),
+        "gains": (
+            RoundGain(queries=1_000, images=50, before=0.7, after=0.8, error=0.05),
+            RoundGain(queries=2_000, images=80, before=0.8, after=0.9, error=0.03, learned_longer=True),
+        ),
     }
     return Exploration.model_validate(known | changed)
 

@@ -27,7 +27,9 @@ def test_a_strip_for_each_class_and_the_curve_beside(channels: int) -> None:
 
 def test_a_class_without_an_image_has_an_empty_strip() -> None:
     drawn = [
-        draw_samples([torch.zeros(count, 1, 8, 8) for count in counts], ["0", "1 (never)"], [(100, 0.4), (200, 0.6)])
+        draw_samples(
+            [torch.zeros(count, 1, 8, 8) for count in counts], ["0", "1 (never)"], [(100, 0.4, False), (200, 0.6, True)]
+        )
         for counts in ((3, 0), (3, 3))
     ]
     dark = [

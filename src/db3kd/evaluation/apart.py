@@ -68,6 +68,7 @@ class Gain:
         after: agreement of the later one.
         error: standard error of the difference, from the answers on which the two differ; never less than that of one
             answer, since few answers on which nothing changed tell little.
+        learned_longer: whether the later one has learned for longer as well, so that not all of it is the round's.
     """
 
     queries: int
@@ -75,6 +76,7 @@ class Gain:
     before: float
     after: float
     error: float
+    learned_longer: bool = False
 
 
 def measure_apart(
@@ -116,7 +118,12 @@ def measure_apart(
 
 
 def measure_gain(
-    before: Int[Tensor, " n"], after: Int[Tensor, " n"], decisions: Int[Tensor, " n"], *, queries: int
+    before: Int[Tensor, " n"],
+    after: Int[Tensor, " n"],
+    decisions: Int[Tensor, " n"],
+    *,
+    queries: int,
+    learned_longer: bool = False,
 ) -> Gain:
     """Compare two ensembles on answers that neither has learned.
 
@@ -125,6 +132,7 @@ def measure_gain(
         after: the later one's.
         decisions: the teacher's; at least one.
         queries: asked in all when the later one had learned.
+        learned_longer: whether the later one has learned for longer as well.
 
     Returns:
         Both agreements, and how sure their difference is.
@@ -137,19 +145,20 @@ def measure_gain(
     earlier, later = ((answers == decisions).to(torch.float64) for answers in (before, after))
     differences = later - earlier
     error = max(float(differences.std(correction=0)) / math.sqrt(len(differences)), 1 / len(differences))
-    return Gain(queries, len(decisions), float(earlier.mean()), float(later.mean()), error)
+    return Gain(queries, len(decisions), float(earlier.mean()), float(later.mean()), error, learned_longer)
 
 
-def has_flattened(gains: Sequence[Gain], *, least: float = 0.002, patience: int = 2) -> bool:
+def has_flattened(gains: Sequence[Gain], *, least: float = 0.01, patience: int = 2) -> bool:
     """Tell whether asking further seems to bring nothing more.
 
     Args:
         gains: of the rounds so far, in order.
         least: a gain of a round that is worth its queries, a fraction of 1.
-        patience: so many last rounds must have gained less, even where one standard error is added.
+        patience: so many last rounds must each have gained less, even where one standard error is added.
 
     Returns:
-        False while there were fewer rounds than that.
+        False while there were fewer rounds than that, and while 1 / `least` answers or fewer are kept apart: so few
+        cannot tell.
     """
     last = gains[-patience:] if patience > 0 else ()
     return len(last) == patience > 0 and all(gain.after - gain.before + gain.error < least for gain in last)

@@ -46,8 +46,9 @@ class Exploring:
         networks: primers that learn from the same answers, and choose what to ask.
         teaching: primers that learn from all answers in the end, and teach the student.
         recipe: how the last ones learn; None for one that suits the number of answers.
-        patience: the rounds end early where so many in a row gained too little; 0 never ends them.
-        least_gain: a gain below it is too little, in agreement on the answers kept apart, a fraction of 1.
+        patience: the rounds end early where so many in a row surely gained too little; 0 never ends them.
+        least_gain: a gain below it, a standard error included, is too little, in agreement on the answers kept apart, a
+            fraction of 1.
         seed: of all random choices.
         device: where primers are trained and asked.
     """
@@ -58,8 +59,8 @@ class Exploring:
     networks: int = 3
     teaching: int = 5
     recipe: Recipe | None = None
-    patience: int = 3
-    least_gain: float = 0.002
+    patience: int = 2
+    least_gain: float = 0.01
     seed: int = 0
     # Where it runs does not tell what it finds: a run may go on on another device.
     device: str = field(default="cpu", repr=False)
@@ -144,7 +145,7 @@ def explore(
     recipe = exploring.recipe or teaching_recipe(len(answers.learned()))
     last = _train(run, LAST, answers, exploring, recipe=recipe, networks=exploring.teaching, progress=progress)
     if not stopped:
-        gains += _gains(answers, primers, last, device=exploring.device)
+        gains += _gains(answers, primers, last, device=exploring.device, learned_longer=True)
     return Explored(answers, last, tuple(gains), stopped)
 
 
@@ -189,14 +190,22 @@ def _train(
     )
 
 
-def _gains(answers: Answers, before: Sequence[nn.Module], after: Sequence[nn.Module], *, device: str) -> list[Gain]:
+def _gains(
+    answers: Answers,
+    before: Sequence[nn.Module],
+    after: Sequence[nn.Module],
+    *,
+    device: str,
+    learned_longer: bool = False,
+) -> list[Gain]:
     """What later primers know more than earlier ones; nothing where one of them or an answer kept apart is missing."""
     rows = answers.apart().nonzero()[:, 0]
     if not before or not after or not len(rows):
         return []
     pixels = answers.questions.pixels[rows]
     earlier, later = (mean_logits(primers, pixels, device=device).argmax(dim=1) for primers in (before, after))
-    return [measure_gain(earlier, later, answers.decisions[rows], queries=len(answers))]
+    decisions = answers.decisions[rows]
+    return [measure_gain(earlier, later, decisions, queries=len(answers), learned_longer=learned_longer)]
 
 
 class _Round(NamedTuple):

@@ -154,5 +154,5 @@ def put_samples(run: Run, explored: Explored) -> None:
         shown = rows[torch.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).long()]
         samples.append(answers.questions.take(shown).images())
         names.append(str(label) if len(rows) else f"{label} (never)")
-    gains = [(gain.queries, gain.after) for gain in explored.gains]
+    gains = [(gain.queries, gain.after, gain.learned_longer) for gain in explored.gains]
     run.put(PICTURE, draw_samples(samples, names, gains))

@@ -34,6 +34,7 @@ class RoundGain(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         before: agreement of the earlier ensemble.
         after: agreement of the later one.
         error: standard error of the difference.
+        learned_longer: whether the later ensemble has learned for longer as well.
     """
 
     queries: Count
@@ -41,6 +42,7 @@ class RoundGain(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     before: Fraction
     after: Fraction
     error: Annotated[float, Field(ge=0)]
+    learned_longer: bool = False
 
 
 class Exploration(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):

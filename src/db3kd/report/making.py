@@ -106,7 +106,7 @@ def gain_table(found: Exploration | None) -> Table:
         found: how the teacher was explored; None where it was not.
 
     Returns:
-        A row per round that two ensembles were compared after.
+        A row per round that two ensembles were compared after; the last one compares with those that taught.
     """
     columns = (
         Column("queries in all"),
@@ -114,6 +114,7 @@ def gain_table(found: Exploration | None) -> Table:
         Column("agreement before"),
         Column("after"),
         Column("gain", meaning="in points, with its standard error"),
+        Column("by", numeric=False, meaning="more answers alone, or also networks that learned for longer"),
     )
     gains = () if found is None else found.gains
     rows = tuple(
@@ -123,6 +124,7 @@ def gain_table(found: Exploration | None) -> Table:
             percent(one.before),
             percent(one.after),
             f"{100 * (one.after - one.before):+.2f} ± {100 * one.error:.2f}",
+            "answers and longer learning" if one.learned_longer else "answers",
         )
         for one in gains
     )

@@ -51,14 +51,15 @@ def draw_strips(
 def draw_samples(
     samples: Sequence[Float[Tensor, "_ c h w"]],
     classes: Sequence[str],
-    gains: Sequence[tuple[int, float]],
+    gains: Sequence[tuple[int, float, bool]],
 ) -> bytes:
     """Draw some images of each class beside the curve of an ensemble's agreement.
 
     Args:
         samples: for each class its images, in [0, 1]; none of a class that a teacher never gave, whose strip is empty.
         classes: their names.
-        gains: queries asked in all, and the ensemble's agreement on answers kept apart, a fraction of 1.
+        gains: queries asked in all, the ensemble's agreement on answers kept apart, a fraction of 1, and whether it has
+            learned for longer than the one before: such a point is hollow, and no line leads to it.
 
     Returns:
         A PNG file. Images of neither one nor three channels are shown as the mean of their channels.
@@ -123,8 +124,14 @@ def _show_distances(axes: Axes, distances: Sequence[float | None]) -> None:
     axes.set_ylabel("mean distance found (L2, input units)")
 
 
-def _show_gains(axes: Axes, gains: Sequence[tuple[int, float]]) -> None:
-    axes.plot([queries for queries, _ in gains], [100 * share for _, share in gains], color=ACCENT, marker="o")
+def _show_gains(axes: Axes, gains: Sequence[tuple[int, float, bool]]) -> None:
+    for longer in (False, True):
+        points = [(queries, 100 * share) for queries, share, learned_longer in gains if learned_longer == longer]
+        if points:
+            style = {"linestyle": "none", "markerfacecolor": "white", "label": "learned for longer"} if longer else {}
+            axes.plot(*zip(*points, strict=True), color=ACCENT, marker="o", **style)
+    if any(learned_longer for _, _, learned_longer in gains):
+        axes.legend(loc="lower right", frameon=False)
     axes.grid(color=MUTED, linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylim(0, 100)
