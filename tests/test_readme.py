@@ -22,14 +22,16 @@ def _blocks(language: str) -> list[str]:
 
 
 def test_the_plan_with_every_key_is_a_plan_and_has_every_key() -> None:
-    without, text = _blocks("toml")
+    without, pushed, text = _blocks("toml")
     written = tomllib.loads(text)
     plan = parse_plan(written, "the README")
     for section, value in plan:
         assert section == "synthesize" or set(written[section]) == set(type(value).model_fields), section
     dataless = tomllib.loads(without)
     assert parse_plan(dataless, "the README").explores
-    assert set(dataless["synthesize"]) == set(SynthesizeSection.model_fields)
+    repulsion = dataless | tomllib.loads(pushed)
+    assert not parse_plan(repulsion, "the README").explores
+    assert set(dataless["synthesize"]) | set(repulsion["synthesize"]) == set(SynthesizeSection.model_fields)
 
 
 def test_every_command_that_is_shown_is_there() -> None:

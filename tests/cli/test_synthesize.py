@@ -127,3 +127,36 @@ def test_made_images_are_bought_once_and_labelled_for_nothing(
     assert call(*label).figures["queries"]["total"] == 60 == rows_seen(log)
     call(*asked, "--seed", 5, "--run", run, expect=2)
     assert rows_seen(log) == 60
+
+
+def test_the_queries_are_the_budget_and_a_plan_goes_on_for_nothing(call: Caller, log: Path, tmp_path: Path) -> None:
+    run, plan = tmp_path / "run", tmp_path / "plan.toml"
+    primers = ("--primer-architecture", "made_networks:one_layer")
+    done = call("synthesize", "--method", "priors", "--budget", 60, *primers, *TEACHER, "--run", run)
+    assert rows_seen(log) == 60
+    assert "db3kd run PLAN" in done.err
+    assert "pushed" not in done.out
+    plan.write_text("""
+        [teacher]
+        uri = "python:logged_teacher:decide"
+        input_shape = [1, 16, 16]
+        num_classes = 4
+        [synthesize]
+        method = "priors"
+        [distill]
+        student = "made_networks:one_layer"
+        epochs = 2
+        [budget]
+        total = 60
+    """)
+    report = call("run", plan, "--run", run, "--json").figures
+    assert report["exploration"]["queries"] == report["queries"]["total"] == rows_seen(log) == 60
+
+
+def test_options_of_another_method_are_refused_by_name(call: Caller, log: Path, tmp_path: Path) -> None:
+    told = call(*_ASKED, "--queries", 100, "--run", tmp_path / "run", expect=2).err
+    assert "queries cannot be heeded by method repulsion" in told
+    told = call("synthesize", *TEACHER, "--steps", 4, "--search", "mbd", "--run", tmp_path / "run", expect=2).err
+    assert "search, steps cannot be heeded by method active" in told
+    assert rows_seen(log) == 0
+    assert not (tmp_path / "run").exists()

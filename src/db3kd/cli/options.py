@@ -51,6 +51,9 @@ DECISIONS_BUDGET = Annotated[
 PRIMER_BUDGET = Annotated[
     int | None, typer.Option(help="Most queries for the classes of mixtures.", rich_help_panel=_BUDGET)
 ]
+EXPLORE_BUDGET = Annotated[
+    int | None, typer.Option(help="Most queries about images that are made to be asked about.", rich_help_panel=_BUDGET)
+]
 NOISE_BUDGET = Annotated[
     int | None, typer.Option(help="Most queries for the classes of noise.", rich_help_panel=_BUDGET)
 ]

@@ -22,7 +22,9 @@ def synthesize(
             "repulsion: noise, pushed away from the boundary step by step."
         ),
     ] = "active",
-    queries: Annotated[int | None, typer.Option(help="To spend by active and priors.")] = None,
+    queries: Annotated[
+        int | None, typer.Option(help="To spend by active and priors; left out, the budget, or 10,000 without one.")
+    ] = None,
     images_per_class: Annotated[int | None, typer.Option(help="Images of noise wanted of each class.")] = None,
     rounds: Annotated[
         int | None, typer.Option(help="Most rounds of noise; a class that has not shown up by then goes without.")
@@ -62,6 +64,7 @@ def synthesize(
     ] = None,
     seed: options.SEED = None,
     budget: options.BUDGET = None,
+    explore_budget: options.EXPLORE_BUDGET = None,
     noise_budget: options.NOISE_BUDGET = None,
     repulsion_budget: options.REPULSION_BUDGET = None,
     input_shape: options.INPUT_SHAPE = None,
@@ -113,7 +116,7 @@ def synthesize(
             mixtures_per_image=mixtures_per_image,
             seed=seed,
         ),
-        budget=given(total=budget, noise=noise_budget, repulsion=repulsion_budget),
+        budget=given(total=budget, explore=explore_budget, noise=noise_budget, repulsion=repulsion_budget),
     )
     if dry_run:
         foretell_synthesis(run, asked, measure=measure, device=device, as_json=as_json)

@@ -12,16 +12,14 @@ from db3kd.pipeline.telling_dataless import DatalessStory
 from db3kd.plan.learning_keys import DistillSection
 from db3kd.plan.opening import open_budget, open_images, open_recipe
 from db3kd.plan.schema import Plan
-from db3kd.plan.synthesis import open_exploring
+from db3kd.plan.synthesis import open_exploring, settle_exploring
 from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.plan.teachers import OpenedTeacher
 from db3kd.teachers import TeacherSpec
 
 
 def settle(plan: Plan, spec: TeacherSpec, kept: SynthesizeSection | None) -> Plan:
-    """Say what a plan without images leaves open: how many queries, and who the primers are.
-
-    What a run has begun with holds: another number would make other rounds, and pay for them again.
+    """Say what a plan without images leaves open, as `settle_exploring` does.
 
     Args:
         plan: explores a teacher.
@@ -29,15 +27,12 @@ def settle(plan: Plan, spec: TeacherSpec, kept: SynthesizeSection | None) -> Pla
         kept: the section of the run that goes on, or None.
 
     Returns:
-        The plan with nothing open: the queries are the total of the budget, if there is one.
+        The plan with nothing open.
     """
     assert plan.synthesize is not None, "asked of plans without images"
-    queries = plan.budget.total or plan.synthesize.queries
     primers = primer_architecture(spec, plan.distill.student)
-    left_open: dict[str, object] = {"queries": queries if kept is None else kept.queries}
-    left_open["primer_architecture"] = primers if kept is None else kept.primer_architecture
-    settled = {name: value for name, value in left_open.items() if name not in plan.synthesize.model_fields_set}
-    return plan.model_copy(update={"synthesize": plan.synthesize.model_copy(update=settled)})
+    settled = settle_exploring(plan.synthesize, total=plan.budget.total, primers=primers, kept=kept)
+    return plan.model_copy(update={"synthesize": settled})
 
 
 def open_dataless_story(plan: Plan, opened: OpenedTeacher, *, device: str = "cpu") -> DatalessStory:

@@ -139,6 +139,8 @@ class Plan(Section):
                 "name what the student learns from in [images], or say in [synthesize] how images are made, and not "
                 'both; `method = "active"` makes some without any'
             )
+        if self.synthesize is not None and self.synthesize.unheeded is not None:
+            raise ValueError(f"in [synthesize], {self.synthesize.unheeded}; leave them out, or name another method")
         idle = self._idle_keys() if self.explores else []
         if idle:
             raise ValueError(

@@ -67,6 +67,28 @@ def open_pushing(section: SynthesizeSection, *, device: str = "cpu") -> Pushing:
     return Pushing(noise, repulsion, _priming(section))
 
 
+def settle_exploring(
+    section: SynthesizeSection, *, total: int | None, primers: str, kept: SynthesizeSection | None
+) -> SynthesizeSection:
+    """Say what a section leaves open where images are made by asking: how many queries, and who the primers are.
+
+    What a run has begun with holds: another number would make other rounds, and pay for them again.
+
+    Args:
+        section: as it was written.
+        total: of the budget; None where there is none.
+        primers: the usual architecture for such images.
+        kept: the section of the run that goes on, or None.
+
+    Returns:
+        The section with nothing open: the queries are the total of the budget, if there is one.
+    """
+    left_open: dict[str, object] = {"queries": (total or section.queries) if kept is None else kept.queries}
+    left_open["primer_architecture"] = primers if kept is None else kept.primer_architecture
+    settled = {name: value for name, value in left_open.items() if name not in section.model_fields_set}
+    return section.model_copy(update=settled)
+
+
 def open_exploring(section: SynthesizeSection, spec: TeacherSpec, *, device: str = "cpu") -> Exploring | None:
     """Make what a section says about synthesis by asking about made images.
 

@@ -6,6 +6,10 @@ from pydantic import Field, PositiveInt
 
 from db3kd.plan.section import Count, Positive, Section
 
+# What images that are made by asking heed, and what repulsion does not.
+_OF_ASKING = {"method", "queries", "primer_architecture", "seed"}
+_NOT_OF_REPULSION = {"queries"}
+
 
 class SynthesizeSection(Section):
     """How images are made where there are none: by `db3kd synthesize`, or by a plan without images.
@@ -13,7 +17,7 @@ class SynthesizeSection(Section):
     Args:
         method: "active": made images, chosen in rounds by what their answers taught; "priors": the same in one go;
             "repulsion", the paper's: noise that is pushed away from the boundary step by step.
-        queries: to spend by active and priors; in a plan that leaves it out, the total of the budget, if there is one.
+        queries: to spend by active and priors; left out, the total of the budget, if there is one.
         images_per_class: so many images of noise of each class are wanted.
         rounds: most rounds of noise; a class that has not shown up by then goes without.
         images_per_round: by default as many as are wanted of all classes together.
@@ -50,3 +54,14 @@ class SynthesizeSection(Section):
     primer_epochs: PositiveInt | None = None
     mixtures_per_image: Annotated[float, Field(ge=0)] = 0.0
     seed: int = 0
+
+    @property
+    def unheeded(self) -> str | None:
+        """What was written and means nothing to the method, as a sentence; None where all of it is heeded."""
+        if self.method == "repulsion":
+            idle = self.model_fields_set & _NOT_OF_REPULSION
+            why = "what repulsion asks follows from its images, steps and queries a step, and the budget bounds it"
+        else:
+            idle = self.model_fields_set - _OF_ASKING
+            why = f"images that {self.method} makes are asked about as they are, and pushed by no search"
+        return f"{', '.join(sorted(idle))} cannot be heeded by method {self.method}: {why}" if idle else None

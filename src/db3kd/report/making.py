@@ -18,15 +18,17 @@ def synthesis_table(found: Synthesis | None, class_names: tuple[str, ...] = ()) 
     Returns:
         A row per class, and one for all.
     """
-    columns = (Column("class"), Column("noise"), Column("pushed"), Column("images"))
     if found is None:
-        return Table(columns, ())
-    counts = [found.noise_by_class, found.starts_by_class, found.images_by_class]
+        return Table((Column("class"), Column("images")), ())
+    # Where nothing was pushed there was no noise either.
+    pushed = {"noise": found.noise_by_class, "pushed": found.starts_by_class} if found.noise_by_class else {}
+    counts = {**pushed, "images": found.images_by_class}
     rows = [
-        (class_label(class_names, number), *(_count(count[number] if count else None) for count in counts))
+        (class_label(class_names, number), *(f"{count[number]:,}" for count in counts.values()))
         for number in range(len(found.images_by_class))
     ]
-    return Table(columns, (*rows, ("all", *(_count(sum(count) if count else None) for count in counts))))
+    total = ("all", *(f"{sum(count):,}" for count in counts.values()))
+    return Table((Column("class"), *map(Column, counts)), (*rows, total))
 
 
 def step_table(found: Synthesis | None) -> Table:
@@ -165,7 +167,3 @@ def trust_notes(found: Exploration | None, class_names: tuple[str, ...] = ()) ->
     elif found.queries < found.planned:
         notes.append(f"The budget was spent after {found.queries:,} of {found.planned:,} queries that were planned.")
     return tuple(notes)
-
-
-def _count(number: int | None) -> str:
-    return UNKNOWN if number is None else f"{number:,}"

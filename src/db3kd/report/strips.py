@@ -125,12 +125,13 @@ def _show_distances(axes: Axes, distances: Sequence[float | None]) -> None:
 
 
 def _show_gains(axes: Axes, gains: Sequence[tuple[int, float, bool]]) -> None:
-    for longer in (False, True):
-        points = [(queries, 100 * share) for queries, share, learned_longer in gains if learned_longer == longer]
-        if points:
-            style = {"linestyle": "none", "markerfacecolor": "white", "label": "learned for longer"} if longer else {}
-            axes.plot(*zip(*points, strict=True), color=ACCENT, marker="o", **style)
-    if any(learned_longer for _, _, learned_longer in gains):
+    rounds = [(queries, 100 * share) for queries, share, longer in gains if not longer]
+    axes.plot([queries for queries, _ in rounds], [share for _, share in rounds], color=ACCENT, marker="o")
+    last = [(queries, 100 * share) for queries, share, longer in gains if longer]
+    if last:
+        axes.scatter(
+            *zip(*last, strict=True), facecolors="white", edgecolors=ACCENT, label="learned for longer", zorder=3
+        )
         axes.legend(loc="lower right", frameon=False)
     axes.grid(color=MUTED, linewidth=0.4, alpha=0.4)
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from db3kd.cli.display import print_json, print_pairs, remark, showing
 from db3kd.cli.work.estimates import show_estimate
-from db3kd.cli.work.kept import with_kept_budget
+from db3kd.cli.work.kept import kept_sections, with_kept_budget
 from db3kd.cli.work.tables import print_table
 from db3kd.cli.work.watching import Watched
+from db3kd.errors import PlanError
 from db3kd.ledger import Statement
 from db3kd.models import build
 from db3kd.pipeline.estimate import check_run, estimate_exploring, estimate_pushing
@@ -21,7 +22,7 @@ from db3kd.pipeline.timing import timed
 from db3kd.plan import Sections
 from db3kd.plan.opening import open_budget
 from db3kd.plan.schema import BudgetSection
-from db3kd.plan.synthesis import open_exploring, open_pushing
+from db3kd.plan.synthesis import open_exploring, open_pushing, settle_exploring
 from db3kd.plan.teachers import open_teacher
 from db3kd.report.making import synthesis_table
 from db3kd.report.schema import Synthesis
@@ -88,16 +89,23 @@ def foretell_synthesis(folder: Path, asked: Mapping[str, object], *, measure: bo
 def _open(run: Run, asked: Mapping[str, object], *, device: str) -> _Opened:
     """Make objects of what the options say, and refuse before a query what cannot be built."""
     sections = with_kept_budget(run, asked)
+    section, budget = sections.synthesize, sections.budget or BudgetSection()
     assert sections.teacher is not None
-    assert sections.synthesize is not None
+    assert section is not None
+    if section.unheeded is not None:
+        raise PlanError(f"{section.unheeded}; nothing was asked: leave these options out, or name another --method")
     teacher = open_teacher(sections.teacher, device=device).teacher
-    exploring = open_exploring(sections.synthesize, teacher.spec, device=device)
-    pushing = open_pushing(sections.synthesize, device=device)
+    if section.method != "repulsion":
+        kept = kept_sections(run).synthesize
+        section = settle_exploring(section, total=budget.total, primers=section.primer_architecture, kept=kept)
+        sections = sections.model_copy(update={"synthesize": section})
+    exploring = open_exploring(section, teacher.spec, device=device)
+    pushing = open_pushing(section, device=device)
     primers = exploring or pushing.priming
     if primers is not None:
         # Built and dropped: a primer that cannot be built must not show after the first queries.
         build(primers.architecture, teacher.spec.input_shape, teacher.spec.num_classes)
-    return _Opened(sections, teacher, exploring, pushing, sections.budget or BudgetSection())
+    return _Opened(sections, teacher, exploring, pushing, budget)
 
 
 def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) -> None:
@@ -119,9 +127,14 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
     if figures.missing:
         numbers = ", ".join(map(str, figures.missing))
         remark(f"the teacher put nothing in class {numbers}: no image of it was made, and a student will not know it")
-    remark(
-        f"next: db3kd label --images run:{run.folder} --run {run.folder} --teacher ...; the classes are paid already"
-    )
+    label = f"db3kd label --images run:{run.folder} --run {run.folder} --teacher ..."
+    if figures.method == "repulsion":
+        remark(f"next: {label}; the classes are paid already")
+    else:
+        remark(
+            f"next: db3kd run PLAN --run {run.folder}, with a plan of this teacher and section synthesize, teaches a "
+            f"student what the primers think, and pays nothing again; or {label}, for students of the answers alone"
+        )
 
 
 def _shown(distances: tuple[float | None, ...], place: int) -> str:
