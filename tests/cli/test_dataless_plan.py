@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import db3kd
 from command_line import Caller, finish, start
+from db3kd.plan import read_plan
+from db3kd.plan.learning_keys import DistillSection
 from db3kd.runs import Run
+from db3kd.training import Recipe
+from known_teachers import Sectors
 from logged_teacher import rows_seen
 
 QUERIES = 240
@@ -109,6 +114,26 @@ def test_a_budget_below_the_queries_ends_the_rounds_and_not_the_story(
     assert again["exploration"] == report["exploration"]
     assert (run / "student.safetensors").read_bytes() == trained
     assert _stages(call, run)["explore"]["state"] == "done"
+
+
+def test_status_counts_the_epochs_that_suit_the_queries(
+    call: Caller, write_plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    plan = read_plan(write_plan(total=100_000, more="queries = 100000"))
+    unhurried = plan.model_copy(update={"distill": DistillSection(student="made_networks:two_layers")})
+    with Run(tmp_path / "run") as run:
+        run.adopt(unhurried.sections())
+    assert _stages(call, tmp_path / "run")["train student"]["total"] == 240
+
+
+def test_a_student_of_one_line_of_python_is_measured_elsewhere(call: Caller, images: str, tmp_path: Path) -> None:
+    brief = Recipe("adam", 1e-2, epochs=1, batch_size=64)
+    student, run = "made_networks:one_layer", tmp_path / "run"
+    db3kd.distill_without_data(Sectors((1, 16, 16), 4), student=student, budget=40, recipe=brief, run=run)
+    told = call("evaluate", "--run", run, "--held-out", images, expect=2).err
+    assert "made without images" in told
+    assert "--weights" in told
+    call("evaluate", "--weights", run / "student.safetensors", "--data", images)
 
 
 def test_what_cannot_be_is_named_before_a_query(

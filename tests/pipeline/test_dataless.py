@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 import db3kd
+from db3kd.data import from_arrays
 from db3kd.errors import BudgetExhausted, InputError, PlanError, RunMismatch
 from db3kd.evaluation import predict
 from db3kd.pipeline import Budget
@@ -174,6 +175,22 @@ def test_a_durable_run_has_a_report_with_what_never_came(tmp_path: Path) -> None
     assert report.exploration.class_histogram == (100, 0, 0)
     assert "never gave class 1, 2" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "synthesis.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_held_out_images_may_come_later_and_are_booked_apart(tmp_path: Path) -> None:
+    counting = Counting(_teacher())
+    images = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    held_out = from_arrays(images, _teacher()(images), name="some")
+
+    for later in (None, held_out):
+        db3kd.distill_without_data(counting, student=STUDENT, budget=100, recipe=QUICK, run=tmp_path, held_out=later)
+    report = from_json((tmp_path / "report.json").read_text())
+    assert (report.queries.total, report.queries.held_out, counting.rows) == (100, {"held-out": 20}, 120)
+    # The labels are the teacher's own answers.
+    assert report.students[0].accuracy == report.students[0].agreement is not None
+    with pytest.raises(InputError, match="run="):
+        db3kd.distill_without_data(counting, student=STUDENT, budget=100, held_out=held_out)
+    assert counting.rows == 120
 
 
 def test_what_cannot_be_is_refused_before_a_query() -> None:

@@ -88,6 +88,15 @@ def test_it_books_what_the_teacher_saw_by_stage_and_names_the_class_that_never_s
     assert list(tmp_path.rglob("*.journal")) == []
 
 
+def test_an_image_that_cannot_be_pushed_is_kept_once_since_its_class_was_paid(tmp_path: Path) -> None:
+    # A step that is lost between two levels.
+    stuck = replace(PUSHING, repulsion=replace(PUSHING.repulsion, step=1e-6))
+    figures = _make(tmp_path, _teacher(levels=256), stuck).figures
+    assert max(figures.pushes) == 0
+    assert figures.images_by_class == figures.starts_by_class
+    assert figures.missing == tuple(label for label, count in enumerate(figures.noise_by_class) if not count)
+
+
 def test_noise_ends_as_soon_as_every_class_has_enough(tmp_path: Path) -> None:
     teacher = Counting(Sectors(shape=(1, 6, 6), classes=2))
     options = NoiseOptions(images_per_class=2, rounds=50, images_per_round=10)

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from db3kd.report import making
 from db3kd.report.exploration import Agreement, Exploration, RoundGain
 from db3kd.report.page import render
-from db3kd.report.schema import Queries, Report, StudentFigures, TeacherFigures, from_json, to_json
+from db3kd.report.schema import Queries, Report, StudentFigures, Synthesis, TeacherFigures, from_json, to_json
 
 
 def _exploration(**changed: object) -> Exploration:
@@ -66,6 +66,20 @@ def test_tables_count_every_class_and_say_why_rounds_ended() -> None:
     assert any("nothing is known" in note for note in making.trust_notes(few))
     assert making.trust_notes(None) == ()
     assert making.answer_table(None).rows == making.gain_table(None).rows == making.kind_table(None).rows == ()
+
+
+def test_classes_without_an_image_are_named() -> None:
+    found = Synthesis(
+        method="repulsion",
+        images=3,
+        images_by_class=(3, 0, 0),
+        missing=(1, 2),
+        queries={"noise": 9},
+        noise_by_class=(9, 0, 0),
+    )
+    assert "in class shirt, shoe:" in making.synthesis_notes(found, ("dress", "shirt", "shoe"))[0]
+    assert "in class 1, 2:" in making.synthesis_notes(found)[0]
+    assert making.synthesis_notes(found.model_copy(update={"missing": ()})) == making.synthesis_notes(None) == ()
 
 
 def test_a_missing_class_cannot_be_kept_quiet() -> None:

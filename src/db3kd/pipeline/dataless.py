@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
+from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.pipeline.exploring import DatalessMethod, Exploring
 from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitation_recipe
@@ -29,7 +30,7 @@ SECTION = "without-data"
 _LEAST_SIDE = 16
 
 
-def distill_without_data(  # the whole story in one call: its options are the user's, and keyword-only
+def distill_without_data(  # noqa: PLR0913  # the whole story in one call: its options are the user's, and keyword-only
     teacher: Teacher,
     *,
     student: str = "lenet5-half",
@@ -37,6 +38,7 @@ def distill_without_data(  # the whole story in one call: its options are the us
     method: DatalessMethod = "active",
     recipe: Recipe | None = None,
     run: str | Path | None = None,
+    held_out: Dataset | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> nn.Module:
@@ -51,6 +53,8 @@ def distill_without_data(  # the whole story in one call: its options are the us
             None for the preset.
         run: a directory that makes it durable: interrupted, it goes on there without paying twice. None for a
             temporary one. How far the student can be trusted is in its `trust.json` and its report.
+        held_out: images, of `db3kd.data.from_arrays` or `load`, that the student is measured on for that report; they
+            may be given in a later call, which asks nothing else again.
         seed: of all random choices.
         device: where training runs.
 
@@ -58,11 +62,14 @@ def distill_without_data(  # the whole story in one call: its options are the us
         The trained student, in eval mode on the CPU; it maps images [n c h w] in [0, 1] to logits.
 
     Raises:
-        InputError: the teacher takes no images in [0, 1], or the student does not fit them.
+        InputError: the teacher takes no images in [0, 1], or the student or the held-out images do not fit it, or there
+            is no run whose report these could be in.
         TeacherError: the teacher failed for good; with `run`, what was bought is kept.
 
-    Cost: `budget` queries at most.
+    Cost: `budget` queries at most; one for each held-out image, booked apart.
     """
+    if held_out is not None and run is None:
+        raise InputError("held-out images are measured for the report of a run; nothing was asked: name one with run=")
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
@@ -71,7 +78,7 @@ def distill_without_data(  # the whole story in one call: its options are the us
         candidates = candidates_for(exploring.queries)
         recipe = recipe or imitation_recipe(epochs_for(exploring.queries))
         imitation = Imitation(student, recipe, candidates, seed=seed, device=device)
-        story = DatalessStory(teacher, exploring, imitation, budget=Budget(total=budget))
+        story = DatalessStory(teacher, exploring, imitation, held_out, Budget(total=budget))
         # Before the run is bound to it.
         check_dataless(story)
         asked = {"method": method, "student": student, "recipe": repr(imitation.recipe), "seed": seed}

@@ -20,7 +20,7 @@ from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, images_per_push
 from db3kd.pipeline.priming import PRIMER, mixtures_for
 from db3kd.pipeline.repeating import REPEATS, kept_repeats
-from db3kd.pipeline.story import Story
+from db3kd.pipeline.story import Budget, Story
 from db3kd.pipeline.synthesized import IMAGES
 from db3kd.pipeline.synthesizing import REPULSION, Pushing
 from db3kd.pipeline.trusting import TRUST
@@ -113,13 +113,16 @@ def estimate(run: Run, story: Story, *, made: int | None = None) -> tuple[StageE
     return (*stages, *_held_out(run, story.held_out))
 
 
-def estimate_exploring(run: Run, exploring: Exploring, held_out: Dataset | None = None) -> tuple[StageEstimate, ...]:
+def estimate_exploring(
+    run: Run, exploring: Exploring, held_out: Dataset | None = None, *, budget: Budget | None = None
+) -> tuple[StageEstimate, ...]:
     """Tell how many queries a story without images will ask.
 
     Args:
         run: the rounds that are finished in it are not asked again.
         exploring: what is to be done.
         held_out: what the student is measured on, if anything.
+        budget: says how many images are asked a second time, where it leaves queries for them; None for none.
 
     Returns:
         The stages that ask, at most: rounds that gain nothing end before. What is in the journal of an unfinished round
@@ -130,7 +133,15 @@ def estimate_exploring(run: Run, exploring: Exploring, held_out: Dataset | None 
     done = run.has(TRUST) or run.has(IMAGES)
     ahead = sum(exploring.rounds.sizes(exploring.queries)[count_rounds(run) :])
     explore = StageEstimate(EXPLORE, exploring.queries, 0 if done else ahead)
-    return (explore, *_held_out(run, held_out))
+    return (explore, *_repeats(run, exploring, budget or Budget()), *_held_out(run, held_out))
+
+
+def _repeats(run: Run, exploring: Exploring, budget: Budget) -> tuple[StageEstimate, ...]:
+    asked = min(budget.repeats, exploring.queries)
+    left = asked if budget.total is None else budget.total - exploring.queries
+    # All of them or none.
+    ahead = 0 if run.has(TRUST) or kept_repeats(run) else asked
+    return (StageEstimate(REPEATS, asked, ahead),) if 0 < asked <= left else ()
 
 
 def _held_out(run: Run, images: Dataset | None) -> tuple[StageEstimate, ...]:

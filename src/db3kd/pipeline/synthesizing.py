@@ -66,7 +66,7 @@ def synthesize(
 
     Returns:
         The images at every step asked for, with the class that each was bought with. An image that has not moved since
-        the step before is not there twice.
+        it was kept last is not there twice.
 
     Raises:
         BudgetExhausted: the budget is spent; finished shards and all answers are kept.
@@ -168,6 +168,8 @@ def _gather(
     # An image that stayed where it was since it was kept last is one image, not two.
     before = torch.cat([kept_pixels(begun.images, spec)[None], pixels[:-1]])
     moved = (pixels != before).flatten(2).any(dim=2)
+    # One that never moved is kept once as it is: its class was paid.
+    moved[0] = True
     steps = sorted(pushing.repulsion.keep)
     ids = tuple(
         f"{begun.ids[row]}/step/{step:02}"

@@ -11,20 +11,21 @@ from pydantic import JsonValue
 from torch import nn
 
 from db3kd import __version__
-from db3kd.data import Dataset
+from db3kd.data import Dataset, from_arrays
 from db3kd.evaluation import mean_logits
 from db3kd.models import build, parameter_count
 from db3kd.pipeline import reporting
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.exploring import Explored, Exploring, explore
 from db3kd.pipeline.imitating import Imitation, imitate
+from db3kd.pipeline.repeating import kept_repeats, repeat
 from db3kd.pipeline.reporting import HeldOut
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.students import last_losses
 from db3kd.pipeline.synthesized import check_makeable
 from db3kd.pipeline.telling import STUDENT, check_images, write_report
 from db3kd.pipeline.timing import spent_seconds, timed
-from db3kd.pipeline.trusting import Trust, describe_exploration, put_samples, write_trust
+from db3kd.pipeline.trusting import TRUST, Trust, describe_exploration, put_samples, write_trust
 from db3kd.report.schema import Report, StudentFigures, TeacherFigures
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
@@ -85,7 +86,8 @@ def tell_without_data(run: Run, story: DatalessStory, *, progress: Progress = si
         StorageError: the disk is full; what was bought is kept.
         TeacherError: the teacher failed for good; what was bought is kept.
 
-    Cost: `exploring.queries` at most; held-out images are booked apart.
+    Cost: `exploring.queries` at most, and `budget.repeats` where the budget leaves them; held-out images are booked
+        apart.
     """
     return conclude_without_data(run, story, learn_without_data(run, story, progress=progress), progress=progress)
 
@@ -104,7 +106,7 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
     Raises:
         BudgetExhausted: as in `tell_without_data`, and the other errors as there.
 
-    Cost: `exploring.queries` at most.
+    Cost: `exploring.queries` at most, and `budget.repeats` where the budget leaves them.
     """
     check_dataless(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
@@ -112,6 +114,9 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
         explored = explore(
             run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=progress
         )
+        if not run.has(TRUST):
+            asked = from_arrays(explored.answers.questions.pixels, name="made images")
+            repeat(run, story.teacher, asked, explored.answers.decisions, budget=story.budget)
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
         trust = write_trust(run, explored, student, device=story.exploring.device, progress=progress)
     return Learnt(explored, student, trust)
@@ -149,6 +154,7 @@ def conclude_without_data(run: Run, story: DatalessStory, learnt: Learnt, *, pro
 
     Cost: one query per held-out image, booked apart from the budget.
     """
+    repeats = kept_repeats(run)
     exploration, held_out = describe_exploration(learnt.trust, story.exploring), None
     with timed(run):
         if story.held_out is not None:
@@ -176,7 +182,8 @@ def conclude_without_data(run: Run, story: DatalessStory, learnt: Learnt, *, pro
             name=story.teacher_name,
         ),
         students=(student, *_ensemble(story, learnt.explored, held_out)),
-        queries=reporting.account_of(run.statement()),
+        queries=reporting.account_of(run.statement(), repeats),
+        notes=() if repeats is None or repeats.warning is None else (repeats.warning,),
         seconds=spent_seconds(run),
         class_names=_class_names(story),
         exploration=exploration,

@@ -31,6 +31,22 @@ def synthesis_table(found: Synthesis | None, class_names: tuple[str, ...] = ()) 
     return Table((Column("class"), *map(Column, counts)), (*rows, total))
 
 
+def synthesis_notes(found: Synthesis | None, class_names: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Say in a sentence which classes a student cannot know.
+
+    Args:
+        found: how images were made; None where they were not.
+        class_names: one per class, or empty.
+
+    Returns:
+        The classes that never came, by name; nothing where all of them did.
+    """
+    if found is None or not found.missing:
+        return ()
+    names = ", ".join(class_label(class_names, number) for number in found.missing)
+    return (f"The teacher put nothing in class {names}: no image of it was made, and a student will not know it.",)
+
+
 def step_table(found: Synthesis | None) -> Table:
     """Show how far the boundary was while images were pushed away from it.
 

@@ -78,6 +78,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = 
         queries=tables.query_table(report),
         primers=tables.primer_table(report),
         synthesis=making.synthesis_table(report.synthesis, report.class_names),
+        missing=making.synthesis_notes(report.synthesis, report.class_names),
         steps=making.step_table(report.synthesis),
         trust=making.trust_notes(report.exploration, report.class_names),
         answers=making.answer_table(report.exploration, report.class_names),

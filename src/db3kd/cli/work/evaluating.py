@@ -23,7 +23,7 @@ from db3kd.plan import Sections, parse_sections
 from db3kd.plan.opening import open_distillation, open_images, open_labelling
 from db3kd.plan.schema import LabelSection
 from db3kd.plan.teachers import OpenedTeacher, open_teacher
-from db3kd.report.making import answer_table, trust_notes
+from db3kd.report import making
 from db3kd.report.schema import Report, from_json
 from db3kd.report.tables import UNKNOWN, Column, Table, percent, query_table, student_table
 from db3kd.runs import Run
@@ -47,14 +47,14 @@ def evaluate_run(
     named = parse_sections(_named(held_out=held_out, teacher=teacher), _ORIGIN)
     with existing(folder) as run:
         kept = kept_sections(run)
-        if kept.distill is None:
-            raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
         if run.has(TRUST) and not run.has(TRANSFER):
             raise InputError(
                 f"{folder} holds a student that was made without images; nothing was measured: name some in the "
-                f"plan's section held_out and run it again, or use --weights {folder / STUDENT}.safetensors --data "
-                "SOURCE"
+                "plan's section held_out and run it again, or in distill_without_data(held_out=), or use --weights "
+                f"{folder / STUDENT}.safetensors --data SOURCE"
             )
+        if kept.distill is None:
+            raise RunError(f"{folder} holds no student; nothing was measured: db3kd distill --run {folder} makes one")
         transfer = kept_transfer(run)
         distillation = open_distillation(kept.distill, primed=has_primers(run), images=len(transfer))
         files = student_files(transfer, distillation).values()
@@ -152,9 +152,11 @@ def print_report(run: Run, report: Report, *, as_json: bool) -> None:
     else:
         print_table(student_table(report), report.title)
         print_table(query_table(report))
+        for note in making.synthesis_notes(report.synthesis, report.class_names):
+            remark(note)
         if report.exploration is not None:
-            print_table(answer_table(report.exploration, report.class_names), "answers kept apart from training")
-            for note in trust_notes(report.exploration, report.class_names):
+            print_table(making.answer_table(report.exploration, report.class_names), "answers kept apart from training")
+            for note in making.trust_notes(report.exploration, report.class_names):
                 remark(note)
         remark(f"report: {run.folder / (PAGE if run.has(PAGE) else REPORT)}")
     warn_of_changes(kept_repeats(run))

@@ -135,4 +135,4 @@ def _foresee_exploring(run: Run, plan: Plan, opened: OpenedTeacher, *, device: s
     story = open_dataless_story(plan, opened, device=device)
     check_dataless(story)
     check_run(run, plan.sections(), opened.teacher.spec.fingerprint)
-    return estimate_exploring(run, story.exploring, story.held_out)
+    return estimate_exploring(run, story.exploring, story.held_out, budget=story.budget)

@@ -59,8 +59,8 @@ def _networks(run: Run, kept: Sections, rounds: Rounded | None) -> dict[str, int
     alone = _section_without_data(run)
     if alone is not None:
         return {STUDENT: int(str(alone["epochs"]))} if "epochs" in alone else {}
-    if kept.distill is not None and rounds is not None and rounds.told:
-        return {STUDENT: open_imitation(kept.distill, 1).recipe.epochs}
+    if kept.distill is not None and kept.synthesize is not None and rounds is not None and rounds.told:
+        return {STUDENT: open_imitation(kept.distill, kept.synthesize.queries).recipe.epochs}
     primers = _primers(run, kept)
     if kept.distill is None:
         return primers

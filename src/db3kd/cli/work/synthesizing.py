@@ -24,7 +24,7 @@ from db3kd.plan.opening import open_budget
 from db3kd.plan.schema import BudgetSection
 from db3kd.plan.synthesis import open_exploring, open_pushing, settle_exploring
 from db3kd.plan.teachers import open_teacher
-from db3kd.report.making import synthesis_table
+from db3kd.report.making import synthesis_notes, synthesis_table
 from db3kd.report.schema import Synthesis
 from db3kd.report.tables import UNKNOWN
 from db3kd.runs import Run
@@ -124,9 +124,8 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
         pairs["queries per image"] = UNKNOWN if per_image is None else f"{per_image:,.1f}"
         print_pairs(pairs)
         print_table(synthesis_table(figures))
-    if figures.missing:
-        numbers = ", ".join(map(str, figures.missing))
-        remark(f"the teacher put nothing in class {numbers}: no image of it was made, and a student will not know it")
+    for note in synthesis_notes(figures):
+        remark(note)
     label = f"db3kd label --images run:{run.folder} --run {run.folder} --teacher ..."
     if figures.method == "repulsion":
         remark(f"next: {label}; the classes are paid already")
