@@ -137,5 +137,6 @@ def _show_gains(axes: Axes, gains: Sequence[tuple[int, float, bool]]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylim(0, 100)
     axes.set_xlim(left=0)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel("queries in all")
     axes.set_ylabel("the ensemble's agreement, answers kept apart (%)")
