@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import db3kd
 from command_line import Caller, finish, start
-from db3kd.plan import read_plan
+from db3kd.plan import parse_plan, read_plan
 from db3kd.plan.learning_keys import DistillSection
 from db3kd.runs import Run
 from db3kd.training import Recipe
@@ -134,6 +135,18 @@ def test_a_student_of_one_line_of_python_is_measured_elsewhere(call: Caller, ima
     assert "made without images" in told
     assert "--weights" in told
     call("evaluate", "--weights", run / "student.safetensors", "--data", images)
+
+
+@pytest.mark.parametrize(("method", "heeded"), [("active", "queries"), ("repulsion", "steps")])
+def test_what_a_run_keeps_is_a_plan_again(
+    write_plan: Callable[..., Path], tmp_path: Path, method: str, heeded: str
+) -> None:
+    text = write_plan(method).read_text()
+    kept = parse_plan(tomllib.loads(text), "the test").sections()
+    assert parse_plan(kept, "the test").sections() == kept
+    made = kept["synthesize"]
+    assert isinstance(made, dict)
+    assert (heeded in made, "queries" in made, "steps" in made) == (True, method == "active", method == "repulsion")
 
 
 def test_what_cannot_be_is_named_before_a_query(

@@ -153,6 +153,13 @@ def test_the_queries_are_the_budget_and_a_plan_goes_on_for_nothing(call: Caller,
     assert report["exploration"]["queries"] == report["queries"]["total"] == rows_seen(log) == 60
 
 
+def test_no_budget_binds_a_run_to_more_than_it_allows(call: Caller, log: Path, tmp_path: Path) -> None:
+    asked = ("synthesize", "--method", "priors", "--primer-architecture", "made_networks:one_layer", *TEACHER)
+    assert "at least 1 query" in call(*asked, "--budget", 0, "--run", tmp_path / "run", expect=2).err
+    call(*asked, "--explore-budget", 40, "--budget", 60, "--run", tmp_path / "run")
+    assert rows_seen(log) == 40
+
+
 def test_options_of_another_method_are_refused_by_name(call: Caller, log: Path, tmp_path: Path) -> None:
     told = call(*_ASKED, "--queries", 100, "--run", tmp_path / "run", expect=2).err
     assert "queries cannot be heeded by method repulsion" in told

@@ -65,9 +65,12 @@ def test_flat_only_after_patience_and_only_where_it_is_sure() -> None:
     assert has_flattened([gain(0.05), gain(0.0), gain(-0.01)])
     assert not has_flattened([gain(0.0), gain(0.05)])
     assert not has_flattened([gain(0.0, error=0.02), gain(0.0, error=0.02)])
-    # Nothing changed on 150 answers tells more than nothing changed on 50.
-    assert has_flattened([gain(0.0, error=1 / 150)] * 2)
-    assert not has_flattened([gain(0.0, error=1 / 50)] * 2)
+    # One answer that was lost tells something where it is one of many.
+    for answers, tells in ((20, False), (100, False), (150, True)):
+        right = torch.zeros(answers, dtype=torch.int64)
+        wrong = (torch.arange(answers) == 0).long()
+        lost = measure_gain(right, wrong, right, queries=5000)
+        assert has_flattened([lost, lost]) == tells
 
 
 def test_classes_that_never_came_are_named() -> None:

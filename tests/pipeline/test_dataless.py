@@ -182,7 +182,7 @@ def test_held_out_images_may_come_later_and_are_booked_apart(tmp_path: Path) -> 
     images = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     held_out = from_arrays(images, _teacher()(images), name="some")
 
-    for later in (None, held_out):
+    for later in (None, held_out, None):
         db3kd.distill_without_data(counting, student=STUDENT, budget=100, recipe=QUICK, run=tmp_path, held_out=later)
     report = from_json((tmp_path / "report.json").read_text())
     assert (report.queries.total, report.queries.held_out, counting.rows) == (100, {"held-out": 20}, 120)

@@ -53,6 +53,10 @@ def test_a_teacher_that_is_not_constant_shows_where_the_budget_leaves_queries_to
         assert tell_without_data(run, story).queries == report.queries
     assert report.queries.repeated == 16
     assert "not constant" in report.notes[0]
+    constant = Sectors(shape=(1, 8, 8), classes=3, levels=4)
+    with Run(tmp_path / "levels") as run:
+        report = tell_without_data(run, replace(story, teacher=constant))
+    assert (report.queries.repeated, report.queries.changed, report.notes) == (16, 0, ())
     with Run(tmp_path / "none") as run:
         report = tell_without_data(run, replace(story, budget=Budget(total=60, repeats=16)))
         # A budget that is raised afterwards is not touched: this run is done.

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from db3kd.report.exploration import RoundGain
 from db3kd.report.strips import draw_samples, draw_strips
 
 
@@ -26,10 +27,10 @@ def test_a_strip_for_each_class_and_the_curve_beside(channels: int) -> None:
 
 
 def test_a_class_without_an_image_has_an_empty_strip() -> None:
+    gain = RoundGain(queries=100, images=9, before=0.2, after=0.4, error=0.1)
+    gains = [gain, gain.model_copy(update={"queries": 200, "learned_longer": True})]
     drawn = [
-        draw_samples(
-            [torch.zeros(count, 1, 8, 8) for count in counts], ["0", "1 (never)"], [(100, 0.4, False), (200, 0.6, True)]
-        )
+        draw_samples([torch.zeros(count, 1, 8, 8) for count in counts], ["0", "1 (never)"], gains)
         for counts in ((3, 0), (3, 3))
     ]
     dark = [

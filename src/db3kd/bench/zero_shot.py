@@ -60,7 +60,9 @@ class ZeroShot:
         seed: of all choices.
         epochs: of each student.
         device: where networks were trained and asked.
-        calls: images that the teacher was asked about, as the ledger has them.
+        planned: calls that were to be made.
+        calls: images that the teacher was asked about, as the ledger has them: what an interruption lost in flight is
+            among them.
         unique_images: how many of the images that are learnt from differ; the probes of a search are not among them.
         students: trained on what the calls brought.
         class_histogram: the teacher's answers by class, for the same images.
@@ -76,6 +78,7 @@ class ZeroShot:
     seed: int
     epochs: int
     device: str
+    planned: int
     calls: int
     unique_images: int
     students: tuple[ZeroShotStudent, ...]
@@ -110,7 +113,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         run: keeps all of it, so that an interrupted measurement goes on.
         teacher: decides.
         held_out: the test images.
-        calls: most queries.
+        calls: to be answered; an interruption loses some beside.
         method: how images are made and chosen.
         students: architectures; the first one's is taken for primers where images are too small for LeNet5.
         teacher_name: how the figures call it.
@@ -122,7 +125,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
     Returns:
         The figures.
 
-    Cost: `calls` queries at most; one for each held-out image, booked apart.
+    Cost: `calls` queries at most, and what an interruption lost in flight; one for each held-out image, booked apart.
     """
     started = time.perf_counter()
     taught = _Taught(calls, students, epochs or epochs_for(calls), seed, device)
@@ -142,6 +145,7 @@ def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; 
         seed=seed,
         epochs=taught.epochs,
         device=device,
+        planned=calls,
         calls=run.statement().total,
         unique_images=asked.unique_images,
         students=tuple(measured),

@@ -21,7 +21,7 @@ def run(
     device: options.DEVICE = "cpu",
     as_json: options.JSON = False,
 ) -> None:
-    """Do a whole plan: images where there are none, questions, students, report; run again to go on where it stopped."""
+    """Do a whole plan: images where there are none, questions, students, report; run it again to go on."""
     from db3kd.cli.work.running import foretell, run_plan
 
     if dry_run:

@@ -161,7 +161,9 @@ def has_flattened(gains: Sequence[Gain], *, least: float = 0.01, patience: int =
         cannot tell.
     """
     last = gains[-patience:] if patience > 0 else ()
-    return len(last) == patience > 0 and all(gain.after - gain.before + gain.error < least for gain in last)
+    return len(last) == patience > 0 and all(
+        gain.images * least > 1 and gain.after - gain.before + gain.error < least for gain in last
+    )
 
 
 def never_decided(histogram: Int[Tensor, " num_classes"]) -> tuple[int, ...]:

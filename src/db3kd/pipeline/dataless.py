@@ -15,6 +15,7 @@ from db3kd.errors import InputError
 from db3kd.pipeline.exploring import DatalessMethod, Exploring
 from db3kd.pipeline.imitating import Imitation, candidates_for, epochs_for, imitation_recipe
 from db3kd.pipeline.story import Budget
+from db3kd.pipeline.telling import REPORT
 from db3kd.pipeline.telling_dataless import (
     DatalessStory,
     check_dataless,
@@ -64,6 +65,7 @@ def distill_without_data(  # noqa: PLR0913  # the whole story in one call: its o
     Raises:
         InputError: the teacher takes no images in [0, 1], or the student or the held-out images do not fit it, or there
             is no run whose report these could be in.
+        RunMismatch: the run was made in another way, or measured on other held-out images.
         TeacherError: the teacher failed for good; with `run`, what was bought is kept.
 
     Cost: `budget` queries at most; one for each held-out image, booked apart.
@@ -84,7 +86,7 @@ def distill_without_data(  # noqa: PLR0913  # the whole story in one call: its o
         asked = {"method": method, "student": student, "recipe": repr(imitation.recipe), "seed": seed}
         opened.adopt({SECTION: {**asked, "queries": exploring.queries, "epochs": imitation.recipe.epochs}})
         learnt = learn_without_data(opened, story)
-        if run is not None:
+        if run is not None and (held_out is not None or not opened.has(REPORT)):
             conclude_without_data(opened, story, learnt)
     return learnt.student
 

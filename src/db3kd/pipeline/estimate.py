@@ -125,8 +125,8 @@ def estimate_exploring(
         budget: says how many images are asked a second time, where it leaves queries for them; None for none.
 
     Returns:
-        The stages that ask, at most: rounds that gain nothing end before. What is in the journal of an unfinished round
-        is not asked again either, and not subtracted here.
+        The stages that ask, at most: rounds that gain nothing end before, and may leave some for a second question.
+        What is in the journal of an unfinished round is not asked again either, and not subtracted here.
 
     Cost: none.
     """
@@ -138,7 +138,8 @@ def estimate_exploring(
 
 def _repeats(run: Run, exploring: Exploring, budget: Budget) -> tuple[StageEstimate, ...]:
     asked = min(budget.repeats, exploring.queries)
-    left = asked if budget.total is None else budget.total - exploring.queries
+    explored = min(exploring.queries, budget.stages.get(EXPLORE, exploring.queries))
+    left = asked if budget.total is None else budget.total - explored
     # All of them or none.
     ahead = 0 if run.has(TRUST) or kept_repeats(run) else asked
     return (StageEstimate(REPEATS, asked, ahead),) if 0 < asked <= left else ()

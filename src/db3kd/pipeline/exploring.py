@@ -59,10 +59,10 @@ class Exploring:
     networks: int = 3
     teaching: int = 5
     recipe: Recipe | None = None
-    patience: int = 2
-    least_gain: float = 0.01
+    # When to end, and where it runs, do not tell what is found: a run may go on with others.
+    patience: int = field(default=2, repr=False)
+    least_gain: float = field(default=0.01, repr=False)
     seed: int = 0
-    # Where it runs does not tell what it finds: a run may go on on another device.
     device: str = field(default="cpu", repr=False)
 
     @property
@@ -284,8 +284,8 @@ def _read(run: Run, teacher: Teacher, exploring: Exploring, number: int) -> tupl
     tensors, header = unpack(kept, kind=_KIND, origin=str(run.folder / name), way_out=way_out)
     if header["identity"] != _identity(teacher, exploring, number).hex():
         raise RunMismatch(
-            f"{run.folder / name} holds answers of another teacher or of other rounds; nothing was asked: use another "
-            "run directory"
+            f"{run.folder / name} holds answers of another teacher, of other rounds or of another version of "
+            "db3kd; nothing was asked: use another run directory"
         )
     return Questions(tensors["pixels"], tensors["kinds"], tensors["families"]), tensors["decisions"]
 

@@ -46,7 +46,7 @@ class Repeats:
             return None
         return (
             f"the teacher is not constant: {self.changed} of {self.asked} images got another answer when they were "
-            "asked a second time, so labels and distances mean less; db3kd check-teacher tells whether it is the batch"
+            "asked a second time, so all that was bought means less; db3kd check-teacher tells whether it is the batch"
         )
 
 

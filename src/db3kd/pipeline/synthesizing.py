@@ -169,7 +169,7 @@ def _gather(
     before = torch.cat([kept_pixels(begun.images, spec)[None], pixels[:-1]])
     moved = (pixels != before).flatten(2).any(dim=2)
     # One that never moved is kept once as it is: its class was paid.
-    moved[0] = True
+    moved[0] |= ~moved.any(dim=0)
     steps = sorted(pushing.repulsion.keep)
     ids = tuple(
         f"{begun.ids[row]}/step/{step:02}"

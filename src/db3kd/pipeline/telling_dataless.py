@@ -15,7 +15,7 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.evaluation import mean_logits
 from db3kd.models import build, parameter_count
 from db3kd.pipeline import reporting
-from db3kd.pipeline.asking import decide
+from db3kd.pipeline.asking import as_seen, decide
 from db3kd.pipeline.exploring import Explored, Exploring, explore
 from db3kd.pipeline.imitating import Imitation, imitate
 from db3kd.pipeline.repeating import kept_repeats, repeat
@@ -115,7 +115,7 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
             run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=progress
         )
         if not run.has(TRUST):
-            asked = from_arrays(explored.answers.questions.pixels, name="made images")
+            asked = as_seen(from_arrays(explored.answers.questions.pixels, name="made images"), story.teacher.spec)
             repeat(run, story.teacher, asked, explored.answers.decisions, budget=story.budget)
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
         trust = write_trust(run, explored, student, device=story.exploring.device, progress=progress)

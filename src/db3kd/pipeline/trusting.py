@@ -6,6 +6,7 @@ make such students.
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -128,7 +129,7 @@ def describe_exploration(trust: Trust, exploring: Exploring) -> Exploration:
             Agreement(name=str(one.label), images=one.decided or 0, agreement=one.agreement) for one in score.classes
         ),
         kinds=tuple(Agreement(name=one.kind, images=one.images, agreement=one.agreement) for one in score.kinds),
-        gains=tuple(RoundGain.model_validate(asdict(gain)) for gain in trust.gains),
+        gains=_told(trust.gains),
     )
 
 
@@ -154,5 +155,9 @@ def put_samples(run: Run, explored: Explored) -> None:
         shown = rows[torch.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).long()]
         samples.append(answers.questions.take(shown).images())
         names.append(str(label) if len(rows) else f"{label} (never)")
-    gains = [(gain.queries, gain.after, gain.learned_longer) for gain in explored.gains]
-    run.put(PICTURE, draw_samples(samples, names, gains))
+    run.put(PICTURE, draw_samples(samples, names, _told(explored.gains)))
+
+
+def _told(gains: Sequence[Gain]) -> tuple[RoundGain, ...]:
+    """The same in the report's words."""
+    return tuple(RoundGain.model_validate(asdict(gain)) for gain in gains)

@@ -31,7 +31,7 @@ def settle(plan: Plan, spec: TeacherSpec, kept: SynthesizeSection | None) -> Pla
     """
     assert plan.synthesize is not None, "asked of plans without images"
     primers = primer_architecture(spec, plan.distill.student)
-    settled = settle_exploring(plan.synthesize, total=plan.budget.total, primers=primers, kept=kept)
+    settled = settle_exploring(plan.synthesize, plan.budget, primers=primers, kept=kept)
     return plan.model_copy(update={"synthesize": settled})
 
 

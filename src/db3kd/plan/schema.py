@@ -160,9 +160,10 @@ class Plan(Section):
         return [*sections, *(f"distill.{key}" for key in sorted(self.distill.model_fields_set - _HEEDED))]
 
     def sections(self) -> dict[str, object]:
-        """Give the plan as plain values, defaults included, as a run keeps it."""
-        idle = {"label", "primer"} if self.explores else set()
-        return self.model_dump(mode="json", exclude_none=True, exclude=idle)
+        """Give the plan as plain values, defaults included, as a run keeps it: a plan again, of what is heeded."""
+        idle = set(DistillSection.model_fields) - _HEEDED
+        unheeded: dict[str, bool | set[str]] = {"label": True, "primer": True, "distill": idle}
+        return self.model_dump(mode="json", exclude_none=True, exclude=unheeded if self.explores else None)
 
 
 class Sections(BaseModel):

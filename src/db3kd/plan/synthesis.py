@@ -17,7 +17,7 @@ from db3kd.pipeline.priming import primer_recipe
 from db3kd.pipeline.story import Priming
 from db3kd.pipeline.synthesized import kept_synthesis, synthesized_images
 from db3kd.pipeline.synthesizing import Pushing
-from db3kd.plan.schema import ImagesSection
+from db3kd.plan.schema import BudgetSection, ImagesSection
 from db3kd.plan.synthesis_keys import SynthesizeSection
 from db3kd.runs import Run
 from db3kd.synthesis import NoiseOptions, Repulsion
@@ -68,7 +68,7 @@ def open_pushing(section: SynthesizeSection, *, device: str = "cpu") -> Pushing:
 
 
 def settle_exploring(
-    section: SynthesizeSection, *, total: int | None, primers: str, kept: SynthesizeSection | None
+    section: SynthesizeSection, budget: BudgetSection, *, primers: str, kept: SynthesizeSection | None
 ) -> SynthesizeSection:
     """Say what a section leaves open where images are made by asking: how many queries, and who the primers are.
 
@@ -76,14 +76,15 @@ def settle_exploring(
 
     Args:
         section: as it was written.
-        total: of the budget; None where there is none.
+        budget: what may be spent.
         primers: the usual architecture for such images.
         kept: the section of the run that goes on, or None.
 
     Returns:
-        The section with nothing open: the queries are the total of the budget, if there is one.
+        The section with nothing open: the queries are those that the budget allows, if it has a limit.
     """
-    left_open: dict[str, object] = {"queries": (total or section.queries) if kept is None else kept.queries}
+    allowed = min((limit for limit in (budget.total, budget.explore) if limit is not None), default=section.queries)
+    left_open: dict[str, object] = {"queries": allowed if kept is None else kept.queries}
     left_open["primer_architecture"] = primers if kept is None else kept.primer_architecture
     settled = {name: value for name, value in left_open.items() if name not in section.model_fields_set}
     return section.model_copy(update=settled)

@@ -1,14 +1,15 @@
 """The plan's section `synthesize`: its keys. Turning them into objects is the business of `synthesis`."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_serializer
 
 from db3kd.plan.section import Count, Positive, Section
 
 # What images that are made by asking heed, and what repulsion does not.
-_OF_ASKING = {"method", "queries", "primer_architecture", "seed"}
-_NOT_OF_REPULSION = {"queries"}
+_OF_ASKING = frozenset({"method", "queries", "primer_architecture", "seed"})
+_NOT_OF_REPULSION = frozenset({"queries"})
 
 
 class SynthesizeSection(Section):
@@ -55,13 +56,22 @@ class SynthesizeSection(Section):
     mixtures_per_image: Annotated[float, Field(ge=0)] = 0.0
     seed: int = 0
 
+    @model_serializer(mode="wrap")
+    def _without_the_unheeded(self, whole: Callable[[Section], dict[str, object]]) -> dict[str, object]:
+        """A run keeps what was heeded, so that its plan may be given to another run."""
+        return {name: value for name, value in whole(self).items() if name in self._heeded}
+
+    @property
+    def _heeded(self) -> frozenset[str]:
+        every = frozenset(type(self).model_fields)
+        return every - _NOT_OF_REPULSION if self.method == "repulsion" else _OF_ASKING
+
     @property
     def unheeded(self) -> str | None:
         """What was written and means nothing to the method, as a sentence; None where all of it is heeded."""
+        idle = self.model_fields_set - self._heeded
         if self.method == "repulsion":
-            idle = self.model_fields_set & _NOT_OF_REPULSION
             why = "what repulsion asks follows from its images, steps and queries a step, and the budget bounds it"
         else:
-            idle = self.model_fields_set - _OF_ASKING
             why = f"images that {self.method} makes are asked about as they are, and pushed by no search"
         return f"{', '.join(sorted(idle))} cannot be heeded by method {self.method}: {why}" if idle else None

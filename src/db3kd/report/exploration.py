@@ -34,7 +34,7 @@ class RoundGain(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         before: agreement of the earlier ensemble.
         after: agreement of the later one.
         error: standard error of the difference.
-        learned_longer: whether the later ensemble has learned for longer as well.
+        learned_longer: whether the later ensemble has learned for longer as well; None where that is not known.
     """
 
     queries: Count
@@ -42,7 +42,7 @@ class RoundGain(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     before: Fraction
     after: Fraction
     error: Annotated[float, Field(ge=0)]
-    learned_longer: bool = False
+    learned_longer: bool | None = None
 
 
 class Exploration(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):

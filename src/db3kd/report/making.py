@@ -7,6 +7,8 @@ from db3kd.report.exploration import Agreement, Exploration
 from db3kd.report.schema import Synthesis
 from db3kd.report.tables import UNKNOWN, Column, Table, class_label, percent
 
+_GAINED_BY = {None: UNKNOWN, False: "answers", True: "answers and longer learning"}
+
 
 def synthesis_table(found: Synthesis | None, class_names: tuple[str, ...] = ()) -> Table:
     """Show how images were made out of nothing, class by class.
@@ -142,7 +144,7 @@ def gain_table(found: Exploration | None) -> Table:
             percent(one.before),
             percent(one.after),
             f"{100 * (one.after - one.before):+.2f} ± {100 * one.error:.2f}",
-            "answers and longer learning" if one.learned_longer else "answers",
+            _GAINED_BY[one.learned_longer],
         )
         for one in gains
     )

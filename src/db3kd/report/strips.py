@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from db3kd.report.exploration import RoundGain
 from db3kd.report.pictures import ACCENT, MUTED
 from db3kd.tensors import Float, Tensor
 
@@ -51,15 +52,14 @@ def draw_strips(
 def draw_samples(
     samples: Sequence[Float[Tensor, "_ c h w"]],
     classes: Sequence[str],
-    gains: Sequence[tuple[int, float, bool]],
+    gains: Sequence[RoundGain],
 ) -> bytes:
     """Draw some images of each class beside the curve of an ensemble's agreement.
 
     Args:
         samples: for each class its images, in [0, 1]; none of a class that a teacher never gave, whose strip is empty.
         classes: their names.
-        gains: queries asked in all, the ensemble's agreement on answers kept apart, a fraction of 1, and whether it has
-            learned for longer than the one before: such a point is hollow, and no line leads to it.
+        gains: of the rounds; the point of an ensemble that has learned for longer is hollow, and no line leads to it.
 
     Returns:
         A PNG file. Images of neither one nor three channels are shown as the mean of their channels.
@@ -124,10 +124,10 @@ def _show_distances(axes: Axes, distances: Sequence[float | None]) -> None:
     axes.set_ylabel("mean distance found (L2, input units)")
 
 
-def _show_gains(axes: Axes, gains: Sequence[tuple[int, float, bool]]) -> None:
-    rounds = [(queries, 100 * share) for queries, share, longer in gains if not longer]
-    axes.plot([queries for queries, _ in rounds], [share for _, share in rounds], color=ACCENT, marker="o")
-    last = [(queries, 100 * share) for queries, share, longer in gains if longer]
+def _show_gains(axes: Axes, gains: Sequence[RoundGain]) -> None:
+    rounds = [gain for gain in gains if not gain.learned_longer]
+    axes.plot([gain.queries for gain in rounds], [100 * gain.after for gain in rounds], color=ACCENT, marker="o")
+    last = [(gain.queries, 100 * gain.after) for gain in gains if gain.learned_longer]
     if last:
         axes.scatter(
             *zip(*last, strict=True), facecolors="white", edgecolors=ACCENT, label="learned for longer", zorder=3

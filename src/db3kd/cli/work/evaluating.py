@@ -47,7 +47,7 @@ def evaluate_run(
     named = parse_sections(_named(held_out=held_out, teacher=teacher), _ORIGIN)
     with existing(folder) as run:
         kept = kept_sections(run)
-        if run.has(TRUST) and not run.has(TRANSFER):
+        if run.has(f"{STUDENT}.safetensors") and run.has(TRUST) and not run.has(TRANSFER):
             raise InputError(
                 f"{folder} holds a student that was made without images; nothing was measured: name some in the "
                 "plan's section held_out and run it again, or in distill_without_data(held_out=), or use --weights "

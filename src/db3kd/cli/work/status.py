@@ -83,7 +83,8 @@ def _rounds(run: Run, kept: Sections) -> Rounded | None:
     alone = _section_without_data(run)
     if alone is not None:
         method: DatalessMethod = "priors" if alone["method"] == "priors" else "active"
-        return Rounded(rounds_of(method).sizes(int(str(alone["queries"]))), told=True)
+        sizes = rounds_of(method).sizes(int(str(alone["queries"])))
+        return Rounded(sizes, told=True, held_out=run.has("held-out.safetensors"))
     section = kept.synthesize
     if section is None or section.method == "repulsion":
         return None

@@ -97,7 +97,7 @@ def _open(run: Run, asked: Mapping[str, object], *, device: str) -> _Opened:
     teacher = open_teacher(sections.teacher, device=device).teacher
     if section.method != "repulsion":
         kept = kept_sections(run).synthesize
-        section = settle_exploring(section, total=budget.total, primers=section.primer_architecture, kept=kept)
+        section = settle_exploring(section, budget, primers=section.primer_architecture, kept=kept)
         sections = sections.model_copy(update={"synthesize": section})
     exploring = open_exploring(section, teacher.spec, device=device)
     pushing = open_pushing(section, device=device)
@@ -132,7 +132,8 @@ def _show(run: Run, figures: Synthesis, statement: Statement, *, as_json: bool) 
     else:
         remark(
             f"next: db3kd run PLAN --run {run.folder}, with a plan of this teacher and section synthesize, teaches a "
-            f"student what the primers think, and pays nothing again; or {label}, for students of the answers alone"
+            f"student what the primers think, and pays for none of these again; or {label}, for students of the "
+            "answers alone"
         )
 
 

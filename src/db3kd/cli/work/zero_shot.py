@@ -86,4 +86,5 @@ def _show(figures: ZeroShot) -> None:
         }
     )
     if figures.never_decided:
-        remark(f"the teacher never gave class {', '.join(map(str, figures.never_decided))}: no student knows it")
+        names = ", ".join(map(str, figures.never_decided))
+        remark(f"no image that students learn from was decided to be of class {names}: they do not know it")
