@@ -155,7 +155,7 @@ def teach(
             bought.images,
             objective,
             architecture=student,
-            recipe=imitation_recipe(max(epochs, round(seen / len(bought.images)))),
+            recipe=imitation_recipe(max(1, round(seen / len(bought.images)))),
             seed=seed,
             device=device,
             progress=progress,
