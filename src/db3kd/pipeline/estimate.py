@@ -122,7 +122,7 @@ def estimate_exploring(
         run: the rounds that are finished in it are not asked again.
         exploring: what is to be done.
         held_out: what the student is measured on, if anything.
-        budget: says how many images are asked a second time, where it leaves queries for them; None for none.
+        budget: says how many images are asked a second time, where its total leaves queries for them; None for none.
 
     Returns:
         The stages that ask, at most: rounds that gain nothing end before, and may leave some for a second question.
@@ -139,7 +139,7 @@ def estimate_exploring(
 def _repeats(run: Run, exploring: Exploring, budget: Budget) -> tuple[StageEstimate, ...]:
     asked = min(budget.repeats, exploring.queries)
     explored = min(exploring.queries, budget.stages.get(EXPLORE, exploring.queries))
-    left = asked if budget.total is None else budget.total - explored
+    left = 0 if budget.total is None else budget.total - explored
     # All of them or none.
     ahead = 0 if run.has(TRUST) or kept_repeats(run) else asked
     return (StageEstimate(REPEATS, asked, ahead),) if 0 < asked <= left else ()

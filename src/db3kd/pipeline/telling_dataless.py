@@ -86,7 +86,7 @@ def tell_without_data(run: Run, story: DatalessStory, *, progress: Progress = si
         StorageError: the disk is full; what was bought is kept.
         TeacherError: the teacher failed for good; what was bought is kept.
 
-    Cost: `exploring.queries` at most, and `budget.repeats` where the budget leaves them; held-out images are booked
+    Cost: `exploring.queries` at most, and `budget.repeats` where the total leaves them; held-out images are booked
         apart.
     """
     return conclude_without_data(run, story, learn_without_data(run, story, progress=progress), progress=progress)
@@ -106,7 +106,7 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
     Raises:
         BudgetExhausted: as in `tell_without_data`, and the other errors as there.
 
-    Cost: `exploring.queries` at most, and `budget.repeats` where the budget leaves them.
+    Cost: `exploring.queries` at most, and `budget.repeats` where the total leaves them.
     """
     check_dataless(story)
     run.adopt_teacher(story.teacher.spec.fingerprint)
@@ -114,7 +114,8 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
         explored = explore(
             run, story.teacher, story.exploring, budget=story.budget, until_spent=True, progress=progress
         )
-        if not run.has(TRUST):
+        # Without a total, the queries of the rounds are what may be spent.
+        if story.budget.total is not None and not run.has(TRUST):
             asked = as_seen(from_arrays(explored.answers.questions.pixels, name="made images"), story.teacher.spec)
             repeat(run, story.teacher, asked, explored.answers.decisions, budget=story.budget)
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
