@@ -58,7 +58,7 @@ class ZeroShot:
         held_out: name of the data set that students were measured on.
         method: how images were made and chosen.
         seed: of all choices.
-        epochs: of each student.
+        epochs: of each student, each as long as one of the rounds' students.
         device: where networks were trained and asked.
         planned: calls that were to be made.
         calls: images that the teacher was asked about, as the ledger has them: what an interruption lost in flight is
