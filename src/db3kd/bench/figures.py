@@ -5,6 +5,7 @@ The figures are measured in `search.py` and only gathered here. Distances are L2
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from db3kd.bench.speed import MemoryLayout
@@ -98,4 +99,9 @@ class SearchBench:
 
     def to_json(self) -> bytes:
         """Turn all figures into the bytes of a JSON file."""
-        return (json.dumps(dataclasses.asdict(self), indent=2, allow_nan=False) + "\n").encode()
+        return json_of(dataclasses.asdict(self))
+
+
+def json_of(figures: Mapping[str, object]) -> bytes:
+    """Turn the figures of a measurement into the bytes of its file; none of them may be NaN."""
+    return (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()

@@ -5,7 +5,6 @@ Every call to the teacher is counted by the ledger; the held-out decisions are b
 `db3kd bench zero-shot`.
 """
 
-import json
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ import torch
 from torch import nn
 
 from db3kd.bench.baselines import BaselineMethod, buy, student_name, teach
+from db3kd.bench.figures import json_of
 from db3kd.data import Dataset
 from db3kd.evaluation import evaluate, never_decided
 from db3kd.pipeline.asking import decide
@@ -90,7 +90,7 @@ class ZeroShot:
 
     def to_json(self) -> bytes:
         """Turn all figures into the bytes of a JSON file."""
-        return (json.dumps(asdict(self), indent=2, allow_nan=False) + "\n").encode()
+        return json_of(asdict(self))
 
 
 def measure_zero_shot(  # noqa: PLR0913  # what is measured stands in the call; the rest is keyword-only

@@ -154,6 +154,11 @@ def count_decided(run: Run) -> tuple[int, int] | None:
     return images, -(-images // int(header["images_per_shard"]))
 
 
+def has_held_out(run: Run) -> bool:
+    """Tell whether a run holds the teacher's classes of held-out images."""
+    return run.has("held-out.safetensors")
+
+
 def images_per_shard(image_shape: tuple[int, int, int], num_classes: int) -> int:
     """Choose how many images a shard has: enough rows for full calls, and few enough for the memory of any machine.
 

@@ -16,7 +16,7 @@ from db3kd.data import Dataset, from_arrays
 from db3kd.execution import Labelling
 from db3kd.models import weights
 from db3kd.pipeline.priming import mixtures_for
-from db3kd.pipeline.repeating import kept_repeats
+from db3kd.pipeline.repeating import kept_repeats, warnings_of
 from db3kd.pipeline.story import ENOUGH_FOR_PRIMERS, Budget, Distillation, Priming, Story, best_softening
 from db3kd.pipeline.telling import STUDENT, tell
 from db3kd.runs import Run
@@ -101,9 +101,8 @@ def distill(  # noqa: PLR0913  # the whole story in one call: its options are th
             device=device,
         )
         tell(opened, story)
-        repeats = kept_repeats(opened)
-        if repeats is not None and repeats.warning is not None:
-            _log.warning("%s", repeats.warning)
+        for warning in warnings_of(kept_repeats(opened)):
+            _log.warning("%s", warning)
         kept = opened.get(f"{STUDENT}.safetensors")
     assert kept is not None, "the student was just trained"
     return weights.from_bytes(kept, STUDENT)[0]

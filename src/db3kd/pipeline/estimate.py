@@ -14,7 +14,7 @@ from db3kd.data import Dataset
 from db3kd.execution import Labelling
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
-from db3kd.pipeline.asking import images_per_shard
+from db3kd.pipeline.asking import has_held_out, images_per_shard
 from db3kd.pipeline.exploring import EXPLORE, Exploring, count_rounds
 from db3kd.pipeline.labelling import TRANSFER
 from db3kd.pipeline.noising import NOISE, images_per_push
@@ -107,9 +107,7 @@ def estimate(run: Run, story: Story, *, made: int | None = None) -> tuple[StageE
     if story.priming is not None:
         mixed = mixtures_for(images, story.priming)
         stages.insert(-1, StageEstimate(PRIMER, mixed, 0 if bought or run.has(f"{PRIMER}.safetensors") else mixed))
-    if story.budget.repeats:
-        asked = min(story.budget.repeats, images)
-        stages.append(StageEstimate(REPEATS, asked, 0 if bought or kept_repeats(run) else asked))
+    stages += _repeats(run, story.budget, images, done=bought)
     return (*stages, *_held_out(run, story.held_out))
 
 
@@ -132,23 +130,24 @@ def estimate_exploring(
     """
     done = run.has(TRUST) or run.has(IMAGES)
     ahead = sum(exploring.rounds.sizes(exploring.queries)[count_rounds(run) :])
-    explore = StageEstimate(EXPLORE, exploring.queries, 0 if done else ahead)
-    return (explore, *_repeats(run, exploring, budget or Budget()), *_held_out(run, held_out))
+    stages = [StageEstimate(EXPLORE, exploring.queries, 0 if done else ahead)]
+    if budget is not None and budget.total is not None:
+        left = budget.total - min(exploring.queries, budget.stages.get(EXPLORE, exploring.queries))
+        # All of them or none.
+        again = _repeats(run, budget, exploring.queries, done=run.has(TRUST))
+        stages += [stage for stage in again if stage.most <= left]
+    return (*stages, *_held_out(run, held_out))
 
 
-def _repeats(run: Run, exploring: Exploring, budget: Budget) -> tuple[StageEstimate, ...]:
-    asked = min(budget.repeats, exploring.queries)
-    explored = min(exploring.queries, budget.stages.get(EXPLORE, exploring.queries))
-    left = 0 if budget.total is None else budget.total - explored
-    # All of them or none.
-    ahead = 0 if run.has(TRUST) or kept_repeats(run) else asked
-    return (StageEstimate(REPEATS, asked, ahead),) if 0 < asked <= left else ()
+def _repeats(run: Run, budget: Budget, images: int, *, done: bool) -> tuple[StageEstimate, ...]:
+    asked = min(budget.repeats, images)
+    return (StageEstimate(REPEATS, asked, 0 if done or kept_repeats(run) else asked),) if asked else ()
 
 
 def _held_out(run: Run, images: Dataset | None) -> tuple[StageEstimate, ...]:
     if images is None:
         return ()
-    ahead = 0 if run.has("held-out.safetensors") else len(images)
+    ahead = 0 if has_held_out(run) else len(images)
     return (StageEstimate("held-out", len(images), ahead, held_out=True),)
 
 

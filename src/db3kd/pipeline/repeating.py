@@ -13,7 +13,7 @@ from db3kd.data.dataset import draw
 from db3kd.errors import BudgetExhausted, TeacherError
 from db3kd.execution import Remembering
 from db3kd.oracle import Oracle
-from db3kd.pipeline.asking import identity_of
+from db3kd.pipeline.asking import as_seen, identity_of
 from db3kd.pipeline.story import Budget
 from db3kd.runs import Run
 from db3kd.teachers import Teacher
@@ -50,6 +50,18 @@ class Repeats:
         )
 
 
+def warnings_of(repeats: Repeats | None) -> tuple[str, ...]:
+    """Tell what a user has to know of what a run found.
+
+    Args:
+        repeats: what it found; None where it did not look.
+
+    Returns:
+        A sentence; none where no answer changed.
+    """
+    return () if repeats is None or repeats.warning is None else (repeats.warning,)
+
+
 def repeat(
     run: Run, teacher: Teacher, images: Dataset, decisions: Int[Tensor, " n"], *, budget: Budget
 ) -> Repeats | None:
@@ -75,7 +87,7 @@ def repeat(
     if kept is not None or not budget.repeats:
         return kept
     chosen = draw(images.ids, budget.repeats, seed=0)
-    some = images.subset(chosen)
+    some = as_seen(images.subset(chosen), teacher.spec)
     identity = identity_of(teacher, some.digest)
     # How many is no part of a run's identity: another number, after a kill, must not meet these answers.
     journal_name = f"{REPEATS}-{len(some)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from db3kd.ledger import Statement
-from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.asking import count_decided, has_held_out
 from db3kd.pipeline.ensembles import LAST, has_begun
 from db3kd.pipeline.exploring import EXPLORE, count_rounds
 from db3kd.pipeline.labelling import TRANSFER
@@ -108,7 +108,7 @@ def look(
     if told:
         stages.append(StageStatus("trust", "done" if run.has(TRUST) else "not begun"))
     if exploration is not None and exploration.held_out:
-        stages.append(StageStatus("held-out", "done" if run.has("held-out.safetensors") else "not begun"))
+        stages.append(StageStatus("held-out", "done" if has_held_out(run) else "not begun"))
     if asks:
         stages.append(StageStatus("report", "done" if run.has(REPORT) else "not begun"))
     left = {name: limit - statement.by_stage.get(name, 0) for name, limit in budget.stages.items()}

@@ -17,7 +17,7 @@ from db3kd.pipeline import reporting
 from db3kd.pipeline.asking import decide
 from db3kd.pipeline.labelling import TRANSFER, label
 from db3kd.pipeline.lessons import lesson_costs, lesson_names, lessons, own_label
-from db3kd.pipeline.repeating import kept_repeats
+from db3kd.pipeline.repeating import kept_repeats, warnings_of
 from db3kd.pipeline.story import Budget, Distillation, Progress, Story, silent
 from db3kd.pipeline.students import kept_network, last_losses, train
 from db3kd.pipeline.supplement import Supplement, check_supplement, supplement_for
@@ -244,7 +244,7 @@ def conclude(
         ),
         students=tuple(figures),
         queries=reporting.account_of(run.statement(), repeats),
-        notes=() if repeats is None or repeats.warning is None else (repeats.warning,),
+        notes=warnings_of(repeats),
         seconds=spent_seconds(run),
         class_names=transfer.images.class_names,
         synthesis=kept_figures(run),

@@ -11,14 +11,15 @@ from pydantic import JsonValue
 from torch import nn
 
 from db3kd import __version__
-from db3kd.data import Dataset, from_arrays
+from db3kd.data import Dataset
+from db3kd.data.dataset import numbered
 from db3kd.evaluation import mean_logits
 from db3kd.models import build, parameter_count
 from db3kd.pipeline import reporting
-from db3kd.pipeline.asking import as_seen, decide
+from db3kd.pipeline.asking import decide
 from db3kd.pipeline.exploring import Explored, Exploring, explore
 from db3kd.pipeline.imitating import Imitation, imitate
-from db3kd.pipeline.repeating import kept_repeats, repeat
+from db3kd.pipeline.repeating import kept_repeats, repeat, warnings_of
 from db3kd.pipeline.reporting import HeldOut
 from db3kd.pipeline.story import Budget, Progress, silent
 from db3kd.pipeline.students import last_losses
@@ -116,8 +117,9 @@ def learn_without_data(run: Run, story: DatalessStory, *, progress: Progress = s
         )
         # Without a total, the queries of the rounds are what may be spent.
         if story.budget.total is not None and not run.has(TRUST):
-            asked = as_seen(from_arrays(explored.answers.questions.pixels, name="made images"), story.teacher.spec)
-            repeat(run, story.teacher, asked, explored.answers.decisions, budget=story.budget)
+            pixels, decisions = explored.answers.questions.pixels, explored.answers.decisions
+            made = Dataset("made images", numbered("made images", len(pixels)), pixels, None, ())
+            repeat(run, story.teacher, made, decisions, budget=story.budget)
         student = imitate(run, STUDENT, explored, story.imitation, progress=progress)
         trust = write_trust(run, explored, student, device=story.exploring.device, progress=progress)
     return Learnt(explored, student, trust)
@@ -184,7 +186,7 @@ def conclude_without_data(run: Run, story: DatalessStory, learnt: Learnt, *, pro
         ),
         students=(student, *_ensemble(story, learnt.explored, held_out)),
         queries=reporting.account_of(run.statement(), repeats),
-        notes=() if repeats is None or repeats.warning is None else (repeats.warning,),
+        notes=warnings_of(repeats),
         seconds=spent_seconds(run),
         class_names=_class_names(story),
         exploration=exploration,

@@ -11,7 +11,7 @@ from db3kd.data import Dataset
 from db3kd.errors import RunError
 from db3kd.pipeline.asking import keep_decisions, record
 from db3kd.pipeline.labelling import TRANSFER
-from db3kd.pipeline.repeating import Repeats
+from db3kd.pipeline.repeating import Repeats, warnings_of
 from db3kd.plan import Sections, parse_sections
 from db3kd.plan.schema import BudgetSection, ImagesSection
 from db3kd.plan.synthesis import known_classes
@@ -98,8 +98,8 @@ def warn_of_changes(repeats: Repeats | None) -> None:
     Args:
         repeats: what it found; None where it did not look.
     """
-    if repeats is not None and repeats.warning is not None:
-        remark(f"warning: {repeats.warning}")
+    for warning in warnings_of(repeats):
+        remark(f"warning: {warning}")
 
 
 def keep_known_classes(run: Run, teacher: Teacher, section: ImagesSection, images: Dataset) -> None:

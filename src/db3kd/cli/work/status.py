@@ -7,7 +7,7 @@ from db3kd.cli.display import print_json
 from db3kd.cli.work.kept import existing, kept_sections
 from db3kd.cli.work.tables import print_table
 from db3kd.errors import RunError
-from db3kd.pipeline.asking import count_decided
+from db3kd.pipeline.asking import count_decided, has_held_out
 from db3kd.pipeline.dataless import SECTION, rounds_of
 from db3kd.pipeline.exploring import DatalessMethod
 from db3kd.pipeline.priming import PRIMER, mixtures_for, primer_recipe
@@ -84,7 +84,7 @@ def _rounds(run: Run, kept: Sections) -> Rounded | None:
     if alone is not None:
         method: DatalessMethod = "priors" if alone["method"] == "priors" else "active"
         sizes = rounds_of(method).sizes(int(str(alone["queries"])))
-        return Rounded(sizes, told=True, held_out=run.has("held-out.safetensors"))
+        return Rounded(sizes, told=True, held_out=has_held_out(run))
     section = kept.synthesize
     if section is None or section.method == "repulsion":
         return None
