@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# A process for each core, with one thread: faster than one process with two threads.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow test-all check format clean
 
@@ -18,14 +21,14 @@ demo: $(INSTALLED)  ## the main job on 5,000 real digits: teacher, students, one
 	$(BIN)/db3kd demo
 
 test: $(INSTALLED)  ## the tests, without those marked slow
-	$(BIN)/python -m pytest
+	$(TEST)
 
 # pytest exits with 5 where it finds no test.
 test-slow: $(INSTALLED)  ## only the tests marked slow
-	$(BIN)/python -m pytest -m slow --timeout=900 || [ $$? -eq 5 ]
+	$(TEST) -m slow --timeout=900 || [ $$? -eq 5 ]
 
 test-all: $(INSTALLED)  ## all tests, the slow ones too
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout=900
+	$(TEST) -m "slow or not slow" --timeout=900
 
 check: $(INSTALLED)  ## style, types, the direction of imports, docstrings
 	$(BIN)/ruff format --check .
@@ -40,7 +43,7 @@ format: $(INSTALLED)  ## put the code into its form and mend what ruff can mend
 
 clean:  ## remove .venv, caches and builds; runs/ holds what was bought and stays
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build tools are installed first and pinned like the rest, so that the build cannot fetch others.
 $(INSTALLED): pyproject.toml constraints.txt

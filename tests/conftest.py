@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 
 if "db3kd" in sys.modules:
     raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
-install_import_hook("db3kd", "beartype.beartype")
+install_import_hook(("db3kd", "benchmarks"), "beartype.beartype")
 
 
 def _is_loopback(host: str) -> bool:

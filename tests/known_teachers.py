@@ -216,3 +216,12 @@ class Failing:
         if self.calls == self.call:
             raise self.error()
         return self.teacher(images)
+
+
+def draw_images(teacher: Teacher, count: int, *, seed: int = 0) -> Float[Tensor, "n c h w"]:
+    """Images within the teacher's bounds and on its levels: uniform in a unit range, Gaussian in a wide one."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (count, *teacher.spec.input_shape)
+    if teacher.spec.bounds == (0.0, 1.0):
+        return teacher.spec.admit(torch.rand(shape, generator=generator))
+    return torch.randn(shape, generator=generator)

@@ -137,7 +137,7 @@ def measure(model: Path, shape: tuple[int, ...], classes: int, figures: Path) ->
         with running(programs, Path(folder), settings) as server:
             asked = ("--teacher", f"onnx:{model}", "--server", f"{server.url}/v2/models/teacher")
             told = ("--metrics", server.metrics, "--json", str(figures))
-            subprocess.run([sys.executable, "-m", "db3kd", "bench", "wire", *asked, *told], check=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.wire", *asked, *told], check=True)
 
 
 if __name__ == "__main__":

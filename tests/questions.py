@@ -7,24 +7,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
-from db3kd.boundary import ExemplarPool, Goals, GuidedOptions, Interrogation, Pairs, SignOptOptions, interrogate
-from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
+from db3kd.boundary import (
+    BoundaryDistance,
+    ExemplarPool,
+    Goals,
+    Guide,
+    GuidedDistance,
+    Interrogation,
+    Method,
+    MinimalBoundaryDistance,
+    Pairs,
+    SampleDistance,
+    interrogate,
+)
 from db3kd.ledger import Ledger
+from db3kd.names import SEARCHES, find
 from db3kd.oracle import Oracle, Usage
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
-from known_teachers import Counting
+from known_teachers import WIDE, Counting, HalfSpace, draw_images
+
+
+def named(name: str) -> Method:
+    """The search of a name, with its defaults."""
+    method = find(SEARCHES, name)()
+    assert isinstance(method, Method)
+    return method
+
 
 # Short rounds of Sign-OPT, so that a few hundred queries hold several of them.
-SHORT = MinimalBoundaryDistance(start=BoundaryDistance(exemplars=2), sign_opt=SignOptOptions(directions=40))
-METHODS: dict[str, Method] = {
-    "sd": SampleDistance(),
+SHORT = MinimalBoundaryDistance(start=BoundaryDistance(exemplars=2, tolerance=1e-2), directions=10)
+GUIDED = GuidedDistance(directions=8)
+# Every search that has a name, in short rounds where it has rounds, and some that show other sides of them.
+METHODS: dict[str, Method] = {name: named(name) for name in SEARCHES} | {
     "sd of 3": SampleDistance(exemplars=3),
-    "bd": BoundaryDistance(exemplars=4),
     "bd at random": BoundaryDistance(exemplars=4, order="random"),
     "mbd": SHORT,
-    "guided": GuidedDistance(options=GuidedOptions(directions=10)),
+    "guided": GUIDED,
 }
 
 
@@ -111,15 +132,6 @@ class Answer:
         return self.interrogation.crossings.points
 
 
-def draw_images(teacher: Teacher, count: int, *, seed: int = 0) -> Float[Tensor, "n c h w"]:
-    """Images within the teacher's bounds and on its levels: uniform in a unit range, Gaussian in a wide one."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (count, *teacher.spec.input_shape)
-    if teacher.spec.bounds == (0.0, 1.0):
-        return teacher.spec.admit(torch.rand(shape, generator=generator))
-    return torch.randn(shape, generator=generator)
-
-
 def question(teacher: Teacher, *, count: int = 6, exemplars: int = 60, seed: int = 0) -> Question:
     """Random images and a pool of others; their decisions are taken from the teacher at no charge."""
     images = draw_images(teacher, count, seed=seed)
@@ -128,12 +140,19 @@ def question(teacher: Teacher, *, count: int = 6, exemplars: int = 60, seed: int
     return Question(teacher, images, teacher(images), pool, others)
 
 
+def across_of(asked: Question) -> list[Float[Tensor, "p c h w"]]:
+    """The exemplars of another class than the image's, for each image."""
+    classes = asked.teacher(asked.exemplars)
+    return [asked.exemplars[classes != decision] for decision in asked.decisions]
+
+
 def ask(
     asked: Question,
     method: Method,
     pairs: Pairs | None = None,
     *,
     queries: int,
+    guide: Guide | None = None,
     snapshots: Sequence[int] = (),
     probes_per_turn: int = 1024,
 ) -> Answer:
@@ -145,7 +164,7 @@ def ask(
             oracle = Oracle(seen, account)
             interrogation = interrogate(
                 oracle,
-                method.search(pairs, asked.pool, seen.spec),
+                method.search(pairs, asked.pool, seen.spec, guide),
                 queries_per_pair=queries,
                 snapshots=snapshots,
                 probes_per_turn=probes_per_turn,
@@ -157,3 +176,22 @@ def measured(pairs: Pairs, points: Float[Tensor, "k c h w"]) -> Float[Tensor, " 
     """How far points are from their rows' images."""
     lengths: Tensor = torch.linalg.vector_norm((points - pairs.images[pairs.image_of]).flatten(1), dim=1)
     return lengths
+
+
+def linear(weights: Float[Tensor, "num_classes d"], bias: Float[Tensor, " num_classes"]) -> nn.Module:
+    """A network of these weights."""
+    layer = nn.Linear(weights.shape[1], weights.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(weights)
+        layer.bias.copy_(bias)
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def with_the_boundary_of(teacher: HalfSpace) -> nn.Module:
+    """A network with the teacher's own boundary."""
+    return linear(torch.stack([-teacher.normal, teacher.normal]), torch.tensor([1.0, -1.0]) * teacher.offset)
+
+
+def guide_of(*members: nn.Module, bounds: tuple[float, float] = WIDE) -> Guide:
+    """A guide in 64 dimensions, all of them."""
+    return Guide(members, torch.eye(64), bounds=bounds)

@@ -9,21 +9,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+import torch
 import uvicorn
 from starlette.applications import Starlette
 
 from db3kd.ledger import Ledger
-from db3kd.serving import Clients, Grant, Limits, make_application
+from db3kd.serving import Clients, Grant, RequestLimits, make_application
 from db3kd.serving.binding import configure
 from db3kd.teachers import Teacher
+from known_teachers import Counting, Sectors
+
+SHAPE = (1, 4, 4)
+IMAGES = torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(0))
+INFER = "/v2/models/teacher/infer"
 
 
 @contextmanager
 def served(
-    teacher: Teacher, grants: Mapping[str, Grant] | None = None, *, limits: Limits | None = None, port: int = 0
+    teacher: Teacher, grants: Mapping[str, Grant] | None = None, *, limits: RequestLimits | None = None, port: int = 0
 ) -> Iterator[str]:
     """Serve a teacher while the test goes on; yields the server's URL."""
-    limits = limits or Limits()
+    limits = limits or RequestLimits()
     with Ledger(None) as ledger:
         clients = Clients(ledger, grants or {}, burst=limits.rows)
         application = make_application(teacher, clients, limits=limits)
@@ -78,3 +85,29 @@ def call(
     content = b"".join(message.get("body", b"") for message in sent[1:])
     names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], names, content)
+
+
+def question(rows: int = 2, /, **changes: Any) -> dict[str, Any]:
+    """A request about the first images."""
+    data = IMAGES[:rows].flatten().tolist()
+    tensor = {"name": "images", "datatype": "FP32", "shape": [rows, *SHAPE], "data": data, **changes}
+    return {"id": "7", "inputs": [tensor]}
+
+
+class LocalServer:
+    """The application in this process, without a socket, with what its teacher saw."""
+
+    def __init__(self, grants: dict[str, Grant] | None = None, **limits: Any) -> None:
+        self.seen = Counting(Sectors(SHAPE))
+        self.ledger = Ledger(None)
+        asked = RequestLimits(rows=8, **limits)
+        clients = Clients(self.ledger, grants or {}, burst=asked.rows)
+        self.application = make_application(self.seen, clients, limits=asked)
+
+    def get(self, path: str) -> Answer:
+        return call(self.application, "GET", path)
+
+    def ask(self, asked: object, token: str = "", **headers: str) -> Answer:
+        sent = {"Authorization": f"Bearer {token}", **headers} if token else headers
+        content = asked if isinstance(asked, bytes) else orjson.dumps(asked)
+        return call(self.application, "POST", INFER, content, sent)

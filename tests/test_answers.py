@@ -1,84 +1,103 @@
-"""An answer is paid once, whoever asks again."""
+"""Answers grow and never change; candidates keep their names and their values, whatever they are put together with."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import torch
 
-from command_line import Caller
-from db3kd.answers import Answers
-from db3kd.errors import ArtifactError, RunMismatch, TeacherError
-from db3kd.execution.recalling import Recalling
-from db3kd.ledger import Ledger
-from db3kd.oracle import Oracle
-from db3kd.teachers.recorded import RecordedTeacher, describe
-from known_teachers import Counting, Failing, Sectors
-from logged_teacher import rows_seen, write_images
+from db3kd.answers import Answers, Candidates, family_of, is_fresh, no_answers, together
+from db3kd.data import Dataset
+from db3kd.errors import InputError
 
 SHAPE = (1, 4, 4)
-IMAGES = torch.rand(300, *SHAPE, generator=torch.Generator().manual_seed(0))
-_TEACHER = ("--teacher", "python:logged_teacher:decide?input_shape=1,16,16&num_classes=4&max_batch=64")
 
 
-def test_what_was_asked_is_not_asked_again_and_a_question_that_comes_twice_is_asked_once(tmp_path: Path) -> None:
-    known, seen = Sectors(SHAPE), Counting(Sectors(SHAPE))
-    twice = torch.cat([IMAGES, IMAGES[:50]])
-    with Ledger(None) as ledger, ledger.account("label") as account:
-        with Answers(tmp_path / "a", describe(known.spec)) as answers:
-            assert torch.equal(Recalling(Oracle(seen, account), answers)(twice), known(twice))
-            assert len(answers) == 300
-        with Answers(tmp_path / "a", describe(known.spec)) as answers:
-            assert torch.equal(Recalling(Oracle(seen, account), answers)(IMAGES.flip(0)), known(IMAGES.flip(0)))
-        assert seen.rows == account.spent == 300
-    replayed = RecordedTeacher(tmp_path / "a")
-    assert replayed.spec == known.spec
-    assert torch.equal(replayed(IMAGES[:64]), known(IMAGES[:64]))
-    with pytest.raises(TeacherError, match="1 of 2 questions"):
-        replayed(torch.cat([IMAGES[:1], torch.zeros(1, *SHAPE)]))
+def _answers(count: int = 6, *, name: str = "a", labels: bool = True) -> Answers:
+    pixels = torch.randint(0, 256, (count, *SHAPE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    ids = tuple(f"{name}/{row}" for row in range(count))
+    images = Dataset(name, ids, pixels, torch.arange(count) % 3 if labels else None, ())
+    origins = tuple(("shapes", "recombined/shapes", "images")[row % 3] for row in range(count))
+    return Answers(images, torch.arange(count) % 4, origins, 3, torch.arange(count) == 2)
 
 
-def test_what_came_before_a_failure_is_kept(tmp_path: Path) -> None:
-    failing = Failing(Sectors(SHAPE), 3, lambda: TeacherError("gone"))
-    with Ledger(None) as ledger, ledger.account("label") as account:
-        with Answers(tmp_path / "a", describe(failing.spec)) as answers:
-            recalling = Recalling(Oracle(failing, account), answers)
-            with pytest.raises(TeacherError, match="gone"):
-                recalling(IMAGES)
-            assert len(answers) == 256
-            recalling(IMAGES)
-        assert account.spent == 300 + 44
+def test_only_decided_answers_that_are_not_set_aside_are_learned() -> None:
+    answers = _answers()
+    assert answers.decisions.tolist() == [0, 1, 2, 3, 0, 1]
+    assert answers.decided.tolist() == [True, True, True, False, True, True]
+    assert answers.learned().tolist() == [0, 1, 4, 5]
+    assert answers.histogram().tolist() == [2, 2, 1]
 
 
-def test_answers_of_another_teacher_are_refused(tmp_path: Path) -> None:
-    with Answers(tmp_path / "a", describe(Sectors(SHAPE).spec)) as answers:
-        with pytest.raises(RunMismatch, match="sectors:3"):
-            Answers(tmp_path / "a", describe(Sectors(SHAPE, classes=3).spec))
-        with Answers(tmp_path / "b", describe(Sectors(SHAPE, classes=3).spec)), pytest.raises(RunMismatch):
-            answers.take_over(tmp_path / "b")
-        with pytest.raises(ArtifactError, match="no recorded answers"):
-            answers.take_over(tmp_path / "c")
-    (tmp_path / "d").write_text("no database at all, but long enough to be read as one" * 30)
-    with pytest.raises(ArtifactError, match="damaged"):
-        Answers(tmp_path / "d")
+def test_origins_and_families_are_numbers() -> None:
+    answers = _answers()
+    assert answers.coded.names == ("shapes", "recombined/shapes", "images")
+    assert answers.coded.codes.tolist() == [0, 1, 2, 0, 1, 2]
+    assert answers.families.names == ("shapes", "images")
+    assert answers.families.codes.tolist() == [0, 0, 1, 0, 0, 1]
+    assert no_answers(SHAPE, 3).families.names == ()
 
 
-def test_a_recorded_run_replays_without_its_teacher_and_helps_a_later_one(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOGGED_ROWS", str(tmp_path / "log"))
-    call, images = Caller(capsys), write_images(tmp_path / "tiny.npz")
-    label = ("label", "--images", images, "--exemplars", 3, "--json")
-    paid = call(*label, *_TEACHER, "--method", "bd", "--run", tmp_path / "a", "--record").figures["queries"]["total"]
-    assert paid == rows_seen(tmp_path / "log")
-    replayed = call(*label, "--teacher", f"recorded:{tmp_path / 'a'}", "--method", "bd", "--run", tmp_path / "b")
-    assert rows_seen(tmp_path / "log") == paid
-    assert replayed.figures["queries"]["total"] >= paid
-    for name in ("transfer.safetensors", "decisions.safetensors"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
-    wider = call(
-        *label, *_TEACHER, "--method", "bd", "--exemplars", 4, "--run", tmp_path / "c", "--answers", tmp_path / "a"
+def test_joined_answers_keep_their_places() -> None:
+    first, second = _answers(), _answers(name="b")
+    both = first.joined(second)
+    assert len(both) == 12
+    assert torch.equal(both.images.pixels[:6], first.images.pixels)
+    assert both.images.ids == (*first.images.ids, *second.images.ids)
+    assert both.origins[6:] == second.origins
+    assert both.aside.nonzero()[:, 0].tolist() == [2, 8]
+    assert no_answers(SHAPE, 3).joined(first) is first
+    assert first.joined(no_answers(SHAPE, 3)) is first
+    # They did not change.
+    assert len(first) == 6
+
+
+def test_some_answers_are_taken_in_the_order_of_the_rows() -> None:
+    some = _answers().take(torch.tensor([4, 2]))
+    assert some.images.ids == ("a/4", "a/2")
+    assert some.decisions.tolist() == [0, 2]
+    assert some.origins == ("recombined/shapes", "images")
+    assert some.aside.tolist() == [False, True]
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    answers = _answers()
+    with pytest.raises(InputError, match="6 images need as many decisions"):
+        replace(answers, origins=answers.origins[:5])
+    with pytest.raises(InputError, match="from 0 to 2, or 3 where the teacher abstained, got 0 to 4"):
+        replace(answers, decisions=answers.decisions.clone().fill_(4).index_fill_(0, torch.tensor([0]), 0))
+
+
+def test_a_child_has_the_family_of_its_first_parent_and_is_not_fresh() -> None:
+    assert [family_of(origin) for origin in ("strokes", "pushed/strokes", "mixture")] == [
+        "strokes",
+        "strokes",
+        "mixture",
+    ]
+    assert [is_fresh(origin) for origin in ("strokes", "images", "pushed/strokes", "mixture")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_candidates_are_taken_with_all_that_is_known_of_them() -> None:
+    some = Candidates(torch.zeros(3, *SHAPE), ("a", "b", "c"), ("x", "y", "z"), torch.arange(3)).take(
+        torch.tensor([2, 0])
     )
-    assert "answers of earlier runs" in wider.err
-    # Of three of its four exemplars, and of all decisions, the answers were there.
-    assert 0 < rows_seen(tmp_path / "log") - paid < paid / 2
-    assert wider.figures["queries"]["total"] == rows_seen(tmp_path / "log") - paid
+    assert (some.origins, some.ids) == (("c", "a"), ("z", "x"))
+    assert some.labels is not None
+    assert some.labels.tolist() == [2, 0]
+
+
+def test_candidates_together_keep_their_values_names_and_labels() -> None:
+    bytes_ = Candidates(torch.full((2, *SHAPE), 255, dtype=torch.uint8), ("dead leaves", "dead leaves"))
+    floats = Candidates(torch.full((1, *SHAPE), 0.5), ("images",), ("mine/7",), torch.tensor([4]))
+    both = together([bytes_, floats])
+    assert both.images()[:, 0, 0, 0].tolist() == [1.0, 1.0, 0.5]
+    assert both.ids == ("", "", "mine/7")
+    assert both.labels is None
+    assert both.named(40) == ("dead-leaves/0000040", "dead-leaves/0000041", "mine/7")
+    assert together([bytes_, bytes_]).pixels.dtype == torch.uint8
+    assert together([bytes_, bytes_]).ids == ()
+    assert together([floats, floats]).labels is not None

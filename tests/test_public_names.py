@@ -8,7 +8,19 @@ import pytest
 
 import db3kd
 
-PUBLIC_NAMES = ["__version__", "distill", "distill_without_data"]
+PUBLIC_NAMES = [
+    "Result",
+    "__version__",
+    "acquisition",
+    "boundary",
+    "data",
+    "distill",
+    "models",
+    "pools",
+    "softening",
+    "teachers",
+    "training",
+]
 
 
 def _run(code: str) -> str:

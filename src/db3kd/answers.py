@@ -1,158 +1,203 @@
-"""Answers that were paid once, kept by question, so that nobody pays for them again.
+"""What was bought: images with the teacher's decisions, and where each image came from.
 
-A file of SQLite in a run directory. It holds digests of images and classes, no image. `db3kd.execution` writes it and
-looks into it before an oracle is asked; a recorded teacher replays it.
+The one type for images with decisions. Pools offer `Candidates`; asked about, they become `Answers`. Files are the
+keeper's business, distances those of `db3kd.boundary`.
 """
 
-import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import final
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
-from db3kd.errors import ArtifactError, RunMismatch, StorageError
+import torch
 
-_VERSION = 1
-_AT_ONCE = 500
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS teacher (about TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS answers (question BLOB PRIMARY KEY, class INTEGER NOT NULL) WITHOUT ROWID;
-"""
+from db3kd.data import Dataset
+from db3kd.errors import InputError
+from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
+
+_LEVELS = 255.0
+MIXTURE = "mixture"
 
 
-@final
-class Answers:
-    """The answers of one teacher, by the digest of what it was asked.
+def family_of(origin: str) -> str:
+    """Give the family of an image or, for a child, that of the first image that it was made of."""
+    return origin.rpartition("/")[2]
+
+
+def as_bytes(images: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
+    """Bring images in [0, 1] to the nearest of 8-bit steps."""
+    return (images * _LEVELS).round().to(torch.uint8)
+
+
+def is_fresh(origin: str) -> bool:
+    """Tell whether an image is no child of another one."""
+    return "/" not in origin and origin != MIXTURE
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Images that nobody has asked about yet, as a pool offers them.
 
     Args:
-        path: the file, made where there is none.
-        about: tells the teacher; its entry "fingerprint" decides whether answers are its own. None to take what the
-            file says.
-
-    Raises:
-        RunMismatch: the file holds the answers of another teacher.
-        ArtifactError: the file is none of these, or is damaged, or missing where `about` is None.
-        StorageError: the file cannot be written.
+        pixels: 0 to 255 where 8-bit, else in [0, 1].
+        origins: the family or source of each, for a child how it was made before it, as in "recombined/strokes".
+        ids: a name for each, "" for those that get one when they are asked about; or none at all.
+        labels: true labels, where the pool knows them.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, object] | None = None) -> None:
-        self._path = path
-        if about is None and not path.is_file():
-            raise ArtifactError(f"there are no recorded answers in {path}; nothing was asked: record them first")
-        self._connection = sqlite3.connect(path, timeout=60.0)
-        try:
-            with self._explained():
-                self.about: dict[str, object] = self._open(about)
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def find(self, questions: Sequence[bytes]) -> dict[bytes, int]:
-        """Look answers up.
-
-        Args:
-            questions: digests.
-
-        Returns:
-            The classes of those that are known.
-
-        Cost: no query.
-        """
-        found: dict[bytes, int] = {}
-        with self._explained():
-            for start in range(0, len(questions), _AT_ONCE):
-                part = questions[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                found.update(
-                    self._connection.execute(f"SELECT question, class FROM answers WHERE question IN ({marks})", part)
-                )
-        return found
-
-    def keep(self, answers: Mapping[bytes, int]) -> None:
-        """Add answers; a kill of this process does not lose them any more.
-
-        Args:
-            answers: classes by digest; one that is there already stays as it was.
-
-        Raises:
-            StorageError: the file cannot be written.
-        """
-        with self._explained(), self._connection:
-            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", answers.items())
-
-    def take_over(self, other: Path) -> int:
-        """Take over the answers that another run has paid.
-
-        Args:
-            other: its file.
-
-        Returns:
-            How many were new.
-
-        Raises:
-            RunMismatch: they are of another teacher.
-            ArtifactError: there are none.
-        """
-        before = len(self)
-        with Answers(other) as theirs:
-            self._check(theirs.about, other)
-            with self._explained(), self._connection:
-                rows = theirs._connection.execute("SELECT question, class FROM answers")
-                self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", rows)
-        return len(self) - before
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
+    origins: tuple[str, ...] = field(repr=False)
+    ids: tuple[str, ...] = field(default=(), repr=False)
+    labels: Int[Tensor, " n"] | None = None
 
     def __len__(self) -> int:
-        return int(self._connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0])
+        return len(self.pixels)
 
-    def __enter__(self) -> "Answers":
-        return self
+    def images(self) -> Float[Tensor, "n c h w"]:
+        """Give them in [0, 1], as an oracle takes them."""
+        return self.pixels.to(torch.float32).div_(_LEVELS) if self.pixels.dtype == torch.uint8 else self.pixels
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
+    def take(self, rows: Int[Tensor, " b"]) -> "Candidates":
+        """Keep some, in the order of the rows."""
+        places = rows.tolist()
+        return Candidates(
+            self.pixels[rows],
+            tuple(self.origins[place] for place in places),
+            tuple(self.ids[place] for place in places) if self.ids else (),
+            None if self.labels is None else self.labels[rows],
+        )
 
-    def _open(self, about: Mapping[str, object] | None) -> dict[str, object]:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise ArtifactError(f"{self._path} is of format version {version}, and this db3kd reads {_VERSION}")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
-        self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-        kept = self._connection.execute("SELECT about FROM teacher").fetchone()
-        if kept is None:
-            if about is None:
-                raise ArtifactError(f"{self._path} holds no teacher's answers; nothing was asked: record them first")
-            with self._connection:
-                self._connection.execute("INSERT INTO teacher VALUES (?)", (json.dumps(dict(about)),))
-            return dict(about)
-        self.about = json.loads(kept[0])
-        if about is not None:
-            self._check(about, self._path)
-        return self.about
+    def named(self, first: int) -> tuple[str, ...]:
+        """Give all ids; an image without one is called by its origin and number, counted from `first`."""
+        own = self.ids or ("",) * len(self)
+        numbered = enumerate(zip(own, self.origins, strict=True), start=first)
+        return tuple(name or f"{origin.replace(' ', '-')}/{number:07}" for number, (name, origin) in numbered)
 
-    def _check(self, other: Mapping[str, object], path: Path) -> None:
-        ours, theirs = self.about.get("fingerprint"), other.get("fingerprint")
-        if ours != theirs:
-            raise RunMismatch(
-                f"{path} is about the teacher with fingerprint {theirs!r}, and {self._path} holds answers of {ours!r}; "
-                "nothing was asked: name the run of the same teacher"
+
+def together(parts: Sequence[Candidates]) -> Candidates:
+    """Put several sets of candidates into one; labels stay where all sets have some."""
+    alike = len({part.pixels.dtype for part in parts}) == 1
+    known = [part.labels for part in parts if part.labels is not None]
+    ids = tuple(name for part in parts for name in part.ids or ("",) * len(part))
+    return Candidates(
+        torch.cat([part.pixels if alike else part.images() for part in parts]),
+        tuple(origin for part in parts for origin in part.origins),
+        ids if any(part.ids for part in parts) else (),
+        torch.cat(known) if len(known) == len(parts) else None,
+    )
+
+
+class Coded(NamedTuple):
+    """The different origins, and a position among them for each image."""
+
+    names: tuple[str, ...]
+    codes: Int[Tensor, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Images with what the teacher decided; it grows by `joined` and never changes.
+
+    Args:
+        images: the n images with their ids and, where they are known, true labels.
+        decisions: the teacher's class of each; `num_classes` where it abstained.
+        origins: where each image came from, as in `Candidates`.
+        num_classes: number of classes that the teacher knows.
+        aside: the answers that no training sees, so that they can tell how far a student is to be trusted.
+    """
+
+    images: Dataset
+    decisions: Int[Tensor, " n"]
+    origins: tuple[str, ...] = field(repr=False)
+    num_classes: int
+    aside: Bool[Tensor, " n"]
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.images), len(self.decisions), len(self.origins), len(self.aside)}
+        if len(sizes) > 1:
+            raise InputError(
+                f"{len(self.images):,} images need as many decisions, origins and marks, got {len(self.decisions):,}, "
+                f"{len(self.origins):,} and {len(self.aside):,}; nothing was kept: give one of each for every image"
+            )
+        if len(self) and not 0 <= int(self.decisions.min()) <= int(self.decisions.max()) <= self.num_classes:
+            raise InputError(
+                f"decisions must be from 0 to {self.num_classes - 1}, or {self.num_classes} where the teacher "
+                f"abstained, got {int(self.decisions.min())} to {int(self.decisions.max())}; nothing was kept: give "
+                "the teacher's real number of classes"
             )
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                f"the answers in {self._path} could not be read or written: {error}; what was kept before is whole: "
-                "see to the disk and run again to go on"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise ArtifactError(
-                f"{self._path} is damaged or no file of answers ({error}); nothing was asked: put the right file back, "
-                "or delete it: its answers are then paid again"
-            ) from error
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    @cached_property
+    def coded(self) -> Coded:
+        """The origins as numbers."""
+        return _code(self.origins)
+
+    @cached_property
+    def families(self) -> Coded:
+        """The families as numbers: where an image came from, or the first one that it was made of."""
+        names, places = _code([family_of(origin) for origin in self.coded.names])
+        return Coded(names, places[self.coded.codes])
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 over images, decisions and marks, in hexadecimal."""
+        digest = hashlib.sha256(self.images.digest.encode())
+        digest.update(self.decisions.to(torch.int64).numpy().tobytes() + self.aside.numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def decided(self) -> Bool[Tensor, " n"]:
+        """Where the teacher gave a class."""
+        return self.decisions < self.num_classes
+
+    def learned(self) -> Int[Tensor, " m"]:
+        """Give the rows that a training may see: decided, and not set aside."""
+        return (self.decided & ~self.aside).nonzero()[:, 0]
+
+    def histogram(self) -> Int[Tensor, " num_classes"]:
+        """Count the answers of each class."""
+        return torch.bincount(self.decisions, minlength=self.num_classes)[: self.num_classes]
+
+    def take(self, rows: Int[Tensor, " b"]) -> "Answers":
+        """Keep some, in the order of the rows."""
+        origins = tuple(self.origins[row] for row in rows.tolist())
+        return Answers(self.images.subset(rows), self.decisions[rows], origins, self.num_classes, self.aside[rows])
+
+    def children(self, way: str, rows: Int[Tensor, " b"]) -> tuple[str, ...]:
+        """Give the origins of children of these images, made in some way."""
+        names, codes = self.families
+        return tuple(f"{way}/{names[code]}" for code in codes[rows].tolist())
+
+    def joined(self, other: "Answers") -> "Answers":
+        """Add answers after these, so that no row changes its place; true labels stay where both have some."""
+        if not len(self):
+            return other
+        if not len(other):
+            return self
+        return Answers(
+            self.images.joined(other.images),
+            torch.cat([self.decisions, other.decisions]),
+            (*self.origins, *other.origins),
+            self.num_classes,
+            torch.cat([self.aside, other.aside]),
+        )
+
+
+def no_answers(
+    image_shape: tuple[int, int, int], num_classes: int, *, name: str = "images", class_names: tuple[str, ...] = ()
+) -> Answers:
+    """Give the answers of a run that has not begun."""
+    # Those of the images may be names of other classes than the teacher's.
+    named = class_names if len(class_names) == num_classes else ()
+    empty = Dataset(name, (), torch.zeros(0, *image_shape, dtype=torch.uint8), None, named)
+    none = torch.zeros(0, dtype=torch.int64)
+    return Answers(empty, none, (), num_classes, none.bool())
+
+
+def _code(origins: Sequence[str]) -> Coded:
+    names = tuple(dict.fromkeys(origins))
+    places = {name: place for place, name in enumerate(names)}
+    return Coded(names, torch.tensor([places[origin] for origin in origins], dtype=torch.int64))

@@ -1,19 +1,12 @@
 """Everything that can go wrong, drawn as a tree.
 
     Db3kdError
-    ├── InputError              what was asked for cannot be done as asked
-    │   ├── PlanError           a plan or an option says something impossible
-    │   ├── DataError           a data file is missing, truncated, swapped or of another format
-    │   ├── ImageError          images of a wrong shape, out of bounds or not a number
-    │   └── RunError            the run directory does not fit what was asked for
-    │       ├── RunMismatch     another plan or another teacher made this run
-    │       └── ArtifactError   a file of the run was edited, truncated or is of another format
-    ├── StorageError            the disk is full or the folder cannot be written
-    ├── BudgetExhausted         the next query would cost more than was allowed
-    └── TeacherError            the teacher failed for good
-        ├── MaybeServed         no answer came, and the teacher may have served the rows
-        ├── NotServed           no answer came, and the teacher surely did not serve the rows
-        └── InvalidDecision     the answer is no class, or not one per row
+    ├── InputError
+    │   ├── PlanError, DataError, ImageError
+    │   └── RunError: RunMismatch, ArtifactError
+    ├── StorageError
+    ├── BudgetExhausted
+    └── TeacherError: MaybeServed, NotServed, InvalidDecision
 
 Each message says what was expected, what came, what was done about it and how to go on.
 """
@@ -56,14 +49,7 @@ class StorageError(Db3kdError):
 
 
 class BudgetExhausted(Db3kdError):
-    """The next query would cost more than was allowed; it was not sent.
-
-    Args:
-        stage: the stage that wanted to spend.
-        wanted: rows that it wanted to send.
-        spent: rows charged so far against the limit that was hit.
-        limit: that limit, in rows.
-    """
+    """The next query would cost more than was allowed; it was not sent. All numbers are of rows."""
 
     def __init__(self, stage: str, wanted: int, spent: int, limit: int) -> None:
         self.stage, self.wanted, self.spent, self.limit = stage, wanted, spent, limit
@@ -86,7 +72,7 @@ class NotServed(TeacherError):
 
     Args:
         message: what happened.
-        retry_after: seconds after which the teacher wants to be asked again, or None where it did not say.
+        retry_after: seconds after which the teacher wants to be asked again, where it said so.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:

@@ -1,8 +1,8 @@
 """The only caller of a teacher: it checks, splits into batches, charges, and then sends.
 
 A query is charged before it is sent, so a budget error never follows a sent query. What may have been served and has to
-be asked again is charged again. Searches and stages ask here; who pays is the account's business. This is the one
-place that retries, waits and keeps several calls in flight: adapters say what became of a call and no more.
+be asked again is charged again. This is the one place that retries, waits and keeps several calls in flight: adapters
+say what became of a call and no more.
 """
 
 import logging
@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Shaped
@@ -29,14 +29,7 @@ _LONGEST_PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Usage:
-    """What an oracle has done.
-
-    Args:
-        rows: rows that were answered.
-        calls: calls to the teacher that were answered.
-        seconds: time spent in the teacher; calls in flight at once count each.
-        repeated: rows that were charged again because a lost call may have been served.
-    """
+    """What was answered, the seconds in the teacher, and the rows that were charged again."""
 
     rows: int = 0
     calls: int = 0
@@ -53,7 +46,7 @@ class Oracle:
         attempts: how often a batch is sent at most when its answers do not come; what surely was not served is sent
             again beyond that, as long as the patience of `TeacherSpec.service` lasts.
         pause: seconds before the second attempt, doubled before each further one up to ten, less up to a half at random
-            so that clients that failed together do not come back together; where the teacher says when, that long.
+            so that clients do not come back together; where the teacher says when, that long.
     """
 
     def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1) -> None:
@@ -68,7 +61,7 @@ class Oracle:
         """Get the teacher's decisions.
 
         Args:
-            images: n images within the teacher's bounds, in input units.
+            images: within the teacher's bounds, in input units.
 
         Returns:
             A class from 0 to num_classes - 1 for each image, on the images' device; num_classes where a teacher that
@@ -76,8 +69,7 @@ class Oracle:
 
         Raises:
             ImageError: a wrong shape or type, a value out of bounds or not a number; nothing was charged.
-            BudgetExhausted: the account does not allow the next batch; the batches before it are charged and lost
-                unless what asks remembers them.
+            BudgetExhausted: the account does not allow the next batch; what was answered before is lost here.
             InvalidDecision: the answer is not one class per image.
             TeacherError: the answers did not come.
 
@@ -89,22 +81,10 @@ class Oracle:
         return torch.cat(list(self.answers(images))).to(images.device)
 
     def answers(self, images: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
-        """Get the teacher's decisions batch by batch, so that each can be kept before the next one fails.
+        """Get the decisions of at least one image batch by batch, so that each can be saved before the next one fails.
 
-        Args:
-            images: as above, at least one.
-
-        Yields:
-            The classes of the next `spec.max_batch` images, in order, on the CPU; while they are waited for, as many
-            calls as the service takes are in flight.
-
-        Raises:
-            ImageError: as above.
-            BudgetExhausted: as above, after all that was charged is answered and given.
-            InvalidDecision: as above.
-            TeacherError: as above; calls that were in flight beside the one that failed are charged and lost.
-
-        Cost: one query an image, charged batch by batch before it is sent.
+        As many calls as the service takes are in flight at once. Errors and costs are those of a call: BudgetExhausted
+        comes after all that was charged is answered, and calls in flight with one that fails are charged and lost.
         """
         self._check(images)
         batches = images.split(self.spec.max_batch)
@@ -150,12 +130,12 @@ class Oracle:
             )
         if not len(images):
             return
-        low, high = (float(extreme) for extreme in torch.aminmax(images))
+        (least, most), (low, high) = self.spec.bounds, (float(extreme) for extreme in torch.aminmax(images))
         # A comparison with NaN is false, so this refuses it too.
-        if not (low >= self.spec.bounds[0] and high <= self.spec.bounds[1]):
+        if not (low >= least and high <= most):
             raise ImageError(
-                f"expected pixels from {self.spec.bounds[0]} to {self.spec.bounds[1]}, got values from {low} to "
-                f"{high}; nothing was sent or charged: scale the images into the teacher's bounds"
+                f"expected pixels from {least} to {most}, got values from {low} to {high}; nothing was sent or "
+                "charged: scale the images into the teacher's bounds"
             )
 
     def _ask(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Int[Tensor, " b"]:
@@ -171,7 +151,8 @@ class Oracle:
                 again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
                 # After the wait and before the next attempt, which is a query of its own.
-                self._charge_again(len(batch))
+                self._account.charge(len(batch))
+                self._count(repeated=len(batch))
             except NotServed as failure:
                 refused += 1
                 longer = failure.retry_after or 0.0
@@ -179,7 +160,7 @@ class Oracle:
                 again = soon or self._is_patient(began, longer)
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
             else:
-                self._count(len(batch), time.perf_counter() - started)
+                self._count(rows=len(batch), calls=1, seconds=time.perf_counter() - started)
                 return self._checked(decisions, len(batch))
 
     def _is_patient(self, began: float, longer: float) -> bool:
@@ -196,7 +177,7 @@ class Oracle:
                 "what was bought before is kept: see to the teacher and run again to go on"
             ) from failure
         _log.warning("attempt %d failed, and another one follows: %s", attempt, failure)
-        # Who says when to come again is not given longer and longer pauses beside.
+        # A teacher that says when to come again is not made to wait longer and longer.
         doubled = 0 if asked is not None else attempt - 1
         pause = min(self._pause * 2.0**doubled, _LONGEST_PAUSE) * self._jitter.uniform(0.5, 1.0)
         stop.wait(max(pause, asked or 0.0))
@@ -224,15 +205,10 @@ class Oracle:
                 "bought before is kept: mend it and run again to go on"
             ) from error
 
-    def _charge_again(self, rows: int) -> None:
-        self._account.charge(rows)
-        with self._lock:
-            self.usage = replace(self.usage, repeated=self.usage.repeated + rows)
-
-    def _count(self, rows: int, seconds: float) -> None:
+    def _count(self, *, rows: int = 0, calls: int = 0, seconds: float = 0.0, repeated: int = 0) -> None:
         with self._lock:
             done = self.usage
-            self.usage = replace(done, rows=done.rows + rows, calls=done.calls + 1, seconds=done.seconds + seconds)
+            self.usage = Usage(done.rows + rows, done.calls + calls, done.seconds + seconds, done.repeated + repeated)
 
     def _checked(self, decisions: Shaped[Tensor, "..."], rows: int) -> Int[Tensor, " b"]:
         if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():

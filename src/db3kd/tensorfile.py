@@ -1,32 +1,23 @@
 """Named tensors with a header, as the bytes of a safetensors file; the same content gives the same bytes.
 
-What the names mean is the caller's business: weights, transfer sets, shards, training states. Files are written by
+What the names mean is the caller's business: weights, answers, distances, training states. Files are written by
 `db3kd.runs`.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
 from db3kd.errors import ArtifactError
-from db3kd.tensors import Tensor
+from db3kd.tensors import Tensor, UInt8
 
 
 def pack(tensors: Mapping[str, Tensor], header: Mapping[str, str], *, kind: str) -> bytes:
-    """Turn tensors into bytes.
-
-    Args:
-        tensors: on any device, in any memory layout.
-        header: what a reader should know of them.
-        kind: what the file is and in which format version, such as "db3kd-weights-1".
-
-    Returns:
-        A safetensors file; kind and digest are added to its header.
-    """
+    """Turn tensors on any device into a safetensors file; kind (such as "db3kd-weights-1") and digest are added."""
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     contents, values = _split(safetensors.torch.save(plain))
     # The library writes a header of several entries in an order that changes from process to process.
@@ -38,19 +29,10 @@ def pack(tensors: Mapping[str, Tensor], header: Mapping[str, str], *, kind: str)
 
 
 def unpack(data: bytes, *, kind: str, origin: str, way_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read what `pack` wrote.
+    """Read tensors and header of what `pack` wrote.
 
-    Args:
-        data: the bytes.
-        kind: what they must be.
-        origin: the name of the file, for the error.
-        way_out: what the user can do when it cannot be read, for the error.
-
-    Returns:
-        The tensors on the CPU, and the header without the digest.
-
-    Raises:
-        ArtifactError: truncated, edited, of another kind or version.
+    Raises an ArtifactError where the bytes are truncated, edited or of another kind; it names the file (`origin`) and
+    what the user can do (`way_out`).
     """
     try:
         tensors = safetensors.torch.load(data)
@@ -82,3 +64,14 @@ def _split(data: bytes) -> tuple[dict[str, dict[str, str]], bytes]:
 def _digest(header: Mapping[str, str], contents: Mapping[str, object], values: bytes) -> str:
     names = json.dumps([header, contents], sort_keys=True).encode()
     return hashlib.sha256(hashlib.sha256(names).digest() + hashlib.sha256(values).digest()).hexdigest()
+
+
+def text_of(lines: Sequence[str]) -> UInt8[Tensor, " bytes"]:
+    """Turn many short texts, none with a line break, into a tensor: a header would be too small for them."""
+    joined = "\n".join(lines).encode()
+    return torch.frombuffer(bytearray(joined), dtype=torch.uint8) if joined else torch.zeros(0, dtype=torch.uint8)
+
+
+def lines_of(text: UInt8[Tensor, " bytes"]) -> tuple[str, ...]:
+    """Read what `text_of` wrote."""
+    return tuple(text.numpy().tobytes().decode().split("\n")) if len(text) else ()

@@ -9,8 +9,6 @@ import torch
 from command_line import Caller
 from logged_teacher import write_images
 
-TEACHER = ("--teacher", "python:logged_teacher:decide", "--input-shape", "1,16,16", "--num-classes", "4")
-
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
@@ -39,12 +37,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def bd(images: str, log: Path) -> tuple[str, ...]:
-    """`label` with the boundary distance on a few images; --run is to be added."""
-    return ("label", *TEACHER, "--max-batch", "64", "--images", images, "--method", "bd", "--exemplars", "3")
-
-
-@pytest.fixture
 def plan(tmp_path: Path, images: str, log: Path) -> Path:
     path = tmp_path / "plan.toml"
     path.write_text(f"""
@@ -57,14 +49,14 @@ def plan(tmp_path: Path, images: str, log: Path) -> Path:
         source = "{images}"
         [held_out]
         source = "{images}"
-        [label]
-        method = "mbd"
+        [search]
+        name = "mbd"
         queries_per_pair = 80
         directions = 10
-        exemplars = 2
-        [distill]
-        student = "lenet5-fifth"
-        epochs = 15
+        start.exemplars = 2
+        [student]
+        architecture = "lenet5-fifth"
+        epochs = 3
         batch_size = 16
         [budget]
         total = 100000

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Caller
-from db3kd.bench.baselines import buy, teach
+from benchmarks.zero_shot import ZeroShotPlan, measure_zero_shot
+from command_line import Caller, settings
 from db3kd.data import load
-from db3kd.evaluation import evaluate
+from db3kd.plan import open_teacher
 from db3kd.plan.teacher_keys import TeacherSection
-from db3kd.plan.teachers import open_teacher
-from db3kd.runs import Run
+from db3kd.runs import Keeper, Run
 from made_files import write_coloured_shapes
 
 _CALLS = 800
@@ -21,33 +20,21 @@ _SMALL = "lenet5-fifth"
 @pytest.mark.timeout(1800)
 def test_a_student_of_coloured_shapes_that_never_saw_one(call: Caller, tmp_path: Path) -> None:
     data = f"cifar10:{write_coloured_shapes(tmp_path / 'shapes')}"
-    trained = ("--architecture", "lenet5-half", "--epochs", 8, "--batch-size", 64, "--rate", 0.002)
-    call("train", "--data", data, *trained, "--run", tmp_path / "teacher")
+    recipe = settings(train__epochs=8, train__batch_size=64, train__rate=0.002)
+    call("train", "--data", data, "--architecture", "lenet5-half", *recipe, "--run", tmp_path / "teacher")
     uri = f"torch:lenet5-half@{tmp_path / 'teacher/model.safetensors'}"
-    plan = tmp_path / "plan.toml"
-    plan.write_text(f"""
-        [teacher]
-        uri = "{uri}"
-        [synthesize]
-        queries = {_CALLS}
-        primer_architecture = "{_SMALL}"
-        [held_out]
-        source = "{data}"
-        [distill]
-        student = "{_SMALL}"
-        epochs = 12
-    """)
-    report = call("run", plan, "--run", tmp_path / "run", "--json").figures
+    asked = ("distill", "--teacher", uri, "--budget", _CALLS, "--student", _SMALL, "--held-out", data)
+    more = settings(student__epochs=12, committee__architecture=_SMALL, budget__repeats=0)
+    report = call(*asked, *more, "--run", tmp_path / "run", "--json").figures
     assert report["queries"]["total"] == _CALLS
     assert report["teacher"]["accuracy"] > 0.8
     # Ten classes: guessing agrees on a tenth.
     agreement = report["students"][0]["agreement"]
     teacher, held_out = open_teacher(TeacherSection(uri=uri)).teacher, load(data, "test")
     with Run(tmp_path / "noise") as run:
-        bought = buy(run, teacher, "noise", _CALLS, architecture=_SMALL)
-        student = teach(run, bought, (_SMALL,), architecture=_SMALL, epochs=12)[_SMALL]
-        assert run.statement().total == _CALLS
-    of_noise = evaluate(student, held_out, decisions=teacher(held_out.images())).agreement
+        noise = measure_zero_shot(Keeper(run), teacher, held_out, ZeroShotPlan("noise", _CALLS, (_SMALL,), epochs=12))
+    assert noise.calls == _CALLS
+    of_noise = noise.students[0].agreement
     assert of_noise is not None
 
     assert agreement > 0.35

@@ -55,17 +55,27 @@ def test_a_subset_keeps_ids_pixels_and_labels_together() -> None:
     assert part.image_shape == (1, 4, 5)
 
 
-def test_joined_images_stay_in_bytes_where_both_are_and_have_no_labels() -> None:
+def test_joined_images_stay_in_bytes_where_both_are_and_keep_the_labels_that_both_have() -> None:
     first, second = make().subset(torch.arange(3)), make().subset(torch.arange(3, 5))
     both = first.joined(second, name="both")
-    assert (both.name, both.ids, both.labels) == ("both", (*first.ids, *second.ids), None)
+    assert (both.name, both.ids) == ("both", (*first.ids, *second.ids))
+    assert both.labels is not None
+    assert both.labels.tolist() == [0, 1, 2, 0, 1]
     assert torch.equal(both.pixels, torch.cat([first.pixels, second.pixels]))
     other = Dataset("other", ("a", "b"), second.images(), None, ())
     mixed = first.joined(other)
-    assert mixed.name == first.name
+    assert (mixed.name, mixed.labels) == (first.name, None)
     assert torch.equal(mixed.pixels, torch.cat([first.images(), other.pixels]))
     with pytest.raises(DataError, match="unique"):
         first.joined(first)
+
+
+def test_joined_images_keep_the_names_of_classes_that_both_have() -> None:
+    pixels, names = torch.zeros(1, 1, 2, 2), ("cat", "dog")
+    first = Dataset("a", ("a",), pixels, torch.tensor([1]), names)
+    assert first.joined(Dataset("b", ("b",), pixels, torch.tensor([0]), names)).class_names == names
+    assert first.joined(Dataset("b", ("b",), pixels, None, ())).class_names == names
+    assert first.joined(Dataset("b", ("b",), pixels, torch.tensor([5]), ())).class_names == ()
 
 
 def test_a_subset_of_nothing_is_a_data_set() -> None:

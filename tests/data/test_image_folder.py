@@ -46,7 +46,7 @@ def test_a_flat_folder_is_unlabelled(tmp_path: Path) -> None:
     assert dataset.image_shape == (1, 4, 4)
 
 
-def test_train_and_test_beside_each_other_are_the_splits(tmp_path: Path) -> None:
+def test_train_and_test_in_one_folder_are_the_splits(tmp_path: Path) -> None:
     for name in ("train/cat/a.png", "train/dog/a.png", "train/eel/a.png", "test/dog/a.png", "test/eel/b.png"):
         write(tmp_path / name, made_images(1, (4, 4))[0])
     train, test = load(f"imagefolder:{tmp_path}"), load(f"imagefolder:{tmp_path}", "test")
@@ -62,10 +62,10 @@ def test_train_and_test_beside_each_other_are_the_splits(tmp_path: Path) -> None
 
 
 def test_a_missing_split_is_an_error_that_says_what_to_do(classes: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no test split.*move the images into them"):
+    with pytest.raises(DataError, match=r"has no test split.*move the images into train and test"):
         load(f"imagefolder:{classes}", "test")
     write(tmp_path / "half/train/cat/a.png", made_images(1, (4, 4))[0])
-    with pytest.raises(DataError, match="holds the folder train alone"):
+    with pytest.raises(DataError, match=r"has no train split.*got \['train'\]"):
         load(f"imagefolder:{tmp_path / 'half'}")
 
 
@@ -101,9 +101,9 @@ def test_files_that_are_no_images_are_left_out_and_told(classes: Path, caplog: p
     assert "notes.txt" in caplog.text
 
 
-def test_images_beside_class_folders_are_refused(classes: Path) -> None:
+def test_images_next_to_class_folders_are_refused(classes: Path) -> None:
     write(classes / "stray.png", made_images(1, (5, 7, 3))[0])
-    with pytest.raises(DataError, match=r"stray\.png lies beside class folders"):
+    with pytest.raises(DataError, match=r"stray\.png lies next to class folders"):
         load(f"imagefolder:{classes}")
 
 

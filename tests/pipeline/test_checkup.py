@@ -71,7 +71,7 @@ def test_the_value_range_that_a_teacher_expects_is_found(
     assert not found.cut_short
 
 
-def test_behind_its_door_it_is_good() -> None:
+def test_a_teacher_that_is_prepared_for_is_good() -> None:
     teacher = PreparedTeacher(Brightest(IMAGENET), IMAGENET, image_shape=SHAPE)
     found = check_teacher(teacher, _labelled())
     assert (found.verdict, len(found.agreements)) == ("good", 1)
@@ -110,7 +110,7 @@ def test_what_is_wrong_is_told(teacher: Teacher, verdict: str) -> None:
     assert verdict in VERDICTS
     assert found.repeated == 16
     assert sum(count for _, count in found.classes) == found.queries
-    assert {1, 16, 32} <= {pace.rows for pace in found.paces}
+    assert {1, 16, 32} <= {rows for rows, _ in found.paces}
 
 
 def test_labels_of_another_numbering_are_told() -> None:

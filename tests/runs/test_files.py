@@ -1,16 +1,13 @@
-"""A file is there whole or as it was before, and a changed one is found."""
+"""A file is there whole or as it was before."""
 
 import errno
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from db3kd.errors import ArtifactError, StorageError
-from db3kd.runs.files import remove_drafts, seal, unseal, write_atomically
+from db3kd.errors import StorageError
+from db3kd.runs.files import remove_drafts, write_atomically
 from processes import kill_after, start
 
 
@@ -47,7 +44,7 @@ def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
 _REWRITE = """
 import sys
 from pathlib import Path
-from db3kd.runs import write_atomically
+from db3kd.runs.files import write_atomically
 for count in range(100_000):
     write_atomically(Path(sys.argv[1]), bytes([count % 256]) * 300_000)
     print(count)
@@ -55,34 +52,11 @@ for count in range(100_000):
 
 
 def test_a_kill_leaves_a_whole_file_and_drafts_that_can_be_removed(tmp_path: Path) -> None:
-    for lines in (1, 5, 9):
-        kill_after(start(_REWRITE, tmp_path / "file"), lines)
-        content = (tmp_path / "file").read_bytes()
-        assert len(content) == 300_000
-        assert len(set(content)) == 1
+    kill_after(start(_REWRITE, tmp_path / "file"), 7)
+    content = (tmp_path / "file").read_bytes()
+    assert len(content) == 300_000
+    assert len(set(content)) == 1
     (tmp_path / f".file.{'0' * 32}.tmp").touch()
     (tmp_path / ".mine.tmp").touch()
     remove_drafts(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [".mine.tmp", "file"]
-
-
-@given(data=st.binary(max_size=100), position=st.integers(0), change=st.integers(1, 255))
-def test_a_sealed_file_comes_back_whole_or_is_refused(data: bytes, position: int, change: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "00001.shard")
-        sealed = seal(path.name, data)
-        path.write_bytes(sealed)
-        assert unseal(path, "go on") == data
-        position %= len(sealed)
-        overwritten = bytearray(sealed)
-        overwritten[position] ^= change
-        for changed in (bytes(overwritten), sealed[:position], sealed + b"x"):
-            path.write_bytes(changed)
-            with pytest.raises(ArtifactError, match=r"00001\.shard was changed: .*: go on"):
-                unseal(path, "go on")
-
-
-def test_sealed_files_cannot_be_swapped(tmp_path: Path) -> None:
-    (tmp_path / "00002.shard").write_bytes(seal("00001.shard", b"data"))
-    with pytest.raises(ArtifactError, match=r"00002\.shard"):
-        unseal(tmp_path / "00002.shard", "go on")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db3kd.errors import ArtifactError, RunError
-from db3kd.runs import Journal
+from db3kd.errors import ArtifactError
+from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
 from processes import finish, kill_after, start
 
-_IDENTITY = b"plan, teacher and shard"
-_HEADER_BYTES = 48
+_IDENTITY = b"plan, teacher and part"
+_HEADER_BYTES = 52
 _ANSWERS = st.lists(
     st.tuples(st.integers(0, 2**32 - 1), st.lists(st.sampled_from([0, 9, 255, 256, 65_535, 65_536]), max_size=5)),
     max_size=8,
@@ -22,9 +22,14 @@ _ANSWERS = st.lists(
 type_of_answers = list[tuple[int, list[int]]]
 
 
-def _append(journal: Journal, answers: type_of_answers) -> None:
+def _append(journal: Journal, answers: type_of_answers, *, recording: bool = False) -> None:
     for question, decisions in answers:
-        journal.append(question, np.array(decisions, dtype=np.int64))
+        digests = [_digest(question, row) for row in range(len(decisions))] if recording else []
+        journal.append(question, np.array(decisions, dtype=np.int64), digests)
+
+
+def _digest(question: int, row: int) -> bytes:
+    return f"{question}/{row}".encode().rjust(DIGEST_BYTES, b"0")[-DIGEST_BYTES:]
 
 
 def _replay(journal: Journal, answers: type_of_answers) -> int:
@@ -37,30 +42,32 @@ def _replay(journal: Journal, answers: type_of_answers) -> int:
     return len(answers)
 
 
-@given(answers=_ANSWERS, following=_ANSWERS, share=st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+@given(answers=_ANSWERS, following=_ANSWERS, share=st.floats(0, 1), recording=st.booleans())
 def test_a_truncated_journal_answers_a_beginning_and_goes_on(
-    answers: type_of_answers, following: type_of_answers, share: float
+    answers: type_of_answers, following: type_of_answers, share: float, recording: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "00000.journal")
         ends = []
-        with Journal(path, _IDENTITY) as journal:
+        with Journal(path, _IDENTITY, recording=recording) as journal:
             for answer in answers:
-                _append(journal, [answer])
+                _append(journal, [answer], recording=recording)
                 ends.append(path.stat().st_size)
         size = round(path.stat().st_size * share)
         path.write_bytes(path.read_bytes()[:size])
-        with Journal(path, _IDENTITY) as journal:
+        with Journal(path, _IDENTITY, recording=recording) as journal:
             answered = _replay(journal, answers)
             assert answered == sum(end <= size for end in ends)
             assert journal.replayed == sum(len(decisions) for _, decisions in answers[:answered])
-            _append(journal, following)
-        with Journal(path, _IDENTITY) as journal:
+            _append(journal, following, recording=recording)
+        with Journal(path, _IDENTITY, recording=recording) as journal:
             whole = answers[:answered] + following
             assert _replay(journal, whole) == len(whole)
             assert journal.next_record(0, 1) is None
 
 
+@settings(max_examples=40, deadline=None)
 @given(answers=_ANSWERS.filter(bool), position=st.integers(0), bit=st.integers(0, 7))
 def test_a_changed_journal_answers_a_beginning_or_is_refused(answers: type_of_answers, position: int, bit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -136,23 +143,61 @@ def test_the_answers_to_something_else_are_refused_and_kept(tmp_path: Path) -> N
     with Journal(path, _IDENTITY) as journal:
         _append(journal, [(1, [5])])
     content = path.read_bytes()
-    with pytest.raises(ArtifactError, match="another plan, teacher or shard"):
+    with pytest.raises(ArtifactError, match="another plan, teacher or part"):
         Journal(path, b"other")
     assert path.read_bytes() == content
 
 
-def test_two_writers_are_refused(tmp_path: Path) -> None:
-    with Journal(tmp_path / "00000.journal", _IDENTITY), pytest.raises(RunError, match="another process"):
-        Journal(tmp_path / "00000.journal", _IDENTITY)
-    Journal(tmp_path / "00000.journal", _IDENTITY).close()
+def test_what_was_begun_for_something_else_and_holds_no_answer_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "00000.journal"
+    Journal(path, b"other", recording=True).close()
+    with Journal(path, _IDENTITY) as journal:
+        assert journal.next_record(1, 1) is None
+        _append(journal, [(1, [5])])
+    with Journal(path, _IDENTITY) as journal:
+        assert _replay(journal, [(1, [5])]) == 1
+
+
+def test_a_recording_journal_knows_its_questions_and_another_one_knows_none(tmp_path: Path) -> None:
+    answers = [(1, [5, 300]), (2, []), (3, [7])]
+    for recording in (True, False):
+        path = tmp_path / f"{recording}.journal"
+        with Journal(path, _IDENTITY, recording=recording) as journal:
+            _append(journal, answers, recording=recording)
+        expected = {_digest(1, 0): 5, _digest(1, 1): 300, _digest(3, 0): 7}
+        assert answered(path) == (expected if recording else {})
+        # A torn tail holds nothing; what stands before it counts.
+        path.write_bytes(path.read_bytes()[:-1])
+        expected.popitem()
+        assert answered(path) == (expected if recording else {})
+    (tmp_path / "other.journal").write_bytes(b"x" * 100)
+    assert answered(tmp_path / "other.journal") == {}
+
+
+def test_the_first_answer_to_a_question_counts(tmp_path: Path) -> None:
+    path = tmp_path / "00000.journal"
+    with Journal(path, _IDENTITY, recording=True) as journal:
+        _append(journal, [(1, [5]), (1, [6])], recording=True)
+    assert answered(path) == {_digest(1, 0): 5}
+
+
+@pytest.mark.parametrize("recording", [True, False])
+def test_a_journal_of_the_other_kind_is_refused_and_kept(tmp_path: Path, recording: bool) -> None:
+    path = tmp_path / "00000.journal"
+    with Journal(path, _IDENTITY, recording=recording) as journal:
+        _append(journal, [(1, [5])], recording=recording)
+    content = path.read_bytes()
+    with pytest.raises(ArtifactError, match=r"another setting of budget\.record"):
+        Journal(path, _IDENTITY, recording=not recording)
+    assert path.read_bytes() == content
 
 
 _APPEND = """
 import sys
 from pathlib import Path
 import numpy as np
-from db3kd.runs import Journal
-journal = Journal(Path(sys.argv[1]), b"plan, teacher and shard")
+from db3kd.runs.journal import Journal
+journal = Journal(Path(sys.argv[1]), b"plan, teacher and part")
 for count in range(100_000):
     journal.append(count, np.array([count % 10] * (count % 200)))
     print(count)
@@ -173,8 +218,8 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from db3kd.errors import StorageError
-from db3kd.runs import Journal
-with Journal(Path(sys.argv[1]), b"plan, teacher and shard") as journal:
+from db3kd.runs.journal import Journal
+with Journal(Path(sys.argv[1]), b"plan, teacher and part") as journal:
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, resource.RLIM_INFINITY))
     for count in range(1_000):
         try:

@@ -9,7 +9,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
 from db3kd.ledger import Ledger
-from db3kd.serving import Clients, Limits, make_application
+from db3kd.serving import Clients, RequestLimits, make_application
 from known_teachers import Sectors
 
 _SHAPE = (1, 2, 2)
@@ -58,7 +58,7 @@ _SCHEMA = {
         },
     },
 }
-_APPLICATION = make_application(Sectors(_SHAPE), Clients(Ledger(None), {}, burst=4), limits=Limits(rows=4))
+_APPLICATION = make_application(Sectors(_SHAPE), Clients(Ledger(None), {}, burst=4), limits=RequestLimits(rows=4))
 schema = schemathesis.openapi.from_dict(_SCHEMA)
 schema.app = _APPLICATION
 

@@ -10,10 +10,7 @@ import torch
 from db3kd.errors import InvalidDecision, PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
-from db3kd.plan import parse_sections
-from db3kd.plan.teachers import open_teacher
-from db3kd.teachers import OnnxTeacher, Teacher
-from db3kd.teachers.layout import Stated
+from db3kd.teachers import ModelDescription, OnnxTeacher, Preparation, PreparedTeacher
 from db3kd.tensors import Float, Int, Tensor
 from made_onnx import CLASSES, SHAPE, WEIGHTS, write_onnx
 
@@ -25,12 +22,6 @@ def _expected(images: Float[Tensor, "n c h w"] = IMAGES) -> Int[Tensor, " n"]:
     return ((images.flatten(1) - 0.5) @ torch.from_numpy(WEIGHTS)).argmax(1)
 
 
-def _opened(path: Path, **keys: object) -> Teacher:
-    section = parse_sections({"teacher": {"uri": f"onnx:{path}", **keys}}, "the test").teacher
-    assert section is not None
-    return open_teacher(section).teacher
-
-
 @pytest.mark.parametrize("layout", ["nchw", "nhwc", "flat"])
 @pytest.mark.parametrize("kind", ["float32", "float16", "uint8"])
 @pytest.mark.parametrize("batch", ["n", 8])
@@ -39,12 +30,14 @@ def test_every_kind_of_file_gives_the_same_decisions(
     tmp_path: Path, layout: str, kind: str, batch: int | str, gives: tuple[str, ...]
 ) -> None:
     path = write_onnx(tmp_path / "model.onnx", layout=layout, kind=kind, batch=batch, gives=gives)
-    teacher = _opened(path, input_shape=SHAPE if layout == "flat" else None, num_classes=CLASSES)
-    assert (teacher.spec.input_shape, teacher.spec.num_classes, teacher.spec.bounds) == (SHAPE, CLASSES, (0.0, 1.0))
+    shape = SHAPE if layout == "flat" else None
+    teacher = OnnxTeacher(path, description=ModelDescription(input_shape=shape, num_classes=CLASSES))
+    scale = 255.0 if kind == "uint8" else 1.0
+    assert (teacher.spec.input_shape, teacher.spec.num_classes, teacher.spec.bounds) == (SHAPE, CLASSES, (0.0, scale))
     assert teacher.spec.levels == (256 if kind == "uint8" else None)
     assert teacher.spec.max_batch == (8 if batch == 8 else 96)
     with Ledger(None) as ledger, ledger.account("label") as account:
-        decisions = Oracle(teacher, account)(IMAGES)
+        decisions = Oracle(teacher, account)(IMAGES * scale)
         assert account.spent == 50
     # Halves round: two scores that are as good as equal may change places.
     agreed = (decisions == _expected()).double().mean()
@@ -57,7 +50,7 @@ def test_a_class_is_taken_before_scores_and_the_number_of_classes_from_them(tmp_
     assert teacher.spec.num_classes == CLASSES
     assert torch.equal(teacher(IMAGES), _expected())
     assert any("'label'" in assumption for assumption in teacher.assumptions)
-    assert torch.equal(OnnxTeacher(path, stated=Stated(output="probabilities"))(IMAGES), _expected())
+    assert torch.equal(OnnxTeacher(path, description=ModelDescription(output="probabilities"))(IMAGES), _expected())
 
 
 def test_what_the_file_leaves_open_is_asked_for(tmp_path: Path) -> None:
@@ -65,11 +58,13 @@ def test_what_the_file_leaves_open_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"None is open.*input_shape is None"):
         OnnxTeacher(path)
     with pytest.raises(PlanError, match=r"teacher\.num_classes"):
-        OnnxTeacher(path, stated=Stated(input_shape=SHAPE))
-    assert torch.equal(OnnxTeacher(path, stated=Stated(input_shape=SHAPE, num_classes=CLASSES))(IMAGES), _expected())
+        OnnxTeacher(path, description=ModelDescription(input_shape=SHAPE))
+    assert torch.equal(
+        OnnxTeacher(path, description=ModelDescription(input_shape=SHAPE, num_classes=CLASSES))(IMAGES), _expected()
+    )
     fixed = write_onnx(tmp_path / "fixed.onnx")
     with pytest.raises(PlanError, match="input_shape is"):
-        OnnxTeacher(fixed, stated=Stated(input_shape=(3, 4, 6)))
+        OnnxTeacher(fixed, description=ModelDescription(input_shape=(3, 4, 6)))
     both = write_onnx(tmp_path / "both.onnx", gives=("logits", "probabilities"))
     with pytest.raises(PlanError, match=r"logits: tensor\(float\).*teacher\.output"):
         OnnxTeacher(both)
@@ -84,13 +79,10 @@ def test_what_is_assumed_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         assert word in said
 
 
-def test_a_file_of_floats_goes_behind_a_door(tmp_path: Path) -> None:
-    path = write_onnx(tmp_path / "model.onnx")
-    teacher = _opened(path, mean=[0.5], deviation=[0.25])
+def test_a_file_of_floats_is_prepared_for(tmp_path: Path) -> None:
+    inside = OnnxTeacher(write_onnx(tmp_path / "model.onnx"))
+    teacher = PreparedTeacher(inside, Preparation(mean=(0.5,), deviation=(0.25,)), image_shape=SHAPE)
     assert torch.equal(teacher(IMAGES), _expected((IMAGES - 0.5) / 0.25))
-    resized = _opened(path, resize=[4, 5], input_shape=[3, 8, 10])
-    assert resized.spec.input_shape == (3, 8, 10)
-    assert resized(torch.rand(3, 3, 8, 10)).shape == (3,)
 
 
 def test_the_fingerprint_is_of_all_that_the_file_holds(tmp_path: Path) -> None:

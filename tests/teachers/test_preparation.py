@@ -1,4 +1,4 @@
-"""The teacher's door: what a teacher sees behind it, and that all searches work in front of it."""
+"""What a teacher sees of prepared images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,12 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db3kd.boundary.methods import Method
 from db3kd.errors import PlanError
 from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Sectors
-from questions import METHODS, ask, question
 
 SHAPE = (1, 8, 8)
 COLOR = (3, 6, 6)
@@ -69,7 +67,7 @@ def test_images_are_resized_and_keep_their_mean_and_range() -> None:
     mean=st.lists(st.floats(-200, 200), min_size=3, max_size=3).map(tuple),
     deviation=st.lists(st.floats(0.1, 100) | st.floats(-100, -0.1), min_size=3, max_size=3).map(tuple),
 )
-def test_what_comes_out_lies_within_the_bounds_that_are_told(
+def test_what_comes_out_lies_within_the_bounds_that_are_given(
     scale: float, mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> None:
     preparation = Preparation(scale=scale, mean=mean, deviation=deviation)
@@ -80,7 +78,7 @@ def test_what_comes_out_lies_within_the_bounds_that_are_told(
     assert high - slack <= float(prepared.max()) <= high + slack
 
 
-def test_in_front_of_the_door_all_is_in_0_to_1() -> None:
+def test_before_preparation_all_is_in_0_to_1() -> None:
     prepared = PreparedTeacher(Seeing(COLOR), Preparation(scale=255.0, resize=(6, 6)), image_shape=(3, 9, 9))
     assert isinstance(prepared, Teacher)
     assert (prepared.spec.input_shape, prepared.spec.bounds) == ((3, 9, 9), (0.0, 1.0))
@@ -89,7 +87,7 @@ def test_in_front_of_the_door_all_is_in_0_to_1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "told"),
+    ("options", "shape", "named"),
     [
         ({"gray_to_color": True}, (3, 6, 6), "1 channel"),
         ({"channel_order": "bgr"}, (1, 6, 6), "3 channels"),
@@ -99,9 +97,9 @@ def test_in_front_of_the_door_all_is_in_0_to_1() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_asked(
-    options: dict[str, object], shape: tuple[int, int, int], told: str
+    options: dict[str, object], shape: tuple[int, int, int], named: str
 ) -> None:
-    with pytest.raises(PlanError, match=told):
+    with pytest.raises(PlanError, match=named):
         PreparedTeacher(Seeing(COLOR), Preparation(**options), image_shape=shape)  # type: ignore[arg-type]  # a table of options
 
 
@@ -131,18 +129,3 @@ def test_a_teacher_of_8_bit_images_gets_whole_numbers_exactly() -> None:
     assert torch.equal(teacher(every), Sectors()(every))
     admitted = teacher.spec.admit(_images(100, SHAPE))
     assert torch.equal(teacher(admitted), Sectors()(admitted))
-
-
-@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_every_search_works_in_front_of_an_8_bit_teacher(method: Method) -> None:
-    asked = question(_eight_bits(), count=2)
-    answer = ask(asked, method, queries=250)
-    found = answer.distances.isfinite()
-    assert found.all()
-    steps = answer.points * 255
-    assert torch.allclose(steps, steps.round(), atol=1e-3)
-    assert answer.pairs.goals.across(torch.arange(len(answer.pairs)), asked.teacher(answer.points)).all()
-    if method.most_queries is None:
-        # It goes on below the boundary distance, where steps of 0.001 would vanish in the rounding.
-        started = ask(asked, METHODS["bd"], queries=250)
-        assert answer.distances.mean() < 0.85 * started.distances.mean()

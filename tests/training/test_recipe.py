@@ -23,12 +23,12 @@ def test_alexnets_train_as_in_the_paper(architecture: str) -> None:
 
 
 def test_all_faults_are_in_one_message() -> None:
-    with pytest.raises(PlanError, match=r"epochs .*batch_size .*rate .*momentum .*weight_decay .*milestones") as raised:
+    with pytest.raises(PlanError, match=r"rate .*epochs .*batch_size .*momentum .*weight_decay .*milestones") as raised:
         Recipe("sgd", -1.0, epochs=0, batch_size=0, momentum=1.0, weight_decay=-1.0, milestones=(0,))
     assert "optimizer" not in str(raised.value)
     with pytest.raises(PlanError, match="momentum belongs to sgd"):
         Recipe("adam", 0.1, epochs=1, batch_size=1, momentum=0.9)
-    with pytest.raises(PlanError, match=r"rate must be positive, got nan"):
+    with pytest.raises(PlanError, match=r"rate must be .* got nan"):
         Recipe("adam", float("nan"), epochs=1, batch_size=1)
     with pytest.raises(PlanError, match="milestones belong to the schedule steps"):
         Recipe("adam", 0.1, epochs=9, batch_size=1, milestones=(3,), schedule="one-cycle")

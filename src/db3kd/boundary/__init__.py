@@ -1,38 +1,41 @@
-"""How far the teacher's decision boundary is: goals, searches, and the driver that lets them ask."""
+"""How far the teacher's decision boundary is: goals, searches, and the driver that lets them ask.
 
-from db3kd.boundary.bisection import Bisection
-from db3kd.boundary.chain import Chain
-from db3kd.boundary.crossing import BestCrossings, Crossings, Outcome
-from db3kd.boundary.directions import DirectionBank
+A search is one file with its options (`SampleDistance` to `GuidedDistance`) and a row in `db3kd.names.SEARCHES`.
+"""
+
+from db3kd.boundary.bisection import BoundaryDistance
+from db3kd.boundary.crossing import Crossings, Outcome
+from db3kd.boundary.distances import OWN_CLASS, Distances, Measurement, measure_shard
 from db3kd.boundary.exemplars import ExemplarPool, Exemplars
 from db3kd.boundary.goal import Goals, Pairs
-from db3kd.boundary.guide import Guide, principal_directions
-from db3kd.boundary.guided import Guided, GuidedOptions
+from db3kd.boundary.guide import Guide, closeness, find_subspace
+from db3kd.boundary.guided import GuidedDistance
 from db3kd.boundary.interrogate import Interrogation, interrogate
-from db3kd.boundary.nearest import Nearest
-from db3kd.boundary.search import Probes, Search
-from db3kd.boundary.sign_opt import SignOpt, SignOptOptions
+from db3kd.boundary.sample import SampleDistance
+from db3kd.boundary.search import Method, Probes, Search
+from db3kd.boundary.sign_opt import MinimalBoundaryDistance
 
 __all__ = [
-    "BestCrossings",
-    "Bisection",
-    "Chain",
+    "OWN_CLASS",
+    "BoundaryDistance",
     "Crossings",
-    "DirectionBank",
+    "Distances",
     "ExemplarPool",
     "Exemplars",
     "Goals",
     "Guide",
-    "Guided",
-    "GuidedOptions",
+    "GuidedDistance",
     "Interrogation",
-    "Nearest",
+    "Measurement",
+    "Method",
+    "MinimalBoundaryDistance",
     "Outcome",
     "Pairs",
     "Probes",
+    "SampleDistance",
     "Search",
-    "SignOpt",
-    "SignOptOptions",
+    "closeness",
+    "find_subspace",
     "interrogate",
-    "principal_directions",
+    "measure_shard",
 ]

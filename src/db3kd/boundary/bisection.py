@@ -1,33 +1,69 @@
 """Boundary distance (BD): how far the teacher's boundary is on the way to images of the wanted class.
 
 Along the line from the image to each exemplar, the boundary is bisected; the nearest crossing stays. An exemplar
-that cannot win costs one query. Sign-OPT and other searches start from what is found here.
+that cannot win costs one query. Sign-OPT starts from what is found here.
 """
 
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
 import torch
+from annotated_types import Ge, Gt, Lt
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
+from db3kd.boundary.guide import Guide
 from db3kd.boundary.search import Probes, Turn, none_left
+from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 
 _LEAST_RADIUS = 1e-6
 
 
+@dataclass(frozen=True)
+class BoundaryDistance:
+    """The distance to the boundary on the way to images of the class.
+
+    Args:
+        exemplars: how many images to bisect towards.
+        order: "nearest" takes the nearest ones; "random" is the paper's: the nearest and then any.
+        tolerance: the bisection stops when its bracket is this part of the radius.
+    """
+
+    exemplars: Annotated[int, Ge(1)] = 10
+    order: Literal["nearest", "random"] = "nearest"
+    tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-3
+
+    name: ClassVar[str] = "bd"
+    guided: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def most_queries(self) -> int:
+        """Most queries that one row can use where no boundary is nearer than a 1,000th of its exemplar's distance."""
+        return self.exemplars * (1 + math.ceil(math.log2(1000 / self.tolerance)))
+
+    @property
+    def usual_queries(self) -> int:
+        """As many as it can use."""
+        return self.most_queries
+
+    def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Bisection":
+        """Make the search; see `Method`."""
+        choose = exemplars.random if self.order == "random" else exemplars.nearest
+        return Bisection(pairs, exemplars, choose(pairs, self.exemplars), spec, tolerance=self.tolerance)
+
+
 class Bisection:
-    """Bisects towards one exemplar after the other.
+    """Bisects towards one exemplar after the other, in the order chosen; the first -1 ends a row's list.
 
     A further exemplar is first tried at the best distance so far and dropped if it is not across there.
     One that lies nearer than the best distance is known to be across: nothing is asked for that.
-
-    Args:
-        pairs: the rows.
-        pool: where the exemplars come from.
-        exemplars: for each row, pool rows to bisect towards, in this order; the first -1 ends the row's list.
-        spec: the teacher's bounds and levels.
-        tolerance: the bisection stops when its bracket is this part of the radius.
 
     Cost: about log2(1 / tolerance) + 3 for the first exemplar, 1 for a loser, log2(1 / tolerance) for a winner.
 
@@ -36,18 +72,12 @@ class Bisection:
     """
 
     def __init__(
-        self,
-        pairs: Pairs,
-        pool: Exemplars,
-        exemplars: Int[Tensor, "k m"],
-        spec: TeacherSpec,
-        *,
-        tolerance: float = 1e-3,
+        self, pairs: Pairs, exemplars: Exemplars, chosen: Int[Tensor, "k m"], spec: TeacherSpec, *, tolerance: float
     ) -> None:
         self.pairs = pairs
         self.best = BestCrossings(pairs)
         self._origins = pairs.images.flatten(1)
-        self._pool, self._exemplars, self._spec = pool, exemplars, spec
+        self._exemplars, self._chosen, self._spec = exemplars, chosen, spec
         self._tolerance = tolerance
         k = len(pairs)
         self._slot = torch.zeros_like(pairs.image_of)
@@ -57,7 +87,7 @@ class Bisection:
         self._low, self._high = self._origins.new_zeros(k), self._origins.new_zeros(k)
         self._bisecting = torch.zeros_like(pairs.image_of, dtype=torch.bool)
         self.done: Bool[Tensor, " k"] = torch.zeros_like(self._bisecting)
-        self._turn = Turn()
+        self._turn = Turn(torch.arange(k, device=pairs.image_of.device))
         self._asked = none_left(pairs)
         self._radii = self._origins.new_zeros(0)
         self._open(torch.arange(k, device=self.done.device))
@@ -89,7 +119,7 @@ class Bisection:
     def outcomes(self) -> Int[Tensor, " k"]:
         """`FOUND`, `NO_START` where there was no exemplar, else `BUDGET`; see `Search`."""
         found = torch.where(self.done, int(Outcome.FOUND), int(Outcome.BUDGET))
-        return torch.where(self._exemplars[:, 0] < 0, int(Outcome.NO_START), found)
+        return torch.where(self._chosen[:, 0] < 0, int(Outcome.NO_START), found)
 
     def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
         low, high, length = self._low[rows], self._high[rows], self._length[rows]
@@ -100,12 +130,12 @@ class Bisection:
     def _open(self, rows: Int[Tensor, " r"]) -> None:
         """Turn to the exemplar at each row's slot, or be done where there is none."""
         slots = self._slot[rows]
-        last = self._exemplars.shape[1] - 1
-        chosen = torch.where(slots <= last, self._exemplars[rows, slots.clamp(max=last)], -1)
+        last = self._chosen.shape[1] - 1
+        chosen = torch.where(slots <= last, self._chosen[rows, slots.clamp(max=last)], -1)
         self.done[rows[chosen < 0]] = True
         rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
-        ends = self._pool.images(chosen)
-        lengths = self._measure(rows, ends)
+        ends = self._exemplars.images(chosen)
+        lengths: Float[Tensor, " r"] = torch.linalg.vector_norm(ends - self._origins[self.pairs.image_of[rows]], dim=1)
         nearer = lengths < self.best.distances[rows]
         self.best.offer(rows[nearer], ends[nearer])
         self._ends[rows] = ends
@@ -113,9 +143,3 @@ class Bisection:
         self._low[rows] = 0.0
         self._high[rows] = self.best.distances[rows]
         self._bisecting[rows] = nearer
-
-    def _measure(self, rows: Int[Tensor, " r"], points: Float[Tensor, "r d"]) -> Float[Tensor, " r"]:
-        lengths: Float[Tensor, " r"] = torch.linalg.vector_norm(
-            points - self._origins[self.pairs.image_of[rows]], dim=1
-        )
-        return lengths

@@ -53,11 +53,7 @@ class Crossings:
 
 
 class BestCrossings:
-    """The nearest crossing that each row has met so far; a search owns one and offers it what comes back across.
-
-    Args:
-        pairs: the rows.
-    """
+    """The nearest crossing that each row has met so far; a search owns one and offers it what comes back across."""
 
     def __init__(self, pairs: Pairs) -> None:
         self._origins = pairs.images.flatten(1)
@@ -67,15 +63,7 @@ class BestCrossings:
         self.distances: Float[Tensor, " k"] = self._origins.new_full((k,), torch.inf)
 
     def offer(self, rows: Int[Tensor, " b"], points: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
-        """Keep the points that are nearer than what their rows had.
-
-        Args:
-            rows: rows of the points; a row may come several times.
-            points: points that are across, as they were sent.
-
-        Returns:
-            The distance of each point, in input units.
-        """
+        """Keep the points that are nearer than what their rows had, and give their distances; a row may come twice."""
         distances: Float[Tensor, " b"] = torch.linalg.vector_norm(points - self._origins[self._image_of[rows]], dim=1)
         nearer = (distances < self.distances[rows]).nonzero()[:, 0]
         nearer = nearer[distances[nearer].argsort(stable=True)]
@@ -83,6 +71,10 @@ class BestCrossings:
         self.points[rows[nearer]] = points[nearer]
         self.distances[rows[nearer]] = distances[nearer]
         return distances
+
+    def directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
+        """Give the unit directions from the rows' images to their crossings."""
+        return (self.points[rows] - self._origins[self._image_of[rows]]) / self.distances[rows][:, None]
 
 
 def _first_of_each(rows: Int[Tensor, " b"]) -> Int[Tensor, " u"]:

@@ -22,11 +22,9 @@ class ImageSource(Protocol):
 
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
         """Give the images of these rows, or all of them."""
-        ...
 
     def subset(self, rows: Int[Tensor, " b"]) -> "ImageSource":
         """Give a source of these images alone, in this order."""
-        ...
 
 
 @runtime_checkable
@@ -35,29 +33,19 @@ class Exemplars(Protocol):
 
     def __len__(self) -> int:
         """Number of exemplars."""
-        ...
 
     def images(self, rows: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
         """Give exemplars, flattened, on the device of the rows."""
-        ...
 
     def nearest(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
-        """Choose the nearest for each row: their rows, -1 where there is no more."""
-        ...
+        """Choose so many for each row of a search, from near to far: exemplars' rows, -1 where there is no more."""
 
     def random(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
         """Choose the nearest for each row, and then any."""
-        ...
 
 
 class ExemplarPool:
-    """Images sorted by the teacher's decision; a row of the pool is a place in that order.
-
-    Args:
-        source: the images.
-        decisions: the teacher's decision for each of them.
-        num_classes: number of classes that there are, whether they show up or not.
-    """
+    """Images sorted by the teacher's decision; a row of the pool is a place in that order."""
 
     def __init__(self, source: ImageSource, decisions: Int[Tensor, " p"], *, num_classes: int) -> None:
         decisions = decisions.cpu()
@@ -77,38 +65,19 @@ class ExemplarPool:
         return self._sorted.images(rows.cpu()).flatten(1).to(rows.device)
 
     def nearest(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
-        """Choose the exemplars nearest in L2, exactly over the whole pool.
-
-        Distances by matrix product make a shortlist; the shortlist is measured directly, so that neither
-        cancellation nor the size of the batch decides between two exemplars.
-
-        Args:
-            pairs: the rows to choose for.
-            count: exemplars per row.
-
-        Returns:
-            Rows of the pool from near to far, -1 where the class has no more.
-
-        Source: sample distance, Wang (2021), section 3.2; the reference implementation looks at 21 random images.
-        """
+        """Choose the exemplars nearest in L2, exactly over the whole pool; see `Exemplars`."""
+        # Distances by matrix product make a shortlist, which is measured directly, so that neither cancellation nor the
+        # size of the batch decides between two exemplars.
         shortlist = min(count + _SHORTLIST, int(self._counts.max()))
         by_class = self._nearest_of_each_class(pairs.images.flatten(1), shortlist)
         candidates = self._of_goals(by_class, pairs)
-        near = torch.cat([self._nearest_first(pairs, rows, candidates) for rows in _chunks(len(pairs), 1024)])
-        return near[:, :count]
+        chunks = torch.arange(len(pairs)).split(1024)
+        return torch.cat([self._nearest_first(pairs, rows, candidates) for rows in chunks])[:, :count]
 
     def random(self, pairs: Pairs, count: int) -> Int[Tensor, "k m"]:
-        """Choose the nearest exemplar and then random ones of the wanted class, none twice.
+        """Choose the nearest exemplar and then random ones of the wanted class by the rows' keys, none twice.
 
-        Args:
-            pairs: the rows to choose for; their keys decide.
-            count: exemplars per row.
-
-        Returns:
-            Rows of the pool, -1 where the class has no more.
-
-        Source: boundary distance, Wang (2021), section 3.2: random images of the target class. The nearest comes first
-            here, so that the boundary distance is never above the sample distance.
+        Source: Wang (2021), section 3.2. The nearest is ours: so no boundary distance is above the sample distance.
         """
         sizes, starts = self._sections(pairs.goals)
         drawn = torch.arange(count - 1, device=sizes.device)
@@ -139,16 +108,14 @@ class ExemplarPool:
             start, size = int(self._starts[number]), int(self._counts[number])
             if not size:
                 continue
-            # Without the image's own square, which is the same for all exemplars.
-            distances = torch.cat(
-                [
-                    torch.addmm(
-                        self._squares[part].to(images.device), images, self._flat(part).to(images.device).T, alpha=-2
-                    )
-                    for part in _slices(start, start + size, _POOL_ROWS)
-                ],
-                dim=1,
-            )
+            parts = [
+                # Without the image's own square, which is the same for all exemplars.
+                torch.addmm(
+                    self._squares[part].to(images.device), images, self._flat(part).to(images.device).T, alpha=-2
+                )
+                for part in _slices(start, start + size, _POOL_ROWS)
+            ]
+            distances = torch.cat(parts, dim=1)
             taken = min(shortlist, size)
             near[:, number, :taken] = start + distances.topk(taken, dim=1, largest=False).indices
         return near
@@ -181,9 +148,3 @@ class ExemplarPool:
 def _slices(start: int, end: int, size: int) -> list[slice]:
     """A stretch of rows in pieces."""
     return [slice(first, min(first + size, end)) for first in range(start, end, size)]
-
-
-def _chunks(total: int, size: int) -> tuple[Int[Tensor, " r"], ...]:
-    """The numbers from 0 to total - 1 in chunks."""
-    chunks: tuple[Int[Tensor, " r"], ...] = torch.arange(total).split(size)
-    return chunks

@@ -15,12 +15,7 @@ from db3kd.tensors import Bool, Float, Int, Tensor
 
 @dataclass(frozen=True)
 class Goals:
-    """What k rows want of a decision: to be a class, or to be any other.
-
-    Args:
-        classes: the class to reach or to leave.
-        reaching: True where the class is to be reached, False where it is to be left.
-    """
+    """What k rows want of a decision: to be their class where that is to be reached, else to be any other."""
 
     classes: Int[Tensor, " k"]
     reaching: Bool[Tensor, " k"]
@@ -34,6 +29,10 @@ class Goals:
     def leave(cls, own: Int[Tensor, " k"]) -> "Goals":
         """Want the decision to be anything but the own class (untargeted)."""
         return cls(own, torch.zeros_like(own, dtype=torch.bool))
+
+    def of(self, rows: Int[Tensor, " r"]) -> "Goals":
+        """Give the goals of some rows."""
+        return Goals(self.classes[rows], self.reaching[rows])
 
     def across(self, rows: Int[Tensor, " b"], decisions: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
         """Tell which of the decisions are what their rows want."""
@@ -70,10 +69,7 @@ class Pairs:
         num_classes: int,
         seed: int = 0,
     ) -> "Pairs":
-        """Pair each image with every class but the one that the teacher gave it, image by image.
-
-        An image that the teacher already puts in a class has nothing to search there: it is its own class.
-        """
+        """Pair each image with every class but the one that the teacher gave it, image by image."""
         classes = torch.arange(num_classes, device=images.device).expand(len(images), num_classes)
         wanted = classes != decisions[:, None]
         image_of = wanted.nonzero()[:, 0]

@@ -1,7 +1,7 @@
-"""The student as a prior: where a network of ours expects the teacher's boundary to be.
+"""A committee as a guide: where networks of ours expect the teacher's boundary to be, and which way its normals lie.
 
-A primer has learned from the teacher's decisions, and unlike the teacher it can be looked into. Its gradients cost no
-query; they are counted and timed here, apart. Asked by the guided search; primers are trained by the pipeline.
+They have learned from the teacher's decisions, and unlike the teacher they can be looked into. Their gradients cost no
+query; they are counted and timed here. Asked by the guided search; `db3kd.training` makes committees.
 """
 
 import hashlib
@@ -12,10 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from db3kd.boundary.directions import unit
 from db3kd.boundary.goal import Goals
+from db3kd.boundary.normals import unit
+from db3kd.context import HERE, Context
+from db3kd.data import Dataset
 from db3kd.models.placement import find_device, is_faster_in_bfloat16, place
-from db3kd.tensors import Bool, Float, Int, Tensor
+from db3kd.tensors import Float, Int, Tensor
 
 # Always so many rows a pass, the last one filled up: a row's gradient must not depend on how many others there are.
 _BLOCK = 64
@@ -23,37 +25,34 @@ _BLOCK = 64
 _LOOKS = 8
 _OVERSHOOT = 1.02
 _LONGEST_STEP = 1.0
+# Where normals are looked at for the subspace: so many images, drawn with repetition, and how far off them.
+_LOOKED_AT, _SHIFT = 6000, 0.05
 
 
 class Slopes(NamedTuple):
-    """How the primers' margin towards each row's goal lies at a point.
-
-    Args:
-        normals: its gradient.
-        margins: positive where the primers are across.
-    """
+    """The committee's margin towards each row's goal, positive where it is across, and the margin's gradient."""
 
     normals: Float[Tensor, "b d"]
     margins: Float[Tensor, " b"]
 
 
 class Guide:
-    """Primers, as normals of the boundary between what they would decide.
+    """A committee, as normals of the boundary between what it would decide.
 
-    Gradients are means over the primers, and over a few small fixed shifts of the point, since a single gradient of a
-    network is rough: on Fashion-MNIST the cosine to the teacher's own rises from 0.45 to 0.50 with one primer.
+    Gradients are means over the members, and over a few small fixed shifts of the point, since a single gradient of a
+    network is rough: on Fashion-MNIST the cosine to the teacher's own rises from 0.45 to 0.50 with one member.
 
     Args:
-        primers: networks that map images to scores; they are copied.
-        subspace: orthonormal directions in which the boundary's normals mostly lie; see `principal_directions`.
+        members: networks that map images to scores; they are copied.
+        subspace: orthonormal directions in which the boundary's normals mostly lie; see `find_subspace`.
         noise: standard deviation of the shifts, in input units.
         bounds: lowest and highest pixel value.
-        device: where the primers run.
+        device: where the members run.
     """
 
     def __init__(
         self,
-        primers: Sequence[nn.Module],
+        members: Sequence[nn.Module],
         subspace: Float[Tensor, "m d"],
         *,
         noise: float = 0.05,
@@ -62,28 +61,14 @@ class Guide:
     ) -> None:
         self.subspace = subspace
         self.passes, self.seconds = 0, 0.0
-        self._primers = [place(primer, device).eval().requires_grad_(False) for primer in primers]
+        self._members = [place(member, device).eval().requires_grad_(False) for member in members]
         self._device, self._bounds, self._noise = find_device(device), bounds, noise
-        self._shifts: list[Tensor] = []
-        self._fingerprint = _digest(primers, noise)
-
-    def __repr__(self) -> str:
-        return f"Guide({self._fingerprint})"
+        self.fingerprint = _digest(members, noise)
 
     def slopes(self, points: Float[Tensor, "b c h w"], goals: Goals) -> Slopes:
-        """Look at the margin of points.
-
-        Args:
-            points: within the bounds.
-            goals: what each point's row wants.
-
-        Returns:
-            The mean gradients and margins, on the device of the points.
-
-        Cost: no query; `looks` passes of a primer forward and backward for each point.
-        """
+        """Look at the margin of points, in `looks` passes of a member forward and backward for each."""
         started = time.perf_counter()
-        parts = [self._look(points[block], goals, block) for block in torch.arange(len(points)).split(_BLOCK)]
+        parts = [self._look(points, goals, block) for block in torch.arange(len(points)).split(_BLOCK)]
         self.seconds += time.perf_counter() - started
         self.passes += self.looks * len(points)
         return Slopes(
@@ -93,21 +78,11 @@ class Guide:
 
     @property
     def looks(self) -> int:
-        """Passes for one gradient: a look of each primer, at 8 shifts in all or more."""
-        return len(self._primers) * -(-_LOOKS // len(self._primers))
+        """Passes for one gradient: a look of each member, at 8 shifts in all or more."""
+        return len(self._members) * -(-_LOOKS // len(self._members))
 
     def expect(self, images: Float[Tensor, "b c h w"], goals: Goals, *, steps: int = 4) -> Float[Tensor, "b c h w"]:
-        """Find a near point at which the primers would cross the boundary.
-
-        Args:
-            images: where to start.
-            goals: what each row wants.
-            steps: times that the boundary is taken for flat and gone to.
-
-        Returns:
-            A point for each image; nothing is promised of the teacher.
-
-        Cost: no query; `steps` gradients for each image.
+        """Find a near point at which the committee would cross the boundary, taking it for flat in each step.
 
         Source: Moosavi-Dezfooli et al. (2016), "DeepFool". Deviations: each step starts from the image again, so that
             the point is a near one, and is at most 1 long.
@@ -124,80 +99,92 @@ class Guide:
             points = here.clamp(*self._bounds).view_as(images)
         return points
 
-    def _look(self, points: Float[Tensor, "p c h w"], goals: Goals, block: Int[Tensor, " p"]) -> Slopes:
-        filled = torch.zeros(_BLOCK, *points.shape[1:], device=self._device)
-        classes = torch.zeros(_BLOCK, dtype=torch.int64, device=self._device)
-        reaching = torch.ones(_BLOCK, dtype=torch.bool, device=self._device)
-        filled[: len(points)] = points.to(self._device)
-        classes[: len(points)] = goals.classes[block].to(self._device)
-        reaching[: len(points)] = goals.reaching[block].to(self._device)
+    def _look(self, points: Float[Tensor, "b c h w"], goals: Goals, block: Int[Tensor, " p"]) -> Slopes:
+        rows = torch.cat([block, block.new_zeros(_BLOCK - len(block))])
+        asked, wanted = points[rows].to(self._device), goals.of(rows)
+        wanted = Goals(wanted.classes.to(self._device), wanted.reaching.to(self._device))
+        drawn = torch.randn(self.looks, *points.shape[1:], generator=torch.Generator().manual_seed(0))
         slopes = [
-            margin_slopes(self._primers[number % len(self._primers)], filled + shift, classes, reaching)
-            for number, shift in enumerate(self._shift_of(points))
+            margin_slopes(self._members[number % len(self._members)], asked + shift, wanted)
+            for number, shift in enumerate((self._noise * drawn).to(self._device))
         ]
         normals = torch.stack([slope.normals for slope in slopes]).mean(dim=0)
         margins = torch.stack([slope.margins for slope in slopes]).mean(dim=0)
-        return Slopes(normals[: len(points)].to(points.device), margins[: len(points)].to(points.device))
-
-    def _shift_of(self, points: Float[Tensor, "p c h w"]) -> list[Float[Tensor, "c h w"]]:
-        if not self._shifts:
-            generator = torch.Generator().manual_seed(0)
-            drawn = torch.randn(self.looks, *points.shape[1:], generator=generator)
-            self._shifts = list((self._noise * drawn).to(self._device))
-        return self._shifts
+        return Slopes(normals[: len(block)].to(points.device), margins[: len(block)].to(points.device))
 
 
-def margin_slopes(
-    network: nn.Module,
-    points: Float[Tensor, "b c h w"],
-    classes: Int[Tensor, " b"],
-    reaching: Bool[Tensor, " b"],
-) -> Slopes:
-    """Differentiate how far a network is from deciding as each row wants.
-
-    A CPU that is faster in bfloat16 computes so here: a gradient of a network that only advises loses
-    nothing by it, where a teacher's decisions would change.
-
-    Args:
-        network: maps images to scores, without gradients of its weights.
-        points: where to look.
-        classes: the class to reach or to leave.
-        reaching: which of the two.
-
-    Returns:
-        The gradient of the class's score less the highest other one, or of the opposite.
-    """
+def margin_slopes(network: nn.Module, points: Float[Tensor, "b c h w"], goals: Goals) -> Slopes:
+    """Differentiate a class's score less the highest other one, or the opposite where it is not to be reached."""
+    # Faster in bfloat16 on some CPUs: the gradient of a network that only advises loses nothing by it.
     with torch.enable_grad():
         asked = points.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
         with torch.autocast(points.device.type, torch.bfloat16, enabled=is_faster_in_bfloat16(points.device)):
             scores: Tensor = network(asked)
         scores = scores.float()
-        own = scores.gather(1, classes[:, None])[:, 0]
-        others = scores.scatter(1, classes[:, None], -torch.inf).amax(dim=1)
-        margins = torch.where(reaching, own - others, others - own)
+        own = scores.gather(1, goals.classes[:, None])[:, 0]
+        others = scores.scatter(1, goals.classes[:, None], -torch.inf).amax(dim=1)
+        margins = torch.where(goals.reaching, own - others, others - own)
         (normals,) = torch.autograd.grad(margins.sum(), asked)
     return Slopes(normals.contiguous().flatten(1), margins.detach())
 
 
-def principal_directions(normals: Float[Tensor, "n d"], count: int) -> Float[Tensor, "m d"]:
-    """Find the directions in which most of the normals lie.
+def closeness(
+    members: Sequence[nn.Module],
+    images: Float[Tensor, "n c h w"],
+    points: Float[Tensor, "n c h w"],
+    classes: Int[Tensor, " n"],
+) -> float:
+    """Give the mean cosine of a committee's gradients to the way from images to their nearest crossings.
 
-    Args:
-        normals: gradients of primers at many points; their lengths do not matter.
-        count: how many directions; never more than there are.
-
-    Returns:
-        Orthonormal directions, the most important first.
+    That way is the boundary's normal there; the classes are those that the crossings reach. Cost: none.
     """
+    slopes = Guide(members, torch.zeros(0, points[0].numel())).slopes(points, Goals.reach(classes))
+    ways = (points - images).flatten(1)
+    return torch.nn.functional.cosine_similarity(slopes.normals, ways).mean().item()
+
+
+def find_subspace(
+    members: Sequence[nn.Module], images: Dataset, count: int, context: Context = HERE
+) -> Float[Tensor, "m d"]:
+    """Find so many directions in which a committee's gradients mostly lie, orthonormal, the most important first.
+
+    They are looked at a little off the images. Cost: none.
+    """
+    generator = torch.Generator().manual_seed(context.seed)
+    rows = torch.randint(len(images), (_LOOKED_AT,), generator=generator)
+    normals = [_normals(member, images, rows, generator, device=context.device) for member in members]
+    return principal_directions(torch.cat(normals), count)
+
+
+def principal_directions(normals: Float[Tensor, "n d"], count: int) -> Float[Tensor, "m d"]:
+    """Find the directions in which most of the normals lie, whatever their lengths; no more than there are."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         _, _, directions = torch.svd_lowrank(unit(normals), q=min(count, *normals.shape), niter=4)
     return directions.T.contiguous()
 
 
-def _digest(primers: Sequence[nn.Module], noise: float) -> str:
+def _normals(
+    member: nn.Module, images: Dataset, rows: Int[Tensor, " r"], generator: torch.Generator, *, device: str
+) -> Float[Tensor, "r d"]:
+    """Gradients of a member's margin towards random classes."""
+    network = place(member, device).eval().requires_grad_(False)
+    found = []
+    for part in rows.split(_BLOCK):
+        points = images.images(part)
+        points = (points + _SHIFT * torch.randn(points.shape, generator=generator)).to(find_device(device))
+        with torch.inference_mode():
+            scores = network(points)
+        # Any class but the one that it decides: the way to that one is long behind.
+        shift = torch.randint(1, scores.shape[1], (len(part),), generator=generator).to(scores.device)
+        classes = (scores.argmax(dim=1) + shift) % scores.shape[1]
+        found.append(margin_slopes(network, points, Goals.reach(classes)).normals.cpu())
+    return torch.cat(found)
+
+
+def _digest(members: Sequence[nn.Module], noise: float) -> str:
     digest = hashlib.sha256(f"{noise}".encode())
-    for primer in primers:
-        for name, tensor in sorted(primer.state_dict().items()):
+    for member in members:
+        for name, tensor in sorted(member.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

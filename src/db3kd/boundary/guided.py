@@ -1,54 +1,87 @@
-"""The guided search: a primer says where the boundary should be, and the teacher is asked whether it is.
+"""The guided search: a committee says where the boundary should be, and the teacher is asked whether it is.
 
-It starts where the primer expects the crossing, follows the primer's normal along the boundary while that helps, and
-then asks around the crossing, in directions in which normals lie, to mend the normal. It works without a primer too.
+It starts where the committee expects the crossing, follows its normal along the boundary while that helps, and then
+asks around the crossing, in directions in which normals lie, to mend the normal. It works without a committee too.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge, Gt, Interval, Lt
 
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.directions import DirectionBank, unit
-from db3kd.boundary.estimates import Drawn, Estimates
-from db3kd.boundary.goal import Goals, Pairs
+from db3kd.boundary.exemplars import Exemplars
+from db3kd.boundary.goal import Pairs
 from db3kd.boundary.guide import Guide
+from db3kd.boundary.normals import DirectionBank, Drawn, Estimates, Evidence, low_frequencies, unit
 from db3kd.boundary.rays import Rays
-from db3kd.boundary.search import ImageTurn, Probes, none_left
+from db3kd.boundary.sample import SampleDistance
+from db3kd.boundary.search import Probes, Turn, none_left
+from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 
+_FIRST_SHRINK = 0.04
+_LEAST_GAIN = 0.005
+_WIDEST = 1.45
+
 
 @dataclass(frozen=True)
-class GuidedOptions:
-    """How the guided search steps.
+class GuidedDistance:
+    """The distance to the boundary where a committee expects it, mended by asking.
+
+    Without a guide, directions are taken from the lowest frequencies, and all is found by asking.
 
     Args:
         directions: random directions per estimate of the normal.
+        subspace: about how many dimensions they are drawn from, where there is no guide to say.
         smoothing: length of a random direction, as a part of the radius.
         memory: what an estimate keeps of the ones before.
         tolerance: a radius is bisected to this part of itself.
-        follows: most steps by the primer's normal alone.
+        follows: most steps by the committee's normal alone.
         tries: angles that are tried in one step, each half of the one before.
         patience: a row is stalled when so many estimates in a row have brought nothing.
-        reach: multiples of the distance that the primer expects, at which its direction is tried.
+        reach: multiples of the distance that the committee expects, at which its direction is tried.
+        seed: the random directions are drawn from it.
     """
 
-    directions: int = 20
-    smoothing: float = 0.05
-    memory: float = 0.9
-    tolerance: float = 0.02
-    follows: int = 6
-    tries: int = 5
-    patience: int = 30
-    reach: tuple[float, ...] = (1.5, 2.5, 4.0)
+    directions: Annotated[int, Ge(1)] = 20
+    subspace: Annotated[int, Ge(1)] = 100
+    smoothing: Annotated[float, Gt(0)] = 0.05
+    memory: Annotated[float, Interval(ge=0, lt=1)] = 0.9
+    tolerance: Annotated[float, Gt(0), Lt(1)] = 0.02
+    follows: Annotated[int, Ge(0)] = 6
+    tries: Annotated[int, Ge(1)] = 5
+    patience: Annotated[int, Ge(1)] = 30
+    reach: tuple[Annotated[float, Gt(0)], ...] = (1.5, 2.5, 4.0)
+    seed: int = 0
+
+    name: ClassVar[str] = "guided"
+    most_queries: ClassVar[None] = None
+    usual_queries: ClassVar[int] = 50
+    guided: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Guided":
+        """Make the search; see `Method`. It asks nothing, but looks at the committee."""
+        return Guided(pairs, SampleDistance().search(pairs, exemplars, spec).best, guide, spec, self)
+
+
+@functools.lru_cache(maxsize=1)
+def _bank(
+    guide: Guide | None, shape: tuple[int, int, int], subspace: int, block: int, seed: int, device: torch.device
+) -> DirectionBank:
+    span = low_frequencies(shape, subspace) if guide is None else guide.subspace
+    return DirectionBank(math.prod(shape), block=block, seed=seed, span=span, device=device)
 
 
 class _Phase(IntEnum):
-    """What a row does next."""
-
     WAITING = 0
     REACH = 1
     APPROACH = 2
@@ -59,26 +92,8 @@ class _Phase(IntEnum):
     ARRIVED = 7
 
 
-_FIRST_SHRINK = 0.04
-# What a primer's normal is worth before anything was asked, and after how many probes these count as much.
-_EXPECTED_COSINE, _TRUST = 0.5, 60.0
-# About the length of a normal's part in the span of the directions.
-_IN_SPAN = 0.8
-_MOST_COSINE = 0.95
-_LEAST_GAIN = 0.005
-_WIDEST = 1.45
-
-
 class Guided:
-    """The guided search over all rows at once, each in a phase of its own.
-
-    Args:
-        pairs: the rows.
-        best: the nearest exemplars, to fall back on; kept better as the search goes on.
-        bank: random directions, in blocks of `options.directions`.
-        guide: primers, or None to do without.
-        spec: the teacher's bounds and levels.
-        options: how to step.
+    """The guided search over all rows at once, each in a phase of its own; the best crossings are to fall back on.
 
     Cost: about 8 queries until the first crossing, 6 for each step, `options.directions` for each estimate.
 
@@ -86,30 +101,23 @@ class Guided:
     """
 
     def __init__(
-        self,
-        pairs: Pairs,
-        best: BestCrossings,
-        bank: DirectionBank,
-        guide: Guide | None,
-        spec: TeacherSpec,
-        *,
-        options: GuidedOptions | None = None,
+        self, pairs: Pairs, best: BestCrossings, guide: Guide | None, spec: TeacherSpec, options: GuidedDistance
     ) -> None:
         self.pairs, self.best = pairs, best
-        self._options = options or GuidedOptions()
-        self._bank, self._guide, self._spec = bank, guide, spec
+        self._guide, self._spec, self._options = guide, spec, options
         self._origins = pairs.images.flatten(1)
-        self._rays = Rays(pairs, best, spec, tolerance=self._options.tolerance, first_shrink=_FIRST_SHRINK)
+        self._rays = Rays(pairs, best, spec, tolerance=options.tolerance, first_shrink=_FIRST_SHRINK)
         self._phase = torch.full_like(pairs.image_of, _Phase.WAITING)
-        # Where the primer expects the crossing; then, in a step, the row's own direction and the one to turn to.
+        # Where the committee expects the crossing; then, in a step, the row's own direction and the one to turn to.
         self._aims, self._turns = torch.zeros_like(best.points), torch.zeros_like(best.points)
         self._expected, self._angle, self._radius, self._before = (torch.zeros_like(best.distances) for _ in range(4))
-        self._evidence = torch.zeros_like(best.points)
-        self._weight = torch.zeros_like(best.distances)
-        self._estimates = Estimates(pairs, bank, self._options.directions)
+        device = best.points.device
+        bank = _bank(guide, spec.input_shape, options.subspace, options.directions, options.seed, device)
+        self._estimates = Estimates(pairs, bank, options.directions)
+        self._evidence = Evidence(best, memory=options.memory, probes=options.directions, freedom=bank.freedom)
         self._tried, self._followed, self._failures = (torch.zeros_like(pairs.image_of) for _ in range(3))
         self._row_of = _rows_by_class(pairs, spec.num_classes)
-        self._turn = ImageTurn(pairs)
+        self._turn = Turn(pairs.image_of)
         self._asked = none_left(pairs)
         self._estimating = 0
         self._begin()
@@ -152,14 +160,14 @@ class Guided:
         return torch.where(self._phase == _Phase.WAITING, int(Outcome.NO_START), ended)
 
     def _begin(self) -> None:
-        """Look where the primer expects the crossing, or bisect towards the exemplar."""
+        """Look where the committee expects the crossing, or bisect towards the exemplar."""
         self._phase[self.best.distances == 0] = _Phase.ARRIVED
         rows = (self._phase != _Phase.ARRIVED).nonzero()[:, 0]
         if self._guide is None:
             self._approach(rows)
             return
         images = self.pairs.images[self.pairs.image_of[rows]]
-        offsets = (self._guide.expect(images, self._goals(rows)) - images).flatten(1)
+        offsets = (self._guide.expect(images, self.pairs.goals.of(rows)) - images).flatten(1)
         lengths = torch.linalg.vector_norm(offsets, dim=1)
         self._expected[rows] = lengths
         self._aims[rows] = offsets / lengths.clamp(min=torch.finfo(lengths.dtype).tiny)[:, None]
@@ -182,10 +190,10 @@ class Guided:
         self._phase[rows[~known]] = _Phase.WAITING
         rows = rows[known]
         self._phase[rows] = _Phase.APPROACH
-        self._rays.bisect(rows, self._directions(rows), self.best.distances[rows])
+        self._rays.bisect(rows, self.best.directions(rows), self.best.distances[rows])
 
     def _move_on(self, rows: Int[Tensor, " r"]) -> None:
-        """Choose what comes after a line search: follow the primer while it helps, then ask around."""
+        """Choose what comes after a line search: follow the committee while it helps, then ask around."""
         gain = 1 - self.best.distances[rows] / self._before[rows].clamp(min=torch.finfo(self._before.dtype).tiny)
         gained = gain > _LEAST_GAIN
         started = self._phase[rows] <= _Phase.APPROACH
@@ -201,7 +209,7 @@ class Guided:
         self._follow(rows[more])
 
     def _follow(self, rows: Int[Tensor, " r"]) -> None:
-        """Step by the primer's normal alone."""
+        """Step by the committee's normal alone."""
         if len(rows):
             self._phase[rows] = _Phase.FOLLOW
             self._followed[rows] += 1
@@ -225,43 +233,18 @@ class Guided:
         return centres.addcmul_(directions, lengths[:, None])
 
     def _turn_by_evidence(self, complete: Bool[Tensor, " k"]) -> None:
-        """Step by what the answers say, beside what the primer says."""
+        """Step by what the answers and the committee say."""
         rows = complete.nonzero()[:, 0]
         if not len(rows):
             return
-        self._evidence[rows] = self._options.memory * self._evidence[rows] + self._estimates.finish(rows)
-        self._weight[rows] = self._options.memory * self._weight[rows] + 1
-        normals = self._evidence[rows] / self._weight[rows][:, None]
-        if self._guide is not None:
-            normals = self._weigh(rows, normals, self._expected_normals(rows))
-        normals = unit(normals)
+        self._evidence.add(rows, self._estimates.finish(rows))
+        normals = self._evidence.normals(rows, None if self._guide is None else self._expected_normals(rows))
         self._phase[rows] = _Phase.TURN
         self._step(rows, normals)
 
-    def _weigh(
-        self, rows: Int[Tensor, " r"], seen: Float[Tensor, "r d"], expected: Float[Tensor, "r d"]
-    ) -> Float[Tensor, "r d"]:
-        """Add up what was seen and what the primer expects, each by its cosine to the true normal.
-
-        Of N signed random unit directions in m dimensions the mean is c = sqrt(2 / (pi m)) of the normal, and
-        1 / sqrt(N) of noise. So its cosine is known, and how far the primer's normal agrees with it tells the primer's.
-        """
-        probes = self._options.directions * self._weight[rows]
-        share = (2 / (math.pi * self._bank.freedom)) ** 0.5
-        cosine_seen = _IN_SPAN * share / (share**2 + 1 / probes).sqrt()
-        observed = (seen * expected).sum(dim=1) / (share * _IN_SPAN)
-        cosine = (probes * observed + _TRUST * _EXPECTED_COSINE) / (probes + _TRUST)
-        cosine = cosine.clamp(0.0, _MOST_COSINE)
-        trust, trust_seen = cosine / (1 - cosine**2), cosine_seen / (1 - cosine_seen**2)
-        together: Tensor = trust[:, None] * expected + trust_seen[:, None] * unit(seen)
-        return together
-
     def _step(self, rows: Int[Tensor, " r"], normals: Float[Tensor, "r d"]) -> None:
-        """Turn from the row's direction towards a normal, in the plane of the two.
-
-        Where the boundary is flat and the normal true, the nearest point lies at the angle between them.
-        """
-        aims = self._directions(rows)
+        """Turn from the row's direction to a normal: on a flat boundary, the nearest point lies at their angle."""
+        aims = self.best.directions(rows)
         cosines = (aims * normals).sum(dim=1)
         rest = normals - cosines[:, None] * aims
         lengths = torch.linalg.vector_norm(rest, dim=1)
@@ -291,14 +274,7 @@ class Guided:
     def _expected_normals(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
         assert self._guide is not None, "only asked where there is a guide"
         points = self.best.points[rows].unflatten(1, self.pairs.images.shape[1:])
-        return unit(self._guide.slopes(points, self._goals(rows)).normals)
-
-    def _goals(self, rows: Int[Tensor, " r"]) -> Goals:
-        return Goals(self.pairs.goals.classes[rows], self.pairs.goals.reaching[rows])
-
-    def _directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
-        offsets = self.best.points[rows] - self._origins[self.pairs.image_of[rows]]
-        return offsets / self.best.distances[rows][:, None]
+        return unit(self._guide.slopes(points, self.pairs.goals.of(rows)).normals)
 
 
 def _rows_by_class(pairs: Pairs, num_classes: int) -> Int[Tensor, "n answers"]:

@@ -17,12 +17,7 @@ from db3kd.tensors import Float, Int, Tensor
 
 @dataclass(frozen=True)
 class Interrogation:
-    """What the rows of a search have bought.
-
-    Args:
-        crossings: the best crossing of each row at the end.
-        snapshots: per query count, the distance that each row had when its own count passed it.
-    """
+    """The best crossing of each row at the end, and the distances that the rows had when they passed query counts."""
 
     crossings: Crossings
     snapshots: Mapping[int, Float[Tensor, " k"]]
@@ -41,16 +36,15 @@ def interrogate(
 
     Args:
         oracle: is asked; an `Oracle`, or something that remembers its answers.
-        search: proposes; it is used up.
+        search: is used up.
         queries_per_pair: most queries of one row; with leftovers shared, of an image's rows on average.
         snapshots: query counts at which the distances are kept, without a query more.
-        share_leftovers: whether what the rows of an image that came to their end left over is spent on its nearest
-            other row, whose distance weighs most in a soft label.
-        probes_per_turn: about how many points to take from the search at once; the oracle splits them into calls.
-            No result depends on it.
+        share_leftovers: spend what the rows of an image left over when they ended on its nearest other row, whose
+            distance weighs most in a soft label.
+        probes_per_turn: about how many points to take from the search at once. No result depends on it.
 
     Returns:
-        The crossings and the snapshots.
+        The best crossings, and the distances at the snapshots.
 
     Raises:
         BudgetExhausted: the ledger allows no more; what the oracle was told can be replayed.
@@ -73,13 +67,8 @@ def interrogate(
             break
         allowed = handed_on
     _keep_passed(kept, torch.full_like(spent, torch.iinfo(spent.dtype).max), search.best.distances)
-    crossings = Crossings(
-        points=search.best.points.unflatten(1, search.pairs.images.shape[1:]).clone(),
-        distances=search.best.distances.clone(),
-        queries=spent,
-        outcomes=search.outcomes(),
-    )
-    return Interrogation(crossings, kept)
+    points = search.best.points.unflatten(1, search.pairs.images.shape[1:]).clone()
+    return Interrogation(Crossings(points, search.best.distances.clone(), spent, search.outcomes()), kept)
 
 
 def _hand_on(search: Search, allowed: Int[Tensor, " k"], spent: Int[Tensor, " k"]) -> Int[Tensor, " k"]:

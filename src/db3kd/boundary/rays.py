@@ -16,8 +16,6 @@ from db3kd.tensors import Bool, Float, Int, Tensor
 
 
 class _Phase(IntEnum):
-    """What a row's line search does next."""
-
     IDLE = 0
     TRY = 1
     SHRINK = 2
@@ -25,12 +23,7 @@ class _Phase(IntEnum):
 
 
 class Ended(NamedTuple):
-    """Rows whose line search ended.
-
-    Args:
-        lost: the ray was not across at the radius that was tried first.
-        settled: the crossing on the ray is known to within the tolerance.
-    """
+    """Rows whose line search ended: not across at the radius tried first, or at a crossing within the tolerance."""
 
     lost: Int[Tensor, " l"]
     settled: Int[Tensor, " s"]
@@ -39,12 +32,7 @@ class Ended(NamedTuple):
 class Rays:
     """The ray of each row, and how far its line search is.
 
-    Args:
-        pairs: the rows.
-        best: is offered every point that comes back across.
-        spec: the teacher's bounds and levels.
-        tolerance: a radius is bisected to this part of itself.
-        first_shrink: the first step down, as a part of the radius; each further one is twice as long, up to a half.
+    The first step down is `first_shrink` of the radius; each further one is twice as long, up to a half.
 
     Cost: 1 query for a ray that is lost, else about 3 + log2(1 / tolerance).
     """
@@ -74,15 +62,7 @@ class Rays:
         low: Float[Tensor, " r"] | float = 0.0,
         halving: bool = False,
     ) -> None:
-        """Ask whether a ray is across at a radius, and if so how far down.
-
-        Args:
-            rows: rows that are in no line search.
-            aims: unit directions from their images.
-            radii: where to ask first, in input units.
-            low: smaller radii that are known not to be across.
-            halving: go down by halves at once, where nothing is known of how near the boundary is.
-        """
+        """Ask whether a ray is across at a radius, and if so how far down, by halves at once or in growing steps."""
         self._aims[rows] = aims
         self._high[rows] = radii
         self._low[rows] = low
@@ -91,25 +71,12 @@ class Rays:
         self._phase[rows] = _Phase.TRY
 
     def bisect(self, rows: Int[Tensor, " r"], aims: Float[Tensor, "r d"], high: Float[Tensor, " r"]) -> None:
-        """Bisect from the image to a radius that is known to be across.
-
-        Args:
-            rows: rows that are in no line search.
-            aims: unit directions from their images.
-            high: the radius.
-        """
+        """Bisect from the image to a radius that is known to be across."""
         self.start(rows, aims, high)
         self._phase[rows] = _Phase.BISECT
 
     def points(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
-        """Give the point at which each of these line searches wants to look; they are told of it next.
-
-        Args:
-            rows: rows in a line search.
-
-        Returns:
-            Points that are not yet brought to the teacher's bounds and levels.
-        """
+        """Give the point at which each of these line searches wants to look; `observe` hears of it next."""
         phase, low, high = self._phase[rows], self._low[rows], self._high[rows]
         middle = (low + high) / 2
         radii = torch.where(phase == _Phase.SHRINK, (high * (1 - self._shrink[rows])).maximum(middle), high)
@@ -117,16 +84,7 @@ class Rays:
         return self._origins[self._image_of[rows]].addcmul_(self._aims[rows], self._radii[:, None])
 
     def observe(self, rows: Int[Tensor, " r"], points: Float[Tensor, "r d"], across: Bool[Tensor, " r"]) -> Ended:
-        """Move each line search on.
-
-        Args:
-            rows: those that were given to `points` last.
-            points: what was sent for them.
-            across: whether it came back across.
-
-        Returns:
-            The rows whose line search ended with this.
-        """
+        """Move each line search on by whether the point that was sent came back across."""
         self._best.offer(rows[across], points[across])
         phase, radii = self._phase[rows], self._radii
         self._high[rows] = torch.where(across, radii, self._high[rows])
@@ -142,10 +100,8 @@ class Rays:
         return Ended(lost, settled)
 
     def gained(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:
-        """Tell which rows came nearer since their line search began, by more than its tolerance.
-
-        Rounded to levels, a ray may end where the best crossing was: across, and no nearer.
-        """
+        """Tell which rows came nearer since their line search began, by more than its tolerance."""
+        # Rounded to levels, a ray may end where the best crossing was: across, and no nearer.
         return self._best.distances[rows] < (1 - self._tolerance) * self._to_beat[rows]
 
     def _is_settled(self, rows: Int[Tensor, " r"]) -> Bool[Tensor, " r"]:

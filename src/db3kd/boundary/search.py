@@ -1,7 +1,7 @@
-"""What a search is: it proposes points, is told the decisions, and never holds the oracle.
+"""What a search is, and the options that make one: it proposes points, is told the decisions, and never asks itself.
 
-So a new search is one small file, testable without a teacher. The driver (`interrogate`) owns what all
-searches have in common: budgets, batches, snapshots.
+So a new search is one small file with both, testable without a teacher. The driver (`interrogate`) owns what all
+searches have in common: budgets, batches, snapshots. `Turn` is for searches with more to ask than a call should hold.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -9,17 +9,15 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 
 from db3kd.boundary.crossing import BestCrossings
+from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
+from db3kd.boundary.guide import Guide
+from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 
 class Probes(NamedTuple):
-    """Points that a search wants decided.
-
-    Args:
-        rows: the row that asks for each point; a row may ask for several at once.
-        points: the points, within the teacher's bounds and on its levels.
-    """
+    """Points that rows want decided, within the teacher's bounds and on its levels; a row may ask for several."""
 
     rows: Int[Tensor, " b"]
     points: Float[Tensor, "b c h w"]
@@ -42,88 +40,83 @@ class Search(Protocol):
         Returns:
             Probes of rows in whatever phase; none where no row can go on.
         """
-        ...
 
     def observe(self, decisions: Int[Tensor, " b"]) -> None:
         """Take the decisions of the probes that were proposed last."""
-        ...
 
     def outcomes(self) -> Int[Tensor, " k"]:
         """Tell how each row ended; `Outcome.BUDGET` for a row that would go on if it could."""
-        ...
 
 
-class Turn:
-    """Chooses which rows ask next: those that may, in a circle, until the limit is reached.
+@runtime_checkable
+class Method(Protocol):
+    """The options of a kind of search, as a frozen dataclass; one value serves all shards of a run.
 
-    Every row gets its turn, so that all rows of a search end at about the same time and calls stay full.
+    Whoever adds one gives it a row in `db3kd.names.SEARCHES`.
     """
 
-    def __init__(self) -> None:
-        self._start = 0
+    @property
+    def name(self) -> str:
+        """The short name that tables and plans use."""
 
-    def take(
-        self, wants: Int[Tensor, " k"], remaining: Int[Tensor, " k"], limit: int
-    ) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:
-        """Choose rows.
+    @property
+    def most_queries(self) -> int | None:
+        """Most queries that one row can use, or None where it could always use more."""
+
+    @property
+    def usual_queries(self) -> int:
+        """Queries of one row where nobody says how many."""
+
+    @property
+    def guided(self) -> bool:
+        """Whether it makes use of a committee, and the rows of an image share their answers and their queries."""
+
+    def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> Search:
+        """Make the search for these pairs.
 
         Args:
-            wants: probes that each row could use now, 0 where it is done.
-            remaining: queries that each row may still ask.
-            limit: most probes to take, though one row at least is taken.
+            pairs: the rows.
+            exemplars: to start from.
+            spec: the teacher's bounds and levels.
+            guide: a committee; looked at where the method is guided.
 
         Returns:
-            The rows, each once, and how many probes each of them gets.
+            One that has asked nothing yet.
         """
-        counts = torch.minimum(wants, remaining)
-        rows: Int[Tensor, " r"] = counts.nonzero()[:, 0]
-        counts = counts[rows]
-        if int(counts.sum()) <= limit:
-            self._start = 0
-            return rows, counts
-        first = int(torch.searchsorted(rows, self._start))
-        rows, counts = rows.roll(-first), counts.roll(-first)
-        taken = max(1, int(torch.searchsorted(counts.cumsum(0), limit, right=True)))
-        rows, counts = rows[:taken], counts[:taken].clamp(max=limit)
-        self._start = int(rows[-1]) + 1
-        return rows, counts
-
-
-class ImageTurn:
-    """Chooses whose rows ask next, all rows of an image in the same turn.
-
-    So that rows may learn from their image's other rows, and what they learn depends on nothing outside of the image.
-
-    Args:
-        pairs: the rows.
-    """
-
-    def __init__(self, pairs: Pairs) -> None:
-        self._order = pairs.image_of.argsort(stable=True)
-        self._image_of = pairs.image_of
-        self._start = 0
-
-    def take(
-        self, wants: Int[Tensor, " k"], remaining: Int[Tensor, " k"], limit: int
-    ) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:
-        """Choose rows; see `Turn`. The limit is passed where one image alone wants more."""
-        counts = torch.minimum(wants, remaining)
-        rows = self._order[counts[self._order] > 0]
-        if int(counts.sum()) <= limit:
-            self._start = 0
-            return rows, counts[rows]
-        images = self._image_of[rows]
-        first = int(torch.searchsorted(images, self._start))
-        rows, images = rows.roll(-first), images.roll(-first)
-        taken = int(torch.searchsorted(counts[rows].cumsum(0), limit, right=True))
-        ends = (images[1:] != images[:-1]).nonzero()[:, 0] + 1
-        whole = ends[ends <= taken]
-        taken = int(whole[-1]) if len(whole) else int(ends[0]) if len(ends) else len(rows)
-        self._start = int(images[taken - 1]) + 1
-        return rows[:taken], counts[rows[:taken]]
 
 
 def none_left(pairs: Pairs) -> Probes:
     """What a search proposes when no row can go on."""
     rows = pairs.image_of.new_empty(0)
     return Probes(rows, pairs.images[:0])
+
+
+class Turn:
+    """Chooses the rows that ask next, in a circle, those of a group together, so that all end at about the same time.
+
+    Where groups are images, rows may learn from each other, and what they learn depends on no other image.
+    """
+
+    def __init__(self, group_of: Int[Tensor, " k"]) -> None:
+        self._order = group_of.argsort(stable=True)
+        self._group_of = group_of
+        self._start = 0
+
+    def take(
+        self, wants: Int[Tensor, " k"], remaining: Int[Tensor, " k"], limit: int
+    ) -> tuple[Int[Tensor, " r"], Int[Tensor, " r"]]:
+        """Choose rows, and how many probes each gets: what it wants and may; one group alone may pass the limit."""
+        counts = torch.minimum(wants, remaining)
+        rows = self._order[counts[self._order] > 0]
+        if int(counts.sum()) <= limit:
+            self._start = 0
+            return rows, counts[rows]
+        groups = self._group_of[rows]
+        first = int(torch.searchsorted(groups, self._start))
+        rows, groups = rows.roll(-first), groups.roll(-first)
+        taken = int(torch.searchsorted(counts[rows].cumsum(0), limit, right=True))
+        ends = (groups[1:] != groups[:-1]).nonzero()[:, 0] + 1
+        whole = ends[ends <= taken]
+        taken = int(whole[-1]) if len(whole) else int(ends[0]) if len(ends) else len(rows)
+        self._start = int(groups[taken - 1]) + 1
+        return rows[:taken], counts[rows[:taken]]

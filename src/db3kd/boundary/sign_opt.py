@@ -5,47 +5,77 @@ across is the sign of the change in distance, and the signed directions add up t
 It goes on from crossings that another search has found (`Chain`).
 """
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge, Gt, Lt
 
+from db3kd.boundary.bisection import Bisection, BoundaryDistance
 from db3kd.boundary.crossing import BestCrossings, Outcome
-from db3kd.boundary.directions import DirectionBank, unit
-from db3kd.boundary.estimates import Drawn, Estimates
+from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
+from db3kd.boundary.guide import Guide
+from db3kd.boundary.normals import DirectionBank, Drawn, Estimates, unit
 from db3kd.boundary.rays import Rays
 from db3kd.boundary.search import Probes, Turn, none_left
+from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 
+_FIRST_SHRINK = 0.01
+_LEAST_STEP = 1e-4
+
 
 @dataclass(frozen=True)
-class SignOptOptions:
-    """How Sign-OPT steps; the defaults are the paper's.
+class MinimalBoundaryDistance:
+    """The distance to the boundary in the direction in which it is least, by Sign-OPT; the defaults are the paper's.
 
     Args:
+        start: finds the crossings to go on from.
         directions: random directions per estimate of the way down.
-        smoothing: length of a random direction beside the row's unit direction (the paper's beta).
+        smoothing: length of a random direction added to the row's unit direction (the paper's beta).
         step: first step of a row's line search, along the mean signed direction.
         tolerance: a radius is bisected to this part of itself.
         line_search_steps: most trials of one line search.
         least_smoothing: a row whose line search fails divides its smoothing by 10, down to this value.
         patience: a row is stalled when so many of its line searches have failed.
+        seed: the random directions are drawn from it.
     """
 
-    directions: int = 200
-    smoothing: float = 1e-3
-    step: float = 0.2
-    tolerance: float = 1e-5
-    line_search_steps: int = 15
-    least_smoothing: float = 1e-5
-    patience: int = 3
+    start: BoundaryDistance = field(default_factory=BoundaryDistance)
+    directions: Annotated[int, Ge(1)] = 200
+    smoothing: Annotated[float, Gt(0)] = 1e-3
+    step: Annotated[float, Gt(0)] = 0.2
+    tolerance: Annotated[float, Gt(0), Lt(1)] = 1e-5
+    line_search_steps: Annotated[int, Ge(1)] = 15
+    least_smoothing: Annotated[float, Gt(0)] = 1e-5
+    patience: Annotated[int, Ge(1)] = 3
+    seed: int = 0
+
+    name: ClassVar[str] = "mbd"
+    most_queries: ClassVar[None] = None
+    usual_queries: ClassVar[int] = 1000
+    guided: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Chain":
+        """Make the search; see `Method`."""
+        first = self.start.search(pairs, exemplars, spec)
+        return Chain(first, SignOpt(pairs, first.best, spec, self))
+
+
+@functools.lru_cache(maxsize=1)
+def _bank(dimension: int, block: int, seed: int, device: torch.device) -> DirectionBank:
+    # Drawing 64 MB of Gaussians takes longer than a small shard; every shard of a run uses the same ones.
+    return DirectionBank(dimension, block=block, seed=seed, device=device)
 
 
 class _Phase(IntEnum):
-    """What a row does next."""
-
     WAITING = 0
     ESTIMATE = 1
     TURN = 2
@@ -53,19 +83,8 @@ class _Phase(IntEnum):
     ARRIVED = 4
 
 
-_FIRST_SHRINK = 0.01
-_LEAST_STEP = 1e-4
-
-
 class SignOpt:
-    """Sign-OPT over all rows at once, each in a phase of its own.
-
-    Args:
-        pairs: the rows.
-        best: crossings to go on from, kept better as the search goes on.
-        bank: random directions, in blocks of `options.directions`.
-        spec: the teacher's bounds and levels.
-        options: how to step.
+    """Sign-OPT over all rows at once, each in a phase of its own; it goes on from the best crossings it is given.
 
     Cost: `options.directions` queries an estimate, and 1 to about 20 for each trial of a line search.
 
@@ -74,29 +93,20 @@ class SignOpt:
         off the point after clipping; see docs/methods/minimal-boundary-distance.md.
     """
 
-    def __init__(
-        self,
-        pairs: Pairs,
-        best: BestCrossings,
-        bank: DirectionBank,
-        spec: TeacherSpec,
-        *,
-        options: SignOptOptions | None = None,
-    ) -> None:
+    def __init__(self, pairs: Pairs, best: BestCrossings, spec: TeacherSpec, options: MinimalBoundaryDistance) -> None:
         self.pairs, self.best = pairs, best
-        self._options = options or SignOptOptions()
-        self._spec = spec
+        self._spec, self._options = spec, options
         self._origins = pairs.images.flatten(1)
         self._phase = torch.full_like(pairs.image_of, _Phase.WAITING)
-        tolerance = self._options.tolerance
-        self._rays = Rays(pairs, best, spec, tolerance=tolerance, first_shrink=_FIRST_SHRINK)
+        self._rays = Rays(pairs, best, spec, tolerance=options.tolerance, first_shrink=_FIRST_SHRINK)
         # The best direction and distance of each row when its estimate began.
         self._aim = torch.zeros_like(best.points)
         self._radius, self._step, self._smoothing = (torch.zeros_like(best.distances) for _ in range(3))
         self._descent = torch.zeros_like(best.points)
-        self._estimates = Estimates(pairs, bank, self._options.directions)
+        bank = _bank(best.points.shape[1], options.directions, options.seed, best.points.device)
+        self._estimates = Estimates(pairs, bank, options.directions)
         self._trials, self._gains, self._failures = (torch.zeros_like(pairs.image_of) for _ in range(3))
-        self._turn = Turn()
+        self._turn = Turn(torch.arange(len(pairs), device=pairs.image_of.device))
         # What was proposed last: first the directions of rows that estimate, then a point of each row in a line search.
         self._asked = none_left(pairs)
         self._estimating = 0
@@ -149,8 +159,8 @@ class SignOpt:
     def _around(self, drawn: Drawn) -> Float[Tensor, "b d"]:
         """Points at the row's radius in directions a little off its own."""
         rows, directions = drawn
-        # Beside a direction of length 1, what moves each pixel by about a level at the row's radius: a probe that moves
-        # none by half a level asks the same question again.
+        # What moves each pixel by about a level at the row's radius: a probe that moves none by half a level asks the
+        # same question again.
         level = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._radius[rows]
         aims = self._aim[rows].addcmul_(directions, self._smoothing[rows].maximum(level)[:, None])
         scales = self._radius[rows] / torch.linalg.vector_norm(aims, dim=1)
@@ -168,7 +178,7 @@ class SignOpt:
 
     def _try(self, rows: Int[Tensor, " r"]) -> None:
         """Turn by the row's step and ask whether that is across at the radius to beat."""
-        aim = self._best_directions(rows) + self._step[rows][:, None] * self._descent[rows]
+        aim = self.best.directions(rows) + self._step[rows][:, None] * self._descent[rows]
         self._rays.start(rows, unit(aim), self.best.distances[rows])
         self._trials[rows] += 1
         self._phase[rows] = _Phase.TURN
@@ -201,7 +211,7 @@ class SignOpt:
 
     def _estimate(self, rows: Int[Tensor, " r"]) -> None:
         """Go back to the best direction and ask around it."""
-        self._aim[rows] = self._best_directions(rows)
+        self._aim[rows] = self.best.directions(rows)
         self._radius[rows] = self.best.distances[rows]
         self._estimates.begin(rows)
         self._phase[rows] = _Phase.ESTIMATE
@@ -210,6 +220,38 @@ class SignOpt:
             least = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._radius[rows]
             self._smoothing[rows] = self._smoothing[rows].maximum(least)
 
-    def _best_directions(self, rows: Int[Tensor, " r"]) -> Float[Tensor, "r d"]:
-        offsets = self.best.points[rows] - self._origins[self.pairs.image_of[rows]]
-        return offsets / self.best.distances[rows][:, None]
+
+class Chain:
+    """A bisection, and Sign-OPT after it, row by row; they share their best crossings, so no distance ever grows."""
+
+    def __init__(self, first: Bisection, second: SignOpt) -> None:
+        self.pairs, self.best = first.pairs, first.best
+        self._first, self._second = first, second
+        self._handed = torch.zeros_like(first.done)
+        self._share = 0
+        self._hand_on()
+
+    def propose(self, remaining: Int[Tensor, " k"], limit: int) -> Probes:
+        """Probes of both, in one batch; see `Search`."""
+        asked = self._first.propose(remaining, limit)
+        self._share = len(asked.rows)
+        more = self._second.propose(remaining, max(1, limit - self._share))
+        if not self._share:
+            return more
+        return Probes(torch.cat([asked.rows, more.rows]), torch.cat([asked.points, more.points]))
+
+    def observe(self, decisions: Int[Tensor, " b"]) -> None:
+        """Tell each search its part; see `Search`."""
+        self._first.observe(decisions[: self._share])
+        self._second.observe(decisions[self._share :])
+        self._hand_on()
+
+    def outcomes(self) -> Int[Tensor, " k"]:
+        """Those of the second search where it has begun; see `Search`."""
+        started = self._handed & self.best.distances.isfinite()
+        return torch.where(started, self._second.outcomes(), self._first.outcomes())
+
+    def _hand_on(self) -> None:
+        ready = self._first.done & ~self._handed
+        self._handed |= ready
+        self._second.begin(ready.nonzero()[:, 0])

@@ -1,7 +1,6 @@
 """The command line: arguments in, figures and exit codes out; the only place that prints.
 
-`app` gathers the commands, `exits` says how they end, `display` shows what they tell. What they do lives below:
-importing this package imports no torch, so that `db3kd --help` is there at once.
+`app` gathers the commands, a module for each theme, and imports the one that is called: `db3kd --help` needs no torch.
 """
 
 from db3kd.cli.app import main

@@ -1,25 +1,13 @@
-"""What the user sees: figures on stdout, progress and remarks on stderr.
-
-On a terminal progress is a bar, elsewhere plain lines; both tell rate and time left. Knows nothing that
-needs torch. Called by the commands.
-"""
+"""What the user sees: figures on stdout, progress and remarks on stderr. Knows nothing that needs torch."""
 
 import json
 import logging
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-_SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_OF_A_RATE = 30.0
-
-
-def print_json(figures: Mapping[str, object]) -> None:
+def print_json(figures: object) -> None:
     """Print figures as JSON, and nothing else, on stdout."""
     print(json.dumps(figures, indent=2, allow_nan=False))
 
@@ -38,129 +26,17 @@ def remark(text: str) -> None:
 
 @contextmanager
 def telling_assumptions() -> Iterator[None]:
-    """Tell on stderr what a teacher's adapter assumes of it, while the work inside goes on.
-
-    Yields:
-        Nothing.
-    """
-    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("db3kd.teachers")
+    """Tell on stderr what a teacher's adapter assumes of it, and what a run warns of, while the work inside goes on."""
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("db3kd: %(message)s"))
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    loggers = {logging.getLogger("db3kd.teachers"): logging.INFO, logging.getLogger("db3kd.runs"): logging.WARNING}
+    before = {logger: logger.level for logger in loggers}
+    for logger, level in loggers.items():
+        logger.addHandler(handler)
+        logger.setLevel(level)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-
-
-class Pace:
-    """How fast something goes on, over the last half minute.
-
-    Args:
-        clock: tells the time, in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def note(self, done: int) -> None:
-        """Take note of how much is done now; the first time, of where it began."""
-        now = self._clock()
-        self._seen.append((now, done))
-        while len(self._seen) > 2 and now - self._seen[1][0] > _SECONDS_OF_A_RATE:
-            self._seen.popleft()
-
-    @property
-    def rate(self) -> float | None:
-        """Units a second; None before anything was done."""
-        if not self._seen:
-            return None
-        (began, before), (_, done) = self._seen[0], self._seen[-1]
-        seconds = self._clock() - began
-        return (done - before) / seconds if done > before and seconds > 0 else None
-
-    def left(self, total: int) -> float | None:
-        """Seconds until `total` is done, or None where nothing can be said."""
-        rate = self.rate
-        return None if rate is None else (total - self._seen[-1][1]) / rate
-
-
-class Stages:
-    """Shows the stages of a command; itself what the pipeline calls `Progress`.
-
-    Args:
-        bar: a bar of rich on a terminal; None for plain lines.
-    """
-
-    def __init__(self, bar: Progress | None) -> None:
-        self._bar = bar
-        self._task: TaskID | None = None
-        self._tasks: dict[str, TaskID] = {}
-        self._stage = ""
-        self._done = self._total = self._rows = 0
-        self._unit = ""
-        self._pace, self._rows_pace = Pace(), Pace()
-        self._line_at = time.monotonic()
-
-    def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
-        """Take note of how far a stage is."""
-        if stage != self._stage:
-            self._pace, self._rows_pace = Pace(), Pace()
-            self._rows_pace.note(self._rows)
-            if self._bar is not None:
-                # A stage that comes back, as asking does between the trainings of its rounds, has one bar.
-                self._task = self._tasks.get(stage)
-                if self._task is None:
-                    self._task = self._tasks[stage] = self._bar.add_task(stage, total=total, text="")
-        self._stage, self._done, self._total, self._unit = stage, done, total, unit
-        self._pace.note(done)
-        self._show(ended=done >= total)
-
-    def hear_rows(self, rows: int) -> None:
-        """Take note of rows that a teacher answered."""
-        self._rows += rows
-        if self._stage:
-            self._rows_pace.note(self._rows)
-            self._show(ended=False)
-
-    def _show(self, *, ended: bool) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=self._total, completed=self._done, text=self._text())
-        elif ended or time.monotonic() - self._line_at > _SECONDS_BETWEEN_LINES:
-            self._line_at = time.monotonic()
-            remark(f"{self._stage}: {self._text()}")
-
-    def _text(self) -> str:
-        parts = [f"{self._done:,} of {self._total:,} {self._unit}"]
-        rate, asked, left = self._pace.rate, self._rows_pace.rate, self._pace.left(self._total)
-        if rate is not None:
-            parts.append(f"{rate:,.1f} {self._unit}/s")
-        if asked is not None:
-            parts.append(f"{asked:,.0f} queries/s")
-        if left is not None and self._done < self._total:
-            parts.append(f"{_clock(left)} left")
-        return ", ".join(parts)
-
-
-@contextmanager
-def showing() -> Iterator[Stages]:
-    """Show progress while the work inside goes on: a bar on a terminal, plain lines elsewhere.
-
-    Yields:
-        What the pipeline calls `Progress`.
-    """
-    if not sys.stderr.isatty():
-        yield Stages(None)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Stages(bar)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+        for logger, level in before.items():
+            logger.removeHandler(handler)
+            logger.setLevel(level)

@@ -1,22 +1,19 @@
 """How a command ends: the one place that maps errors and signals to exit codes.
 
-0 done, 2 bad input, 3 budget exhausted, 4 the teacher failed for good, 130 interrupted. A bug keeps its traceback and
-ends with 1. Called by `app.main` alone.
+0 done, also at the end of a budget, 2 bad input, 3 the budget does not reach for what was demanded, 4 the teacher
+failed for good, 130 interrupted. A bug keeps its traceback and ends with 1. Called by `app.main` alone.
 """
 
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from db3kd.cli.display import remark
 from db3kd.errors import BudgetExhausted, Db3kdError, TeacherError
 
-BAD_INPUT = 2
-BUDGET_EXHAUSTED = 3
-TEACHER_FAILED = 4
-INTERRUPTED = 130
+BAD_INPUT, BUDGET_EXHAUSTED, TEACHER_FAILED, INTERRUPTED = 2, 3, 4, 130
 
 
 class _Interrupted(BaseException):
@@ -24,37 +21,21 @@ class _Interrupted(BaseException):
 
 
 def run_to_exit(command: Callable[[], object], *, debug: bool) -> int:
-    """Run a command and turn what ends it into an exit code.
-
-    Args:
-        command: does the work; it may raise `SystemExit`.
-        debug: show the traceback of an error that the library raised on purpose.
-
-    Returns:
-        The exit code.
-    """
+    """Run a command and turn what ends it into an exit code."""
     try:
         with _signals_interrupt():
             command()
     except _Interrupted:
-        _tell("interrupted: what was done is kept and the account is settled; run again to go on")
+        remark("interrupted: what was done is kept and the account is settled; run again to go on")
         return INTERRUPTED
     except Db3kdError as error:
         if debug:
             traceback.print_exc()
-        _tell(f"error: {error}")
-        return _code_of(error)
+        remark(f"error: {error}")
+        if isinstance(error, BudgetExhausted):
+            return BUDGET_EXHAUSTED
+        return TEACHER_FAILED if isinstance(error, TeacherError) else BAD_INPUT
     return 0
-
-
-def _code_of(error: Db3kdError) -> int:
-    if isinstance(error, BudgetExhausted):
-        return BUDGET_EXHAUSTED
-    return TEACHER_FAILED if isinstance(error, TeacherError) else BAD_INPUT
-
-
-def _tell(message: str) -> None:
-    print(f"db3kd: {message}", file=sys.stderr)
 
 
 @contextmanager

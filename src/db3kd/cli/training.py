@@ -1,50 +1,78 @@
-"""`db3kd train`: its arguments."""
+"""`db3kd train`: a network trained on true labels."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from db3kd.cli import options
-from db3kd.cli.options import given, listed
+from db3kd.cli.display import print_json, print_pairs, remark
+from db3kd.cli.options import content_of
+from db3kd.context import Context
+from db3kd.data import Dataset, load
+from db3kd.errors import DataError, PlanError
+from db3kd.pipeline.supervised import train_on_labels
+from db3kd.plan import Plan, merged, open_images, open_train_recipe, parse_plan
+from db3kd.plan.listing import help_of
+from db3kd.progress import showing
+from db3kd.report.tables import duration, percent
+from db3kd.runs import Keeper, Run
 
 
 def train(
     *,
-    data: Annotated[str, typer.Option(help="mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR or npz:FILE.")],
-    architecture: Annotated[
-        str, typer.Option(help="lenet5, lenet5-half, lenet5-fifth, alexnet, ... or package.module:factory.")
-    ],
     run: options.RUN,
-    preset: Annotated[
-        Literal["teacher", "student"], typer.Option(help="The recipe that the options of the recipe change.")
-    ] = "teacher",
-    epochs: options.EPOCHS = None,
-    batch_size: options.BATCH_SIZE = None,
-    rate: options.RATE = None,
-    optimizer: options.OPTIMIZER = None,
-    momentum: options.MOMENTUM = None,
-    weight_decay: options.WEIGHT_DECAY = None,
-    milestones: options.MILESTONES = None,
-    schedule: options.SCHEDULE = None,
-    precision: options.PRECISION = None,
-    limit: options.LIMIT = None,
+    data: Annotated[str | None, typer.Option(help=help_of("images.source"), show_default=False)] = None,
+    architecture: Annotated[str | None, typer.Option(help=help_of("train.architecture"), show_default=False)] = None,
+    held_out: options.HELD_OUT = None,
     seed: options.SEED = None,
+    plan: options.PLAN = None,
+    settings: options.SET = None,
     device: options.DEVICE = "cpu",
     as_json: options.JSON = False,
 ) -> None:
-    """Train a teacher, or a baseline student, on true labels; its weights are DIR/model.safetensors."""
-    from db3kd.cli.work.training import train_network
+    """Train a teacher, or a baseline student, on true labels; its weights are DIR/model.safetensors.
 
-    recipe = given(
-        epochs=epochs,
-        batch_size=batch_size,
-        rate=rate,
-        optimizer=optimizer,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        milestones=listed(milestones),
-        schedule=schedule,
-        precision=precision,
+    --set train.epochs=20 and the like change the preset, and --set images.limit=1000 takes fewer images.
+    """
+    asked = content_of(
+        plan, settings, images__source=data, train__architecture=architecture, held_out__source=held_out, run__seed=seed
     )
-    asked = given(data=data, architecture=architecture, preset=preset, limit=limit, seed=seed) | recipe
-    train_network(run, asked, device=device, as_json=as_json)
+    with Run(run) as opened:
+        sections = parse_plan(merged(opened.plan() or {}, asked))
+        if sections.images is None or sections.train is None:
+            raise PlanError("there is nothing to train on, or nothing to train: name --data and --architecture")
+        recipe, images, test = open_train_recipe(sections.train), open_images(sections.images), _test_split(sections)
+        opened.adopt(sections.written())
+        with showing(remark) as stages:
+            keeper = Keeper(opened, Context(device, sections.run.seed, stages))
+            trained = train_on_labels(keeper, images, test, architecture=sections.train.architecture, recipe=recipe)
+    if as_json:
+        print_json(trained.figures())
+        return
+    accuracy = "not measured"
+    if trained.test is not None:
+        accuracy = f"{percent(trained.test.accuracy)} of the test images, after the last epoch"
+    print_pairs(
+        {
+            "weights": str(trained.weights),
+            "architecture": f"{trained.architecture}, {trained.parameters:,} parameters",
+            "trained": f"{trained.epochs} epochs on {trained.images:,} images in {duration(trained.seconds)}",
+            "accuracy": accuracy,
+        }
+    )
+    remark(f"use it as a teacher: --teacher torch:{trained.architecture}@{trained.weights}")
+
+
+def _test_split(sections: Plan) -> Dataset | None:
+    if sections.held_out is not None:
+        return open_images(sections.held_out)
+    assert sections.images is not None, "asked before"
+    source = sections.images.source
+    try:
+        return load(source, "test")
+    except DataError as error:
+        # A named set has its test split, and one that cannot be read is an error; a user's own folder may have none.
+        if ":" not in source:
+            raise
+        remark(f"the accuracy is not measured: {error}")
+        return None

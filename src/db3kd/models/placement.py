@@ -1,7 +1,7 @@
 """Where networks and images lie while they compute: the device, and channels last.
 
 Convolutions on channels-last tensors are 1.4 to 2 times as fast on a CPU, and on recent GPUs as well. Nothing here
-changes a value. Called by `training` and `evaluation`.
+changes a value.
 """
 
 import copy
@@ -14,34 +14,13 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 
 def place(module: nn.Module, device: str) -> nn.Module:
-    """Copy a network to a device, laid out channels last.
-
-    Args:
-        module: any network; left as it is.
-        device: "cpu", "cuda" or "cuda:N".
-
-    Returns:
-        The copy, in the mode (training or eval) of the original.
-
-    Raises:
-        PlanError: there is no such device here.
-    """
+    """Copy a network to a device, laid out channels last, in the mode (training or eval) that it has."""
     copied: nn.Module = copy.deepcopy(module)
     return copied.to(device=find_device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stub of Module.to lacks memory_format alone
 
 
 def find_device(device: str) -> torch.device:
-    """Turn a device's name into a device that is there.
-
-    Args:
-        device: "cpu", "cuda" or "cuda:N".
-
-    Returns:
-        The device.
-
-    Raises:
-        PlanError: the name is no device, or there is none of it here.
-    """
+    """Turn "cpu", "cuda" or "cuda:N" into a device, or raise a PlanError where there is none of it here."""
     try:
         found = torch.device(device)
     except RuntimeError as error:
@@ -55,13 +34,11 @@ def find_device(device: str) -> torch.device:
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Tell whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here.
-
-    Such instructions alone do not say so: a Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine takes
-    twice as long with those that are left. AVX512-FP16 without AMX tells such a one.
-    """
+    """Say whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here."""
     if device.type != "cpu":
         return False
+    # A Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine has the instructions and takes twice as long
+    # with them. It has AVX512-FP16 without AMX.
     can = torch.cpu.get_capabilities()
     return bool(can.get("amx_bf16") or (can.get("avx512_bf16") and not can.get("avx512_fp16")))
 
@@ -69,15 +46,7 @@ def is_faster_in_bfloat16(device: torch.device) -> bool:
 def gather(
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], rows: Int[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:
-    """Take some images of a set as a network wants them.
-
-    Args:
-        pixels: the set; 0 to 255 where 8-bit, else in [0, 1].
-        rows: positions in the set, on its device.
-
-    Returns:
-        The images in [0, 1], 32-bit, channels last, on the device of the set.
-    """
+    """Take some images of a set as a network takes them: in [0, 1], 32-bit, channels last, on the set's device."""
     # A set of 8-bit images stays 8-bit: only the batch at hand takes four bytes a pixel.
     images = pixels.index_select(0, rows)
     if images.dtype == torch.uint8:

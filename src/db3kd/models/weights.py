@@ -1,7 +1,6 @@
 """Networks to bytes and back, with a header that says which network the weights belong to.
 
-How the bytes are laid out is the matter of `db3kd.tensorfile`. Writing the bytes to a file is the matter of
-`db3kd.runs`. Called by the pipeline, by `db3kd train` and by the adapter for torch teachers.
+How the bytes are laid out is for `db3kd.tensorfile`, and writing them to a file is for `db3kd.runs`.
 """
 
 from pathlib import Path
@@ -18,17 +17,7 @@ FORMAT = "db3kd-weights-1"
 def describe(
     architecture: str, input_shape: tuple[int, int, int], num_classes: int, *, dataset: str = ""
 ) -> dict[str, str]:
-    """Make the header of a file of weights.
-
-    Args:
-        architecture: a name as `build` takes it.
-        input_shape: channels, height and width of one image.
-        num_classes: length of a row of logits.
-        dataset: what the network was trained on, for the reader.
-
-    Returns:
-        The header; a caller may add entries of its own.
-    """
+    """Make the header of a file of weights, with what `build` takes; a caller may add entries of its own."""
     return {
         "architecture": architecture,
         "input_shape": "x".join(str(side) for side in input_shape),
@@ -38,17 +27,7 @@ def describe(
 
 
 def input_shape_of(header: dict[str, str]) -> tuple[int, int, int]:
-    """Read the shape of an image from a header.
-
-    Args:
-        header: as `describe` made it.
-
-    Returns:
-        Channels, height and width.
-
-    Raises:
-        ArtifactError: the header does not say it.
-    """
+    """Read channels, height and width from a header, or raise an ArtifactError."""
     try:
         channels, height, width = (int(side) for side in header["input_shape"].split("x"))
     except (KeyError, ValueError) as error:
@@ -59,32 +38,12 @@ def input_shape_of(header: dict[str, str]) -> tuple[int, int, int]:
 
 
 def to_bytes(module: nn.Module, header: dict[str, str]) -> bytes:
-    """Turn a network's weights into the bytes of a safetensors file.
-
-    Args:
-        module: the network; left as it is.
-        header: as `describe` makes it; the format version and a digest of the weights are added.
-
-    Returns:
-        The same bytes for the same weights and header, on any device and in any memory layout.
-    """
+    """Turn weights into a safetensors file: the same bytes on any device and in any memory layout."""
     return pack(module.state_dict(), header, kind=FORMAT)
 
 
 def from_file(path: Path | str) -> tuple[nn.Module, dict[str, str]]:
-    """Build a network from a file of weights.
-
-    Args:
-        path: a file that holds what `to_bytes` gave.
-
-    Returns:
-        The network on the CPU in eval mode, and the header.
-
-    Raises:
-        ArtifactError: the file is missing, truncated, edited, of another format, or its weights are of another
-            network than the header says.
-        PlanError: the architecture that the header names cannot be built here.
-    """
+    """Read a file that holds what `to_bytes` gave; see `from_bytes`."""
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -93,18 +52,10 @@ def from_file(path: Path | str) -> tuple[nn.Module, dict[str, str]]:
 
 
 def from_bytes(raw: bytes, origin: str) -> tuple[nn.Module, dict[str, str]]:
-    """Build a network from the bytes of a file of weights.
+    """Build a network in eval mode from what `to_bytes` gave, and give its header; `origin` is for the errors.
 
-    Args:
-        raw: what `to_bytes` gave.
-        origin: the file's name, for the error.
-
-    Returns:
-        The network on the CPU in eval mode, and the header.
-
-    Raises:
-        ArtifactError: truncated, edited, of another format, or the weights are of another network than the header says.
-        PlanError: the architecture that the header names cannot be built here.
+    Raises an ArtifactError where the file is damaged or not what its header says, and a PlanError where the
+    architecture that it names cannot be built here.
     """
     tensors, header = unpack(
         raw, kind=FORMAT, origin=f"the file of weights {origin}", way_out="copy it again, or train the network again"

@@ -1,7 +1,6 @@
-"""A teacher is looked at before money is spent on it: does it answer, always the same, at this value range?
+"""A teacher is checked before money is spent on it: does it answer, always the same, at this value range?
 
-With a budget of its own, a hundred or so queries. Called by `db3kd check-teacher`, which prints the verdict and the
-plan lines to use.
+It has a budget of its own, a hundred or so queries. `db3kd check-teacher` prints the verdict and the plan lines to use.
 """
 
 import time
@@ -12,8 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional
 
-from db3kd.data import Dataset
-from db3kd.data.dataset import draw
+from db3kd.data import Dataset, draw
 from db3kd.errors import BudgetExhausted, TeacherError
 from db3kd.ledger import Account, Ledger, Limits
 from db3kd.oracle import Oracle
@@ -31,43 +29,24 @@ VERDICTS = {
     "fails": "it does not answer as a teacher does",
     "not deterministic": "the same question got another answer: searches end, and their distances mean less",
     "depends on the batch": "an image alone got another answer than among others: set max_batch = 1, or see to it",
-    "value range": "it agrees with the labels clearly better when images are brought to it in another way",
+    "value range": "it agrees with the labels clearly better when images are prepared in another way",
     "no agreement": "it agrees with the labels hardly more than by chance: its classes may be numbered otherwise",
-    "one class": "all that was asked got one class: real images may tell more, and so may the value range",
+    "one class": "all that was asked got one class: real images or another value range may give more",
 }
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast it answers calls of one size.
-
-    Args:
-        rows: of the call.
-        seconds: that it took.
-    """
-
-    rows: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Agreement:
-    """How far it agrees with labels when images are brought to it in one way.
-
-    Args:
-        how: what is done to images in [0, 1].
-        right: images that it puts where their labels say.
-        images: that it was asked about.
-        classes: different answers among them.
-        plan_lines: keys of the plan's section `teacher` that say so.
-        refused: whether it does not take images so, as a server that looks at their values; the rest says nothing then.
-    """
+    """How far it agrees with labels when images are prepared in one way."""
 
     how: str
     right: int
     images: int
+    # How many different ones it gave.
     classes: int
+    # Keys of the plan's section `teacher` for this way.
     plan_lines: tuple[str, ...]
+    # Whether it takes no images of such values; nothing else is known then.
     refused: bool = False
 
     @property
@@ -78,45 +57,37 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What was found.
-
-    Args:
-        queries: what it cost.
-        failure: why it did not answer; None where it did. The rest is then as far as it went.
-        paces: calls of growing size.
-        repeated: rows that were asked twice in the same batch.
-        changed: how many of them got another answer the second time.
-        alone: rows that were asked in a batch and alone.
-        differed: how many of them got another answer alone.
-        classes: which classes showed up, with how many answers.
-        agreements: with labelled images, at the value range as it is and then at others.
-        cut_short: whether the budget ended before all was asked.
-    """
+    """What was found, as far as the teacher and the budget let it come."""
 
     queries: int = 0
     failure: str | None = None
-    paces: tuple[Pace, ...] = ()
+    # Rows of a call and the seconds that it took.
+    paces: tuple[tuple[int, float], ...] = ()
+    # Rows that were asked twice, in the same batch, and how many got another answer.
     repeated: int = 0
     changed: int = 0
+    # Rows that were asked in a batch and alone, and how many got another answer.
     alone: int = 0
     differed: int = 0
+    # Each class that showed up, with how many answers.
     classes: tuple[tuple[int, int], ...] = ()
+    # With labels, at the value range as it is and then at others.
     agreements: tuple[Agreement, ...] = ()
     cut_short: bool = False
 
     @property
     def verdict(self) -> str:
-        """In a word: one of the keys of `VERDICTS`."""
+        """One of the keys of `VERDICTS`."""
         if self.failure is not None:
             return "fails"
         if self.changed:
             return "not deterministic"
         if self.differed:
             return "depends on the batch"
-        best, plain = self.best, next(iter(self.agreements), None)
+        best = self.best
         if best is not None and best.share < _CLEARLY + 1 / max(2, best.classes):
             return "no agreement"
-        if best is not None and plain is not None and best.share > plain.share + _CLEARLY:
+        if best is not None and best.share > self.agreements[0].share + _CLEARLY:
             return "value range"
         return "one class" if len(self.classes) == 1 else "good"
 
@@ -127,7 +98,7 @@ class Checkup:
 
 
 class _Examination:
-    """Asks, and keeps what each call took and which classes came."""
+    """Asks, and notes how long each call took and which classes came."""
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
@@ -135,30 +106,17 @@ class _Examination:
         self.counts: Counter[int] = Counter()
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """One call."""
         started = time.perf_counter()
         decisions = self._oracle(images)
         took = time.perf_counter() - started
-        # The best of several: a first call often takes longer than all others.
+        # A first call often takes longer than all others.
         self.seconds[len(images)] = min(took, self.seconds.get(len(images), took))
         self.counts.update(decisions.tolist())
         return decisions
 
 
 def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 200, seed: int = 0) -> Checkup:
-    """Look at a teacher.
-
-    Args:
-        teacher: is asked.
-        images: to ask about, with labels or without; None for noise.
-        queries: most rows to ask.
-        seed: of the noise, and of the choice of images.
-
-    Returns:
-        What was found; a teacher that fails is a finding, not an error.
-
-    Raises:
-        InputError: the images are none that this teacher takes.
+    """Check a teacher on images, with labels or without, or on noise; one that fails is a finding, not an error.
 
     Cost: at most `queries`, on an account of its own.
     """
@@ -169,8 +127,13 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
     with Ledger(None) as ledger, ledger.account("check", limits=Limits(stage=queries), held_out=True) as account:
         ask = _Examination(Oracle(teacher, account, attempts=2))
         try:
-            found = _repeat(ask, shown[:_REPEATED], found)
-            found = _ask_alone(ask, shown[:_REPEATED], found)
+            first = ask(shown[:_REPEATED])
+            found = replace(found, repeated=len(first))
+            found = replace(found, changed=int((ask(shown[:_REPEATED]) != first).sum()))
+            some = shown[:_ALONE]
+            # In a batch they are asked in another order.
+            together, alone = ask(some.flip(0)).flip(0), torch.cat([ask(image[None]) for image in some])
+            found = replace(found, alone=len(some), differed=int((together != alone).sum()))
             if labels is not None:
                 for agreement in _try_ranges(teacher, account, ask, shown, labels):
                     found = replace(found, agreements=(*found.agreements, agreement))
@@ -181,16 +144,12 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
             found = replace(found, cut_short=True)
         except TeacherError as error:
             found = replace(found, failure=str(error))
-        return replace(
-            found,
-            queries=account.spent,
-            paces=tuple(Pace(rows, seconds) for rows, seconds in sorted(ask.seconds.items())),
-            classes=tuple(sorted(ask.counts.items())),
-        )
+        paces, classes = tuple(sorted(ask.seconds.items())), tuple(sorted(ask.counts.items()))
+        return replace(found, queries=account.spent, paces=paces, classes=classes)
 
 
 def _noise(teacher: Teacher, seed: int) -> Float[Tensor, "n c h w"]:
-    """Images of nothing; smooth ones among them, which meet more classes than noise alone."""
+    """Draw noise; some of it smooth, which meets more classes than noise of single pixels."""
     generator = torch.Generator().manual_seed(seed)
     channels, height, width = teacher.spec.input_shape
     coarse = torch.rand(_LABELLED, channels, 3, 3, generator=generator)
@@ -201,29 +160,10 @@ def _noise(teacher: Teacher, seed: int) -> Float[Tensor, "n c h w"]:
     return teacher.spec.admit(low + (high - low) * (share * smooth + (1 - share) * fine))
 
 
-def _repeat(ask: _Examination, images: Float[Tensor, "b c h w"], found: Checkup) -> Checkup:
-    """The same batch twice."""
-    first = ask(images)
-    found = replace(found, repeated=len(images))
-    return replace(found, changed=int((ask(images) != first).sum()))
-
-
-def _ask_alone(ask: _Examination, images: Float[Tensor, "b c h w"], found: Checkup) -> Checkup:
-    """Some images in a batch, in another order, and each alone."""
-    some = images[:_ALONE]
-    together = ask(some.flip(0)).flip(0)
-    alone = torch.cat([ask(image[None]) for image in some])
-    return replace(found, alone=len(some), differed=int((together != alone).sum()))
-
-
 def _try_ranges(
-    teacher: Teacher,
-    account: Account,
-    ask: _Examination,
-    images: Float[Tensor, "n c h w"],
-    labels: Int[Tensor, " n"],
+    teacher: Teacher, account: Account, ask: _Examination, images: Float[Tensor, "n c h w"], labels: Int[Tensor, " n"]
 ) -> Iterator[Agreement]:
-    """Hold answers against labels, as the images are and as other teachers want them; as they are first."""
+    """Compare answers with labels, first for the images as they are, then as other teachers take them."""
     yield _agree("as they are", ask(images), labels, ())
     if isinstance(teacher, PreparedTeacher):
         return

@@ -1,134 +1,144 @@
-"""What a run is asked to do, as objects: nothing here reads a plan's strings, and nothing here acts.
+"""One whole run, as objects: nothing here reads strings of a plan, and nothing here acts.
 
-Made by `db3kd.plan`, by the Python API and by benchmarks; read by the stages beside it.
+Made by `db3kd.plan` and by `db3kd.distill`; the stages of this room do it, in the order of `tell.py`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Gt, Interval
+
+from db3kd.acquisition import Acquisition, Random, Rounds
+from db3kd.answers import Answers
+from db3kd.boundary import Measurement
 from db3kd.data import Dataset
-from db3kd.execution import Labelling
-from db3kd.ledger import Limits
+from db3kd.options import check_options
+from db3kd.pipeline.budget import Budget
+from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
+from db3kd.softening import Smoothed, Softening
 from db3kd.teachers import Teacher
-from db3kd.training import Recipe
-
-SofteningRule = Literal["proportional", "relative", "inverse", "smoothed", "primers"]
-Beside = Literal["mixtures", "probes"]
-# At which each rule makes probabilities, and at which the student is compared with them.
-TEMPERATURES: Mapping[SofteningRule, tuple[float, float]] = {
-    "proportional": (20.0, 20.0),
-    "relative": (0.5, 1.0),
-    "inverse": (20.0, 20.0),
-    "smoothed": (20.0, 20.0),
-    "primers": (20.0, 20.0),
-}
-
-
-# So many images make primers that know more than a student would find out from the same decisions.
-ENOUGH_FOR_PRIMERS = 20_000
-
-
-def best_softening(*, primed: bool, images: int) -> SofteningRule:
-    """Choose the rule that has made the best students.
-
-    Args:
-        primed: whether there are primers.
-        images: how many images were bought.
-
-    Returns:
-        What primers think, where they learned from many images; else smoothed decisions.
-    """
-    return "primers" if primed and images >= ENOUGH_FOR_PRIMERS else "smoothed"
-
+from db3kd.training import Committee, Recipe
 
 Baseline = Literal["true-labels", "hard-decisions"]
+TRUE_LABELS: Baseline = "true-labels"
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How many queries may be spent, and what they cost.
+class Pushed:
+    """A pool that spends: noise of each class, pushed away from the boundary as in the paper.
 
     Args:
-        total: by all stages together, or None for no limit; evaluation is not among them.
-        stages: by single stages, such as "label".
-        price_per_1000: money for 1,000 queries, in any currency, or None.
-        repeats: images to ask a second time when all else is bought, to see whether the teacher is constant.
+        noise: what it starts from.
+        repulsion: how it is pushed.
+        committee: networks that learn from the noise and guide a guided search; None for none.
     """
 
-    total: int | None = None
-    stages: Mapping[str, int] = field(default_factory=dict)
-    price_per_1000: float | None = None
-    repeats: int = 0
+    noise: NoiseOptions
+    repulsion: Repulsion
+    committee: Committee | None = None
 
-    def limits(self, stage: str) -> Limits:
-        """Give the limits that an account of a stage is opened with."""
-        return Limits(run=self.total, stage=self.stages.get(stage))
+    name = "repulsion"
+    size = None
+
+    def starts(self, num_classes: int) -> int:
+        """Most images that are pushed."""
+        return self.noise.images_per_class * num_classes
 
 
-@dataclass(frozen=True)
-class Priming:
-    """Where primers come from.
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A pool that another run has asked about: its answers are taken over, and none of them is paid again.
 
     Args:
-        recipe: how they learn; None for one that suits the number of answers.
-        architecture: as `db3kd.models.build` takes it; the teacher's size, where it is known, does well.
-        networks: how many of them learn from the same answers.
-        mixtures_per_image: mixtures and noisy images to ask about, per image.
-        subspace: directions of their gradients to ask in.
-        seed: of the mixtures, the weights and the order of the images.
-        name: tells the primers of one stage from those of another in the same run, and what they spend.
+        answers: of that run, by the same teacher.
     """
 
-    recipe: Recipe | None = None
-    architecture: str = "lenet5"
-    networks: int = 4
-    mixtures_per_image: float = 2.0
-    subspace: int = 100
-    seed: int = 0
-    name: str = field(default="primer", repr=False)
+    answers: Answers
+
+    name = "taken"
+
+    @property
+    def size(self) -> int:
+        """How many images were asked about."""
+        return len(self.answers)
+
+
+Source = Pool | Pushed | Taken
+
+
+def has_labels(pool: Source) -> bool:
+    """Tell whether all images of a pool come with true labels."""
+    if isinstance(pool, Taken):
+        return pool.answers.images.labels is not None
+    if isinstance(pool, Joined):
+        return all(has_labels(one) for one in pool.pools)
+    return isinstance(pool, ImagePool) and pool.images.labels is not None
 
 
 @dataclass(frozen=True)
-class Distillation:
-    """How students learn from what was bought; none of it costs a query.
+class FixedLesson:
+    """Learn the images that were asked about: their class and a soft label.
 
     Args:
-        student: architecture, as `db3kd.models.build` takes it.
-        recipe: optimizer, rate, epochs, batch.
-        softening: "primers" takes the gaps between the logits of primers, who learned from decisions alone; "smoothed"
-            looks at the decision and no distance; "proportional" takes distances for gaps between logits, "relative"
-            takes them in units of the row's nearest, "inverse" is the paper's rule. The first two have made the best
-            students (records/2026-11-23-students).
-        softening_temperature: at which distances become probabilities; the paper's 20 belongs to its own rule.
-        temperature: at which the student's logits are compared with them; the paper uses 20 for both.
-        beside: answers on other images that it learns from too: the mixtures that primers learned from, the probes that
-            a search kept. An epoch is as long as without them.
+        softening: the rule that makes soft labels.
         hard_weight: of the cross-entropy with the class.
         soft_weight: of the divergence from the soft label.
-        classes: the class of an image is the teacher's decision, or the data set's own label as in the paper.
-        queries_per_pair: learn from the distances of this snapshot instead of the last ones.
-        seed: of the initial weights and of the order of the images.
-        baselines: students trained beside it on the same images.
+        classes: "decisions" of the teacher, or the "true" labels of the data set as in the paper.
+        queries_per_pair: learn from the distances of this snapshot; None for the last ones.
+        mixtures: whether the mixtures that were asked about are learned as well; an epoch is as long as without them.
     """
 
-    student: str
-    recipe: Recipe
-    softening: SofteningRule = "smoothed"
-    softening_temperature: float = 20.0
-    temperature: float = 20.0
-    beside: tuple[Beside, ...] = ()
-    hard_weight: float = 1.0
-    soft_weight: float = 1.0
+    softening: Softening = field(default_factory=Smoothed)
+    hard_weight: Annotated[float, Ge(0)] = 1.0
+    soft_weight: Annotated[float, Ge(0)] = 1.0
     classes: Literal["decisions", "true"] = "decisions"
-    queries_per_pair: int | None = None
-    seed: int = 0
-    baselines: tuple[Baseline, ...] = ("true-labels", "hard-decisions")
+    queries_per_pair: Annotated[int, Ge(1)] | None = None
+    mixtures: bool = False
 
-    def softened_by(self, rule: SofteningRule) -> "Distillation":
-        """Take another rule, at the temperatures that belong to it."""
-        at, compared_at = TEMPERATURES[rule]
-        return replace(self, softening=rule, softening_temperature=at, temperature=compared_at)
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class EndlessLesson:
+    """Learn what the committee thinks of candidates that never end, and of the images that were asked about.
+
+    Args:
+        temperature: at which student and committee are compared.
+        trust: weight of the teacher's decision against the committee's opinion, from 0 to 1.
+        candidates: new images in each set; None for what suits the number of answers.
+        answered: images in each set that the teacher has decided, at most.
+    """
+
+    temperature: Annotated[float, Gt(0)] = 2.0
+    trust: Annotated[float, Interval(ge=0, le=1)] = 0.5
+    candidates: Annotated[int, Ge(1)] | None = None
+    answered: Annotated[int, Ge(1)] = 16_384
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+Lesson = FixedLesson | EndlessLesson
+
+
+@dataclass(frozen=True)
+class Student:
+    """Who learns in the end.
+
+    Args:
+        architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, alexnet-half or alexnet-quarter, or
+            package.module:factory.
+        recipe: how; None for the preset of the lesson.
+        baselines: students that are trained beside it on the same images.
+        changes: options of the preset that are to differ, by name; of no recipe that is given.
+    """
+
+    architecture: str = "lenet5-half"
+    recipe: Recipe | None = None
+    baselines: tuple[Baseline, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,44 +147,33 @@ class Story:
 
     Args:
         teacher: decides.
-        images: what the student learns from.
-        held_out: what the student is measured on, or None.
-        labelling: how distances are bought.
-        distillation: how the student learns from them.
+        pool: where unlabelled images come from.
+        rounds: how the questions are divided.
+        acquisition: chooses them.
+        committee: networks that learn the answers; None for none.
+        measurement: how distances are bought; None for none.
+        lesson: what the student learns.
+        student: who it is.
+        held_out: what students are measured on, or None.
         budget: what may be spent.
-        priming: where primers come from, which guide a guided search and may teach a student; None for none.
-        teacher_name: how the report calls the teacher.
-        teacher_parameters: number of the teacher's weights, where it is known.
-        device: where students are trained and searches run.
+        names: what the report says of the teacher: "teacher" its name, "parameters" the number of its weights.
     """
 
     teacher: Teacher
-    images: Dataset
-    held_out: Dataset | None
-    labelling: Labelling
-    distillation: Distillation
+    pool: Source
+    rounds: Rounds = field(default_factory=Rounds.once)
+    acquisition: Acquisition = field(default_factory=Random)
+    committee: Committee | None = None
+    measurement: Measurement | None = None
+    lesson: Lesson = field(default_factory=FixedLesson)
+    student: Student = field(default_factory=Student)
+    held_out: Dataset | None = None
     budget: Budget = field(default_factory=Budget)
-    priming: Priming | None = None
-    teacher_name: str = ""
-    teacher_parameters: int | None = None
-    device: str = "cpu"
+    names: Mapping[str, str] = field(default_factory=dict)
 
-
-@runtime_checkable
-class Progress(Protocol):
-    """Hears how far a stage is."""
-
-    def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
-        """Take note.
-
-        Args:
-            stage: which stage, or which student in training.
-            done: how much of it is done.
-            total: how much there is.
-            unit: of what.
-        """
-        ...
-
-
-def silent(stage: str, done: int, total: int, unit: str) -> None:
-    """Hear nothing."""
+    @property
+    def has_members(self) -> bool:
+        """Whether networks are trained that learn the answers in the end."""
+        guided = self.measurement is not None and self.measurement.method.guided
+        opinions = isinstance(self.lesson, EndlessLesson) or self.lesson.softening.needs == "opinions"
+        return self.committee is not None and self.committee.members > 0 and (guided or opinions)

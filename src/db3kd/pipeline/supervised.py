@@ -1,7 +1,6 @@
-"""A network trained on true labels: a teacher of our own, or a baseline student.
+"""A network trained on true labels: a teacher of our own, or a baseline student. Called by `db3kd train`.
 
-It is trained in a run, so that it goes on after an interruption, and measured after its last epoch. No teacher is
-asked. Called by `db3kd train`.
+It is trained in a run, so that it goes on after an interruption, and measured after its last epoch. No query is spent.
 """
 
 import json
@@ -11,15 +10,13 @@ from pathlib import Path
 from db3kd.data import Dataset
 from db3kd.errors import InputError
 from db3kd.evaluation import Evaluation, evaluate
-from db3kd.models import parameter_count
-from db3kd.pipeline.story import Progress, silent
-from db3kd.pipeline.students import last_losses, train
-from db3kd.pipeline.timing import spent_seconds, timed
-from db3kd.runs import Run
-from db3kd.training import Objective, Recipe
+from db3kd.models import build, parameter_count
+from db3kd.pipeline.learn import Fixed
+from db3kd.pipeline.teach import Teach
+from db3kd.runs import Keeper, key_of, spent_seconds, timed
+from db3kd.training import Material, Objective, Recipe
 
-MODEL = "model"
-TRAINING = "train.json"
+MODEL, FIGURES = "model", "train.json"
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,10 @@ class Trained:
     """A network that learned from true labels.
 
     Args:
-        weights: its file.
+        weights: its file, which `torch:` teachers and `--weights` read.
         architecture: its name.
         parameters: number of its weights.
-        images: number of images that it was trained on.
+        images: that it was trained on.
         epochs: passes over them.
         last_loss: the mean loss of the last epoch, in nats.
         seconds: wall time, all sessions together.
@@ -52,64 +49,42 @@ class Trained:
 
 
 def train_on_labels(
-    run: Run,
-    images: Dataset,
-    test: Dataset | None,
-    *,
-    architecture: str,
-    recipe: Recipe,
-    seed: int = 0,
-    device: str = "cpu",
-    progress: Progress = silent,
+    keeper: Keeper, images: Dataset, test: Dataset | None, *, architecture: str, recipe: Recipe
 ) -> Trained:
-    """Train a network by cross-entropy with the true labels, or go on with it, and measure it.
-
-    Args:
-        run: keeps `model.safetensors` and `train.json`.
-        images: with labels.
-        test: images that it is measured on, or None.
-        architecture: as `db3kd.models.build` takes it.
-        recipe: how it learns.
-        seed: of the initial weights and the order of the images.
-        device: where it learns.
-        progress: hears the epochs.
-
-    Returns:
-        The figures, which are also in the run as `train.json`.
-
-    Raises:
-        InputError: there are no labels, or architecture, images and recipe do not fit each other.
-        StorageError: the disk is full; the last kept state is whole.
-
-    Cost: none.
-    """
+    """Train a network by cross-entropy with the true labels, or go on with it, and measure it."""
     if images.labels is None:
         raise InputError(
             f"{images.name} has no labels, which training on true labels needs; nothing was trained: name other "
             "images, or let a teacher decide with `db3kd label`"
         )
+    context, run = keeper.context, keeper.run
+    num_classes = max(len(images.class_names), int(images.labels.max()) + 1)
+    # Built and dropped: a run must not be bound to a network that cannot be built.
+    build(architecture, images.image_shape, num_classes)
+    stage = Teach(
+        MODEL,
+        Fixed(Material(images.pixels, Objective(labels=images.labels)), recipe.epochs),
+        architecture,
+        recipe,
+        about={"recipe": key_of(recipe), "images": images.digest},
+        source=images.digest,
+        num_classes=num_classes,
+        seed=context.seed,
+    )
     with timed(run):
-        model = train(
-            run,
-            MODEL,
-            images,
-            Objective(labels=images.labels),
-            architecture=architecture,
-            recipe=recipe,
-            seed=seed,
-            device=device,
-            progress=progress,
-        )
-        found = None if test is None else evaluate(model, test, labels=test.labels, device=device)
+        keeper.declare([stage.outline])
+        model = keeper.perform(stage)
+        found = None if test is None else evaluate(model, test, labels=test.labels, device=context.device)
+    losses = [line["loss"] for line in run.lines() if line["part"] == MODEL]
     trained = Trained(
         weights=run.folder / f"{MODEL}.safetensors",
         architecture=architecture,
         parameters=parameter_count(model),
         images=len(images),
         epochs=recipe.epochs,
-        last_loss=last_losses(run).get(MODEL),
+        last_loss=float(str(losses[-1])) if losses and losses[-1] is not None else None,
         seconds=spent_seconds(run),
         test=found,
     )
-    run.put(TRAINING, (json.dumps(trained.figures(), indent=2) + "\n").encode())
+    run.put(FIGURES, (json.dumps(trained.figures(), indent=2) + "\n").encode())
     return trained

@@ -1,6 +1,21 @@
-"""The typed plan: TOML in, objects out."""
+"""The typed plan: what a user writes in, the objects of a run out. Every command is one; its keys are declared once."""
 
-from db3kd.plan.opening import open_story
-from db3kd.plan.schema import Plan, Sections, parse_plan, parse_sections, read_plan
+from db3kd.plan.opening import open_budget, open_images, open_story, open_train_recipe
+from db3kd.plan.schema import Plan, parse_plan
+from db3kd.plan.teachers import OpenedTeacher, open_teacher
+from db3kd.plan.writing import Content, merged, read_plan, read_settings
 
-__all__ = ["Plan", "Sections", "open_story", "parse_plan", "parse_sections", "read_plan"]
+__all__ = [
+    "Content",
+    "OpenedTeacher",
+    "Plan",
+    "merged",
+    "open_budget",
+    "open_images",
+    "open_story",
+    "open_teacher",
+    "open_train_recipe",
+    "parse_plan",
+    "read_plan",
+    "read_settings",
+]

@@ -1,224 +1,157 @@
-"""From a plan's strings to objects: the only place besides the command line that reads them.
+"""From a plan to the story that it asks for: names become objects, and `settle` chooses what is left open.
 
-Methods by their name, recipes by their options; teachers, by their URI, in the module beside this one.
+Teachers are opened in `teachers`. Called by the commands.
 """
 
-from dataclasses import fields, replace
+from typing import Any
 
-from db3kd.boundary.guided import GuidedOptions
-from db3kd.boundary.methods import BoundaryDistance, GuidedDistance, Method, MinimalBoundaryDistance, SampleDistance
-from db3kd.boundary.sign_opt import SignOptOptions
-from db3kd.data import Dataset, load
+from db3kd.answers import Answers
+from db3kd.boundary import Measurement
+from db3kd.data import Dataset, draw, load
 from db3kd.errors import PlanError
-from db3kd.execution import Labelling
-from db3kd.pipeline import Budget, Distillation, Priming, Story
-from db3kd.pipeline.priming import primer_recipe
-from db3kd.pipeline.story import TEMPERATURES, best_softening
-from db3kd.plan.learning_keys import DistillSection, PrimerSection, RecipeSection, TrainSection
-from db3kd.plan.schema import BudgetSection, ImagesSection, LabelSection, Plan
-from db3kd.plan.synthesis import RUN, open_synthesized
-from db3kd.plan.teachers import OpenedTeacher, open_teacher
-from db3kd.training import Recipe, student_recipe, teacher_recipe
+from db3kd.pipeline.asking import as_seen
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.kept import kept_answers
+from db3kd.pipeline.settling import Wishes, settle
+from db3kd.pipeline.story import Pushed, Story, Taken
+from db3kd.plan.schema import JOINED, NONE, BudgetSection, ImagesSection, Plan, TrainSection
+from db3kd.plan.section import Options, keys_of
+from db3kd.plan.teachers import OpenedTeacher
+from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
+from db3kd.runs import Keeper, existing
+from db3kd.teachers import TeacherSpec
+from db3kd.training import Committee, Recipe, adapted, student_recipe, teacher_recipe, teaching_recipe
 
-_QUERIES = {"mbd": 1000, "guided": 50}
-_DIRECTIONS = {"mbd": 200, "guided": 20}
-_BD_EXEMPLARS = 10
+# A committee's recipe follows from the answers; one of which only some options are said, from so many.
 _MANY = 100_000
-_PRIMERS = 4
+_RUN = "run:"
+_OF_MEASUREMENT = ("queries_per_pair", "snapshots")
+_OF_REPULSION = ("search", "committee")
 
 
-def open_story(
-    plan: Plan, *, device: str = "cpu", opened: OpenedTeacher | None = None, made: Dataset | None = None
-) -> Story:
-    """Turn a plan into objects: opens the teacher, reads the images.
-
-    Args:
-        plan: the plan.
-        device: where searches, students and a torch teacher run.
-        opened: the teacher, where it is open already.
-        made: the images of a plan that names none, once they were made.
-
-    Returns:
-        The story.
-
-    Raises:
-        PlanError: a name that leads nowhere, or values that do not fit.
-        DataError: an image file is missing or damaged.
-        ArtifactError: the teacher's file is damaged.
-    """
-    opened = opened or open_teacher(plan.teacher, device=device)
-    priming = open_priming(plan.primer, plan.label)
-    if made is None:
-        assert plan.images is not None, "a plan without images has them made before"
-        made = open_images(plan.images)
-    return Story(
-        teacher=opened.teacher,
-        images=made,
+def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
+    """Turn a plan into objects."""
+    assert plan.teacher is not None, "it is open"
+    spec, student = teacher.teacher.spec, plan.student
+    taken = None if plan.images is None else _open_taken(plan.images, spec)
+    images = None if plan.images is None or taken is not None else open_images(plan.images)
+    learner = {} if student is None else student.given
+    size = {} if teacher.parameters is None else {"parameters": str(teacher.parameters)}
+    wishes = Wishes(
+        images=images,
+        pool=taken if plan.pool is None else _open_pool(plan.pool, images, spec),
+        acquisition=None if plan.acquisition is None else plan.acquisition.open(),
+        measurement=None if plan.search is None else _open_search(plan.search),
+        lesson=None if plan.lesson is None or _is_adapted(plan.lesson) else plan.lesson.open(),
         held_out=None if plan.held_out is None else open_images(plan.held_out),
-        labelling=open_labelling(plan.label, device=device),
-        distillation=open_distillation(plan.distill, primed=priming is not None, images=len(made)),
         budget=open_budget(plan.budget),
-        priming=priming,
-        teacher_name=plan.teacher.uri,
-        teacher_parameters=opened.parameters,
-        device=device,
+        names={"teacher": plan.teacher.uri, **size},
+        changes=_changes(plan),
+        **{key: value for key, value in learner.items() if key in ("architecture", "baselines")},
     )
+    return settle(wishes, teacher.teacher)
 
 
 def open_images(section: ImagesSection) -> Dataset:
-    """Read the images that a section names.
-
-    Args:
-        section: source, split and how many.
-
-    Returns:
-        The images.
-
-    Raises:
-        DataError: a file is missing or damaged.
-        RunError: the run that is named holds no images.
-    """
-    if section.source.startswith(RUN):
-        return open_synthesized(section)
+    """Read the images that a section names."""
+    if section.source.startswith(_RUN):
+        answers = _answers_of(section)
+        return answers.images
     return load(section.source, section.split, limit=section.limit, seed=section.seed)
 
 
-def open_labelling(section: LabelSection, *, device: str = "cpu") -> Labelling:
-    """Make the search that a section names.
-
-    Args:
-        section: the method and its options.
-        device: where it runs.
-
-    Returns:
-        How distances are bought.
-    """
-    boundary = BoundaryDistance(section.exemplars or _BD_EXEMPLARS, section.order, section.tolerance)
-    directions = section.directions or _DIRECTIONS.get(section.method, 1)
-    sign_opt = SignOptOptions(directions, section.smoothing, section.step)
-    methods: dict[str, Method] = {
-        "sd": SampleDistance(section.exemplars),
-        "bd": boundary,
-        "mbd": MinimalBoundaryDistance(boundary, sign_opt, section.seed),
-        "guided": GuidedDistance(options=GuidedOptions(directions), seed=section.seed),
-    }
-    method = methods[section.method]
-    most = _QUERIES[section.method] if method.most_queries is None else method.most_queries
-    queries = most if section.queries_per_pair is None else section.queries_per_pair
-    late = [count for count in section.snapshots if count >= queries]
-    if late:
-        raise PlanError(
-            f"label.snapshots must lie below the {queries:,} queries that a pair may ask, got {late}; nothing was "
-            "asked: take them out, or raise label.queries_per_pair"
-        )
-    return Labelling(
-        method,
-        queries,
-        tuple(sorted(section.snapshots)),
-        seed=section.seed,
-        share_leftovers=section.method == "guided",
-        keep_probes=section.keep_probes,
-        device=device,
-    )
+def _answers_of(section: ImagesSection) -> Answers:
+    with existing(section.source.removeprefix(_RUN)) as run:
+        answers = kept_answers(Keeper(run))
+    if section.limit is None or section.limit >= len(answers):
+        return answers
+    return answers.take(draw(answers.images.ids, section.limit, seed=section.seed))
 
 
-def open_priming(section: PrimerSection, label: LabelSection) -> Priming | None:
-    """Say where primers come from.
-
-    Args:
-        section: how many of which kind; left open, a guided search has some and another none.
-        label: the search.
-
-    Returns:
-        How primers are made; None where there are none.
-    """
-    usual = _PRIMERS if label.method == "guided" else 0
-    networks = usual if section.networks is None else section.networks
-    if not networks:
+def _open_taken(section: ImagesSection, spec: TeacherSpec) -> Taken | None:
+    """The answers of a run that is named; another teacher is asked about its images anew."""
+    if not section.source.startswith(_RUN):
         return None
-    # Without a word on it, the recipe follows the number of answers, which is not known yet.
-    chosen = section.model_fields_set & RecipeSection.model_fields.keys()
-    return Priming(
-        recipe=open_recipe(section, primer_recipe(_MANY, section.epochs)) if chosen else None,
-        architecture=section.architecture,
-        networks=networks,
-        mixtures_per_image=section.mixtures_per_image,
-        subspace=section.subspace,
-        seed=section.seed,
-    )
-
-
-def open_distillation(section: DistillSection, *, primed: bool = False, images: int = 0) -> Distillation:
-    """Make what a section says about learning.
-
-    Args:
-        section: what it leaves open is the preset of the student's architecture, and the best rule for what was bought.
-        primed: whether there are primers.
-        images: how many images were bought.
-
-    Returns:
-        How students learn.
-    """
-    softening = section.softening or best_softening(primed=primed, images=images)
-    softening_temperature, temperature = TEMPERATURES[softening]
-    return Distillation(
-        student=section.student,
-        recipe=open_recipe(section, student_recipe(section.student)),
-        softening=softening,
-        softening_temperature=section.softening_temperature or softening_temperature,
-        temperature=section.temperature or temperature,
-        beside=section.beside,
-        hard_weight=section.hard_weight,
-        soft_weight=section.soft_weight,
-        classes=section.classes,
-        queries_per_pair=section.queries_per_pair,
-        seed=section.seed,
-        baselines=section.baselines,
-    )
+    kept = existing(section.source.removeprefix(_RUN)).teacher() or {}
+    return Taken(_answers_of(section)) if kept.get("fingerprint") == spec.fingerprint else None
 
 
 def open_budget(section: BudgetSection) -> Budget:
-    """Make what a section says may be spent."""
-    limits = section.model_dump(include={"decisions", "primer", "noise", "repulsion", "explore", "label"})
-    stages = {name: limit for name, limit in limits.items() if limit is not None}
-    return Budget(section.total, stages, section.price_per_1000, section.repeats)
+    """Make what a section says about spending."""
+    stages = section.model_dump(include={"answers", "mixtures", "distances", "noise", "repulsion"}, exclude_none=True)
+    others = section.model_dump(include={"total", "images", "repeats", "price_per_1000", "currency"})
+    return Budget(stages=stages, **others)
 
 
 def open_train_recipe(section: TrainSection) -> Recipe:
-    """Make the recipe of a network that learns from true labels: its preset, and what the section changes.
-
-    Args:
-        section: architecture, preset and changes.
-
-    Returns:
-        The recipe.
-
-    Raises:
-        PlanError: values that no training can have.
-    """
+    """Make the recipe that a section asks for: its preset, with what it says."""
     preset = teacher_recipe if section.preset == "teacher" else student_recipe
-    return open_recipe(section, preset(section.architecture))
+    changes = {key: getattr(section, key) for key in section.model_fields_set if key in keys_of(Recipe)}
+    return adapted(preset(section.architecture), changes)
 
 
-def open_recipe(section: RecipeSection, preset: Recipe) -> Recipe:
-    """Change a preset where the section says so.
+def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed | None:
+    match section.which:
+        case "images" | "joined" if images is None:
+            raise PlanError(
+                f"pool.kind is {section.which!r}, and no images are named; nothing was asked: add images.source"
+            )
+        case "images":
+            return None
+        case "joined":
+            assert images is not None, "refused above"
+            return Joined((ImagePool(as_seen(images, spec)), section.open(image_shape=spec.input_shape)))
+        case "priors" | "repulsion" if images is not None:
+            raise PlanError(
+                f"pool.kind is {section.which!r}, which makes images, and images.source names some; nothing was asked: "
+                f"leave one out, or set pool.kind to {JOINED!r} for both"
+            )
+        case "repulsion":
+            return _open_repulsion(section)
+    made: Pool = section.open(image_shape=spec.input_shape)
+    return made
 
-    Args:
-        section: the changes.
-        preset: what holds where it says nothing.
 
-    Returns:
-        The recipe.
+def _open_repulsion(section: Options) -> Pushed:
+    given, noise = section.given, keys_of(NoiseOptions)
+    search, committee = given.get("search"), given.get("committee")
+    pushing = {key: value for key, value in given.items() if key not in (*noise, *_OF_REPULSION)}
+    if search is not None:
+        pushing["method"] = search.open()
+    return Pushed(
+        NoiseOptions(**{key: value for key, value in given.items() if key in noise}),
+        Repulsion(**pushing),
+        None if committee is None else Committee(**_committee_changes(committee)),
+    )
 
-    Raises:
-        PlanError: values that no training can have.
-    """
-    asked = {
-        field.name: getattr(section, field.name) for field in fields(Recipe) if getattr(section, field.name) is not None
-    }
-    # Who names milestones means steps, and who names a cycle has none of the preset's.
-    if section.milestones is not None:
-        asked = {"schedule": "steps"} | asked
-    elif section.schedule == "one-cycle":
-        asked["milestones"] = ()
-    return replace(preset, **asked)
+
+def _open_search(section: Options) -> Measurement | None:
+    if section.which == NONE:
+        return None
+    given = {key: value for key, value in section.given.items() if key in _OF_MEASUREMENT}
+    return Measurement(section.open(without=_OF_MEASUREMENT), **given)
+
+
+def _is_adapted(lesson: Options) -> bool:
+    """Whether a lesson of labels leaves its softening open."""
+    return lesson.which == "labels" and "softening" not in lesson.given
+
+
+def _changes(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Give the options that change what suits."""
+    changes = {}
+    if plan.rounds is not None:
+        changes["rounds"] = plan.rounds.given
+    if plan.committee is not None:
+        changes["committee"] = _committee_changes(plan.committee)
+    if plan.student is not None:
+        changes["recipe"] = {key: value for key, value in plan.student.given.items() if key in keys_of(Recipe)}
+    if plan.lesson is not None and _is_adapted(plan.lesson):
+        changes["lesson"] = plan.lesson.given
+    return changes
+
+
+def _committee_changes(section: Options) -> dict[str, Any]:
+    given = section.given
+    recipe = given.get("recipe")
+    return given if recipe is None else {**given, "recipe": adapted(teaching_recipe(_MANY), recipe.given)}

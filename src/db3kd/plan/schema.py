@@ -1,28 +1,59 @@
-"""The plan: every key that a user can write, with its default.
+"""The plan: its sections, with the keys that the objects named in it have.
 
-A key that is unknown or impossible is named, all of them in one message. Turning the plan into objects is
-`opening`'s business; `db3kd.cli` reads files and options into it.
+A key that is unknown or impossible is named, all of them in one message. Turning the plan into objects is the business
+of `opening`; files and options are read in `writing`.
 """
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from annotated_types import Ge
+from pydantic import BaseModel, ValidationError, create_model
 
+from db3kd.acquisition import Rounds
+from db3kd.boundary import Measurement
 from db3kd.errors import PlanError
-from db3kd.plan.learning_keys import DistillSection, PrimerSection, RecipeSection, TrainSection
-from db3kd.plan.section import Count, Fraction, Positive, Section
-from db3kd.plan.synthesis_keys import SynthesizeSection
+from db3kd.names import ACQUISITIONS, POOLS, SEARCHES
+from db3kd.pipeline.story import Student
+from db3kd.plan.section import Keys, Options, Section, chosen, keys_of, section_of
 from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.pools import NoiseOptions, Repulsion
+from db3kd.training import Committee, Recipe
+
+Count = Annotated[int, Ge(0)]
+JOINED, REPULSION, NONE = "joined", "repulsion", "none"
+POOL_KINDS: Mapping[str, str] = {**POOLS, JOINED: POOLS["priors"], REPULSION: "db3kd.plan.schema:Nothing"}
+SEARCH_NAMES: Mapping[str, str] = {NONE: "db3kd.plan.schema:Nothing", **SEARCHES}
+LESSON_KINDS: Mapping[str, str] = {
+    "labels": "db3kd.pipeline.story:FixedLesson",
+    "candidates": "db3kd.pipeline.story:EndlessLesson",
+}
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """What has no options of its own."""
+
+
+class RunSection(Section):
+    """How the run is done.
+
+    Args:
+        seed: all random choices are drawn from it.
+        bought_by: directory of another run whose answers are learned from; nothing is asked then.
+    """
+
+    seed: int = 0
+    bought_by: str | None = None
 
 
 class ImagesSection(Section):
-    """What the student learns from, or is measured on.
+    """Unlabelled images at hand; without the section, there are none.
 
     Args:
-        source: a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE, ...
+        source: a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE, run:DIR for what
+            another run was asked about, ...
         split: "train" or "test".
         limit: take that many, drawn by the seed.
         seed: of the draw.
@@ -30,51 +61,14 @@ class ImagesSection(Section):
 
     source: str
     split: Literal["train", "test"] = "train"
-    limit: PositiveInt | None = None
+    limit: Annotated[int, Ge(1)] | None = None
     seed: int = 0
 
 
 class HeldOutSection(ImagesSection):
-    """What the student is measured on; like the images, but from the test split."""
+    """What students are measured on; without the section, the report holds no accuracies."""
 
     split: Literal["train", "test"] = "test"
-
-
-class LabelSection(Section):
-    """How distances are bought.
-
-    Args:
-        method: "sd" (sample distance), "bd" (boundary distance), "mbd" (minimal boundary distance, by Sign-OPT as in
-            the paper) or "guided" (minimal boundary distance where primers expect it).
-        queries_per_pair: most queries for one image and class; by default 50 for guided, 1,000 for mbd, and what it
-            can use for bd.
-        snapshots: query counts at which the distances are kept as well.
-        exemplars: images of the class that bd and the start of mbd bisect towards; for sd, random ones to look at
-            instead of all.
-        order: "nearest" exemplars, or the nearest and then "random" ones as in the paper.
-        tolerance: bd's bisection stops when its bracket is this part of the radius.
-        directions: random directions per estimate; 200 for mbd, 20 for guided.
-        smoothing: their length beside the row's direction (the paper's beta).
-        step: first step of mbd's line search.
-        keep_probes: most points to keep with their answers, as images near the boundary to learn from.
-        seed: of all random choices.
-    """
-
-    method: Literal["sd", "bd", "mbd", "guided"] = "guided"
-    queries_per_pair: Count | None = None
-    snapshots: tuple[PositiveInt, ...] = ()
-    exemplars: PositiveInt | None = None
-    order: Literal["nearest", "random"] = "nearest"
-    tolerance: Fraction = 1e-3
-    directions: PositiveInt | None = None
-    smoothing: Positive = 1e-3
-    step: Positive = 0.2
-    keep_probes: Count = 0
-    seed: int = 0
-
-
-# What a student of a run that explores heeds of the section above.
-_HEEDED = {"student", "seed", "temperature", *RecipeSection.model_fields}
 
 
 class BudgetSection(Section):
@@ -82,181 +76,144 @@ class BudgetSection(Section):
 
     Args:
         total: most queries of all stages together.
-        decisions: most queries of the stage that asks for the class of each image.
-        primer: most queries of the stage that asks for the classes of mixtures.
-        noise: most queries of the stage that asks for the classes of noise.
-        repulsion: most queries of the stage that pushes noise away from the boundary.
-        explore: most queries of the stage that asks about made images.
-        label: most queries of the stage that asks for distances.
-        record: whether all answers are kept by question, so that none is paid twice.
-        answers: directories of recorded runs of the same teacher, whose answers are used.
+        images: of the pool to ask about; left out, all of them, or as many as the total reaches for.
+        answers: most queries about images of the pool.
+        mixtures: most queries about mixtures for a committee.
+        distances: most queries of the search.
+        noise: most queries about noise, which repulsion begins with.
+        repulsion: most queries of the pushes.
         repeats: images to ask a second time at the end, to see whether the teacher is constant; 0 for none.
+        record: keep all answers by question: "recorded:RUN" replays them, and no question is paid twice.
+        recorded: directories of recorded runs of the same teacher, whose answers are used.
         price_per_1000: money for 1,000 queries.
-        currency: what the price is in, for the estimate.
+        currency: of the price.
     """
 
     total: Count | None = None
-    decisions: Count | None = None
-    primer: Count | None = None
+    images: Count | None = None
+    answers: Count | None = None
+    mixtures: Count | None = None
+    distances: Count | None = None
     noise: Count | None = None
     repulsion: Count | None = None
-    explore: Count | None = None
-    label: Count | None = None
-    record: bool = False
-    answers: tuple[str, ...] = ()
     repeats: Count = 16
-    price_per_1000: Annotated[float, Field(ge=0)] | None = None
+    record: bool = False
+    recorded: tuple[str, ...] = ()
+    price_per_1000: Annotated[float, Ge(0)] | None = None
     currency: str = "EUR"
 
 
+class TrainSection(Section):
+    """What `db3kd train` trains, beside the keys of its recipe.
+
+    Args:
+        architecture: a name, such as lenet5, lenet5-half or alexnet, or package.module:factory.
+        preset: the recipe that the other keys change: "teacher" or "student".
+    """
+
+    architecture: str
+    preset: Literal["teacher", "student"] = "teacher"
+
+
 class Plan(Section):
-    """A whole run; each section but `held_out` has its place in the story.
+    """A run as it was asked for; a section that is left out is what suits.
 
     Args:
         teacher: who decides.
-        images: what the student learns from; left out where there are none.
-        synthesize: how they are made then; no section of a plan that has images.
-        held_out: what it is measured on; without it, the report holds no accuracies.
-        label: how distances are bought.
-        primer: what guides the guided search.
-        distill: how the student learns.
+        run: how the run is done.
+        images: unlabelled images at hand.
+        pool: where images come from, in the place of those at hand or beside them.
+        rounds: how the questions are divided.
+        acquisition: what chooses them.
+        committee: networks that learn the answers.
+        search: how distances are bought.
+        lesson: what the student learns.
+        student: who learns.
+        held_out: what students are measured on.
         budget: what may be spent.
+        train: a network that is trained on true labels.
     """
-
-    teacher: TeacherSection
-    images: ImagesSection | None = None
-    synthesize: SynthesizeSection | None = None
-    held_out: HeldOutSection | None = None
-    label: LabelSection = LabelSection()
-    primer: PrimerSection = PrimerSection()
-    distill: DistillSection = DistillSection()
-    budget: BudgetSection = BudgetSection()
-
-    @model_validator(mode="after")
-    def _images_from_one_place(self) -> "Plan":
-        if (self.images is None) == (self.synthesize is None):
-            raise ValueError(
-                "name what the student learns from in [images], or say in [synthesize] how images are made, and not "
-                'both; `method = "active"` makes some without any'
-            )
-        if self.synthesize is not None and self.synthesize.unheeded is not None:
-            raise ValueError(f"in [synthesize], {self.synthesize.unheeded}; leave them out, or name another method")
-        idle = self._idle_keys() if self.explores else []
-        if idle:
-            raise ValueError(
-                f"{', '.join(idle)} cannot be heeded where images are made by asking: no distance is bought there, and "
-                "the student learns what primers think; leave them out"
-            )
-        return self
-
-    @property
-    def explores(self) -> bool:
-        """Whether images are made by asking about them, round by round or at once."""
-        return self.synthesize is not None and self.synthesize.method != "repulsion"
-
-    def _idle_keys(self) -> list[str]:
-        """The keys of other sections that were written and mean nothing where a teacher is explored."""
-        sections = sorted(self.model_fields_set & {"label", "primer"})
-        return [*sections, *(f"distill.{key}" for key in sorted(self.distill.model_fields_set - _HEEDED))]
-
-    def sections(self) -> dict[str, object]:
-        """Give the plan as plain values, defaults included, as a run keeps it: a plan again, of what is heeded."""
-        idle = set(DistillSection.model_fields) - _HEEDED
-        unheeded: dict[str, bool | set[str]] = {"label": True, "primer": True, "distill": idle}
-        return self.model_dump(mode="json", exclude_none=True, exclude=unheeded if self.explores else None)
-
-
-class Sections(BaseModel):
-    """Some sections: those that a run holds so far, or those that the options of a command give.
-
-    Args:
-        teacher: as in a plan.
-        images: as in a plan.
-        held_out: as in a plan.
-        label: as in a plan.
-        primer: as in a plan.
-        distill: as in a plan.
-        budget: as in a plan.
-        train: of `db3kd train`.
-        synthesize: as in a plan, or of `db3kd synthesize`.
-    """
-
-    # What else a run holds, such as the settings of a benchmark, is no business of the commands that read this.
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     teacher: TeacherSection | None = None
+    run: RunSection = RunSection()
     images: ImagesSection | None = None
+    pool: Options | None = None
+    rounds: Options | None = None
+    acquisition: Options | None = None
+    committee: Options | None = None
+    search: Options | None = None
+    lesson: Options | None = None
+    student: Options | None = None
     held_out: HeldOutSection | None = None
-    label: LabelSection | None = None
-    primer: PrimerSection | None = None
-    distill: DistillSection | None = None
-    budget: BudgetSection | None = None
+    budget: BudgetSection = BudgetSection()
     train: TrainSection | None = None
-    synthesize: SynthesizeSection | None = None
 
-    def sections(self) -> dict[str, object]:
-        """Give them as plain values, defaults included, as a run keeps them."""
-        return self.model_dump(mode="json", exclude_none=True)
+    def written(self) -> dict[str, object]:
+        """Give the keys that were written, as plain values: what a run keeps, and a plan again."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
-def parse_sections(content: Mapping[str, object], origin: str) -> Sections:
-    """Check some sections of a plan.
+def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
+    """Make the models of all sections."""
+    searching, recipe = content.get("search"), keys_of(Recipe)
+    none = isinstance(searching, Mapping) and searching.get("name") == NONE
+    return {
+        "teacher": TeacherSection,
+        "run": RunSection,
+        "images": ImagesSection,
+        "pool": _pool_section(content.get("pool")),
+        "rounds": section_of(Rounds, keys_of(Rounds)),
+        "acquisition": chosen(ACQUISITIONS, content.get("acquisition")),
+        "committee": section_of(Committee, keys_of(Committee)),
+        "search": chosen(SEARCH_NAMES, searching, more={} if none else keys_of(Measurement, without=("method",))),
+        "lesson": chosen(LESSON_KINDS, content.get("lesson"), key="kind", default="labels"),
+        "student": section_of(None, {**keys_of(Student, without=("recipe", "changes")), **recipe}),
+        "held_out": HeldOutSection,
+        "budget": BudgetSection,
+        "train": create_model("TrainSection", __base__=TrainSection, **recipe),
+    }
 
-    Args:
-        content: sections of keys.
-        origin: where they come from, for the error.
 
-    Returns:
-        The sections.
+def _pool_section(written: object) -> type[Options]:
+    """Repulsion is several objects in one section."""
+    if not isinstance(written, Mapping) or written.get("kind") != REPULSION:
+        return chosen(POOL_KINDS, written, key="kind")
+    pushing = keys_of(Repulsion, {"method": written.get("search")})
+    keys: Keys = {**keys_of(NoiseOptions), "search": pushing.pop("method"), **pushing}
+    keys["committee"] = (section_of(Committee, keys_of(Committee)) | None, None)
+    return chosen(POOL_KINDS, written, key="kind", more=keys)
 
-    Raises:
-        PlanError: naming every key that is unknown, missing or impossible.
-    """
+
+def parse_plan(content: Mapping[str, object], origin: str = "what was asked for") -> Plan:
+    """Check a plan that comes from `origin`."""
+    sections: dict[str, Any] = {
+        name: (model if name in ("run", "budget") else model | None, Plan.model_fields[name].default)
+        for name, model in sections_of(content).items()
+    }
+    model = create_model("Plan", __base__=Plan, **sections)
     try:
-        return Sections.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise PlanError(f"{origin} cannot be followed: {_faults(error)}; nothing was done: mend these keys") from error
+        faults = "; ".join(_fault(fault, model) for fault in error.errors(include_url=False))
+        raise PlanError(f"{origin} cannot be followed: {faults}; nothing was done: mend these keys") from error
 
 
-def parse_plan(content: Mapping[str, object], origin: str) -> Plan:
-    """Check a plan.
-
-    Args:
-        content: sections of keys.
-        origin: where they come from, for the error.
-
-    Returns:
-        The plan.
-
-    Raises:
-        PlanError: naming every key that is unknown, missing or impossible.
-    """
-    try:
-        return Plan.model_validate(content)
-    except ValidationError as error:
-        raise PlanError(f"{origin} is no plan: {_faults(error)}; nothing was done: mend these keys") from error
+def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    location = [str(part) for part in fault["loc"]]
+    place = ".".join(location)
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    if fault["type"] == "value_error":
+        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+    if fault["type"] == "extra_forbidden":
+        for part in location[:-1]:
+            model = next(iter(_models(model.model_fields[part].annotation)), model)
+        return f"{place} is unknown: expected one of {', '.join(model.model_fields)}"
+    return f"{place} must be {fault['msg'].removeprefix('Input should be ')}, got {fault['input']!r}"
 
 
-def read_plan(path: Path) -> Plan:
-    """Read a plan from a TOML file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The plan.
-
-    Raises:
-        PlanError: the file cannot be read, is no TOML, or no plan.
-    """
-    try:
-        content = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise PlanError(f"the plan {path} cannot be read: {error.strerror}; name another file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"the plan {path} is no TOML: {error}; mend it") from error
-    return parse_plan(content, str(path))
-
-
-def _faults(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False))
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Find the models in a type such as `Section | None`."""
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]

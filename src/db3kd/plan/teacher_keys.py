@@ -4,10 +4,12 @@
 Turning the section into a teacher is `teachers`' business.
 """
 
-from typing import Annotated, Literal, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import Field, PositiveInt, model_validator
+from annotated_types import Ge, Gt
+from pydantic import Field, model_validator
 
 from db3kd.plan.section import Section
 
@@ -22,7 +24,7 @@ class TeacherSection(Section):
             "python:package.module:name" for a callable or a teacher; other keys may follow a question mark.
         input_shape: [c, h, w] of the images; needed for a callable and with `resize`, else read from the teacher.
         num_classes: needed for a callable, else read from the teacher.
-        bounds: lowest and highest pixel value that the teacher takes; with a key of the door below, 0 and 1.
+        bounds: lowest and highest pixel value that the teacher takes; with a preparation below, 0 and 1.
         max_batch: rows a call; by default 96, and 256 for a server.
         levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
         fingerprint: version of a callable's or a server's model, so that a run notices another one.
@@ -35,7 +37,7 @@ class TeacherSection(Section):
         patience: seconds to go on asking a teacher that surely did not serve; by default 60 for a server.
         abstentions: answers that are no class, such as 10 or -1 of a teacher of ten; never a target.
         resize: [height, width] that the teacher takes, where the images have others.
-        scale: pixels in [0, 1] are multiplied by this at the teacher's door; 255 where it takes 0 to 255. By
+        scale: pixels in [0, 1] are multiplied by this before the teacher sees them; 255 where it takes 0 to 255. By
             default 1, or what a teacher of whole numbers needs.
         gray_to_color: images have one channel, and the teacher takes three.
         channel_order: "bgr" where the teacher takes the three channels the other way round.
@@ -44,21 +46,21 @@ class TeacherSection(Section):
     """
 
     uri: str
-    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
-    num_classes: Annotated[int, Field(ge=2)] | None = None
+    input_shape: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
+    num_classes: Annotated[int, Ge(2)] | None = None
     bounds: tuple[float, float] = (0.0, 1.0)
-    max_batch: PositiveInt | None = None
-    levels: Annotated[int, Field(ge=2)] | None = None
+    max_batch: Annotated[int, Ge(1)] | None = None
+    levels: Annotated[int, Ge(2)] | None = None
     fingerprint: str | None = None
     output: str | None = None
     layout: Literal["nchw", "nhwc", "flat"] | None = None
     token_env: str | None = None
-    timeout: Annotated[float, Field(gt=0)] = 30.0
-    in_flight: PositiveInt | None = None
-    rate_limit: Annotated[float, Field(gt=0)] | None = None
-    patience: Annotated[float, Field(ge=0)] | None = None
+    timeout: Annotated[float, Gt(0)] = 30.0
+    in_flight: Annotated[int, Ge(1)] | None = None
+    rate_limit: Annotated[float, Gt(0)] | None = None
+    patience: Annotated[float, Ge(0)] | None = None
     abstentions: tuple[int, ...] = ()
-    resize: tuple[PositiveInt, PositiveInt] | None = None
+    resize: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
     scale: Number | None = None
     gray_to_color: bool = False
     channel_order: Literal["rgb", "bgr"] = "rgb"
@@ -68,21 +70,20 @@ class TeacherSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_options(cls, content: object) -> object:
-        """Make keys of what follows the URI's question mark."""
-        if not isinstance(content, dict) or "?" not in str(content.get("uri", "")):
-            return content
-        uri, _, query = str(content["uri"]).partition("?")
-        options: dict[str, object] = {}
-        for name, text in parse_qsl(query, keep_blank_values=True):
-            if name in options or name in content:
-                raise ValueError(f"{name} is given twice, in the URI and beside it: leave one out")
-            options[name] = text.split(",") if _is_list(name) else text
-        return {**content, **options, "uri": uri}
+        return taken_apart(content) if isinstance(content, dict) else content
+
+
+def taken_apart(content: Mapping[str, object]) -> dict[str, object]:
+    """Make keys of what follows the URI's question mark."""
+    uri, mark, query = str(content.get("uri", "")).partition("?")
+    options: dict[str, object] = {}
+    for name, text in parse_qsl(query, keep_blank_values=True):
+        if name in options or name in content:
+            raise ValueError(f"{name} is given twice, in the URI and beside it: leave one out")
+        options[name] = text.split(",") if _is_list(name) else text
+    return {**content, **options, "uri": uri} if mark else dict(content)
 
 
 def _is_list(name: str) -> bool:
     field = TeacherSection.model_fields.get(name)
-    if field is None:
-        return False
-    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
-    return any(get_origin(kind) is tuple for kind in kinds)
+    return field is not None and "tuple" in str(field.annotation)

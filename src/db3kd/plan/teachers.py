@@ -1,4 +1,4 @@
-"""From a teacher's URI to the teacher, behind the door that the plan asks for.
+"""From a teacher's URI to the teacher, with the preparation that the plan asks for.
 
 Called by `opening` for a whole plan, and by the commands that need a teacher alone.
 """
@@ -6,31 +6,31 @@ Called by `opening` for a whole plan, and by the commands that need a teacher al
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from db3kd.errors import InputError, PlanError
 from db3kd.models import parameter_count, weights
 from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.runs import RecordedTeacher
 from db3kd.teachers import (
     AbstainingTeacher,
     FunctionTeacher,
+    ModelDescription,
     OnnxTeacher,
     Preparation,
     PreparedTeacher,
-    RecordedTeacher,
     ServedTeacher,
     Service,
     Teacher,
     TorchTeacher,
 )
 from db3kd.teachers.function import Decide
-from db3kd.teachers.layout import BYTE_BOUNDS, Stated
 
-# What is done at the door; a teacher that describes itself may still need it.
-_DOOR_KEYS = {"resize", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
+# A teacher that describes itself may still need these.
+_PREPARATION_KEYS = {"resize", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
 _SERVICE_KEYS = {"in_flight", "rate_limit", "patience"}
 _MAX_BATCH = 96
-_UNIT = (0.0, 1.0)
+_UNIT, _BYTES = (0.0, 1.0), (0.0, 255.0)
 
 
 @dataclass(frozen=True)
@@ -47,26 +47,16 @@ class OpenedTeacher:
 
 
 def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeacher:
-    """Open the teacher that a URI names.
-
-    Args:
-        section: the URI, and what the teacher does not say of itself.
-        device: where a torch teacher runs.
-
-    Returns:
-        The teacher, which takes images in [0, 1] where the section says how to bring them to it.
-
-    Raises:
-        PlanError: the URI leads nowhere, or images cannot be brought to the teacher as the section says.
-        ArtifactError: the file of weights is damaged.
-    """
-    if section.bounds != _UNIT and _has_door(section):
+    """Open the teacher that a URI names."""
+    if section.bounds != _UNIT and _is_prepared(section):
         raise PlanError(
-            "teacher.bounds and keys of the teacher's door (scale, mean, deviation, ...) cannot both be given: behind "
-            "a door the bounds are 0 and 1; nothing was asked: leave teacher.bounds out"
+            "teacher.bounds and keys of its preparation (scale, mean, deviation, ...) cannot both be given: before "
+            "that, the bounds are 0 and 1; nothing was asked: leave teacher.bounds out"
         )
     opened = _open(section, device)
-    teacher = _served(section, opened.teacher)
+    teacher, asked = opened.teacher, _service(section, opened.teacher.spec.service)
+    if asked != teacher.spec.service:
+        teacher = ServedTeacher(teacher, asked)
     if section.abstentions:
         teacher = AbstainingTeacher(teacher, section.abstentions)
     return OpenedTeacher(teacher, opened.parameters)
@@ -82,7 +72,9 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
         case "http" | "https" if rest:
             return OpenedTeacher(_open_server(section), None)
         case "onnx" if rest:
-            return OpenedTeacher(_open_onnx(section, rest, device), None)
+            described, rows = _description(section), section.max_batch or _MAX_BATCH
+            opened = OnnxTeacher(rest, description=described, max_batch=rows, device=device)
+            return OpenedTeacher(_prepared(section, opened), None)
         case "python" if rest.count(":") == 1:
             return OpenedTeacher(_open_python(section, rest), None)
     raise PlanError(
@@ -92,51 +84,39 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
 
 
 def _open_recorded(section: TeacherSection, folder: str) -> Teacher:
-    said = sorted(section.model_fields_set - {"uri"})
-    if said and section != TeacherSection(uri=section.uri):
+    said = _said_besides(section, {"uri"})
+    if said:
         raise PlanError(
             f"a recorded teacher is what it was, and the plan says of it too: {', '.join(said)}; nothing was asked: "
             "leave these keys out"
         )
-    return RecordedTeacher(Path(folder) / "answers.sqlite")
+    return RecordedTeacher(Path(folder))
 
 
 def _open_server(section: TeacherSection) -> Teacher:
     try:
         # Here and not above: the extra is optional.
         from db3kd.teachers.open_inference import OpenInferenceTeacher
-        from db3kd.teachers.open_inference.teacher import Line
+        from db3kd.teachers.open_inference.teacher import ServerOptions
     except ImportError as error:
         raise InputError(
             f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
             "pip install 'db3kd[http]'"
         ) from error
-    default = Line()
-    line = Line(
-        timeout=section.timeout,
-        token_env=section.token_env,
-        max_batch=section.max_batch or default.max_batch,
-        service=_service(section, default.service),
-    )
-    return _behind_byte_door(section, OpenInferenceTeacher(section.uri, stated=_stated(section), line=line))
+    default = ServerOptions()
+    rows, service = section.max_batch or default.max_batch, _service(section, default.service)
+    options = ServerOptions(section.timeout, section.token_env, rows, service)
+    return _prepared(section, OpenInferenceTeacher(section.uri, description=_description(section), options=options))
 
 
-def _open_onnx(section: TeacherSection, rest: str, device: str) -> Teacher:
-    teacher = OnnxTeacher(rest, stated=_stated(section), max_batch=section.max_batch or _MAX_BATCH, device=device)
-    return _behind_byte_door(section, teacher)
-
-
-def _stated(section: TeacherSection) -> Stated:
-    """What the plan says of a model itself; with a door, its shape is that of the images in front of it."""
-    door, shape = _has_door(section), section.input_shape
-    return Stated(
-        input_shape=_preparation(section).taken_shape(shape) if door and shape is not None else shape,
-        num_classes=section.num_classes,
+def _description(section: TeacherSection) -> ModelDescription:
+    """What the plan says of a model itself; with a preparation, its shape is that of the images before it."""
+    prepared, shape = _is_prepared(section), section.input_shape
+    return ModelDescription(
+        input_shape=_preparation(section).taken_shape(shape) if prepared and shape is not None else shape,
         bounds=_bounds(section),
-        levels=None if door else section.levels,
-        output=section.output,
-        layout=section.layout,
-        fingerprint=section.fingerprint,
+        levels=None if prepared else section.levels,
+        **section.model_dump(include={"num_classes", "output", "layout", "fingerprint"}),
     )
 
 
@@ -152,12 +132,10 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
         module,
         input_shape=weights.input_shape_of(header),
         num_classes=int(header["num_classes"]),
-        bounds=_bounds(section),
-        max_batch=section.max_batch or _MAX_BATCH,
-        levels=None if _has_door(section) else section.levels,
         device=device,
+        **_calls(section),
     )
-    return OpenedTeacher(_behind_door(section, teacher), parameter_count(module))
+    return OpenedTeacher(_prepared(section, teacher), parameter_count(module))
 
 
 def _open_python(section: TeacherSection, rest: str) -> Teacher:
@@ -170,19 +148,16 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
             "what it needs"
         ) from error
     if isinstance(found, Teacher) and not isinstance(found, type):
-        allowed = {"uri", "abstentions", *_SERVICE_KEYS, *({*_DOOR_KEYS, "input_shape"} if _has_door(section) else ())}
-        # A run keeps its plan with all defaults, so that only what differs from them was said.
-        said = sorted(
-            name
-            for name, field in TeacherSection.model_fields.items()
-            if name not in allowed and getattr(section, name) != field.default
-        )
+        allowed = {"uri", "abstentions", *_SERVICE_KEYS}
+        if _is_prepared(section):
+            allowed |= {*_PREPARATION_KEYS, "input_shape"}
+        said = _said_besides(section, allowed)
         if said:
             raise PlanError(
                 f"teacher.uri names {rest!r}, a teacher that describes itself in .spec, and the plan says of it too: "
                 f"{', '.join(said)}; nothing was asked: leave these keys out, or name a plain callable"
             )
-        return _behind_door(section, found)
+        return _prepared(section, found)
     if not callable(found) or section.input_shape is None or section.num_classes is None:
         raise PlanError(
             f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes in the "
@@ -193,39 +168,33 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
         cast("Decide", found),
         input_shape=_preparation(section).taken_shape(section.input_shape),
         num_classes=section.num_classes,
-        bounds=_bounds(section),
-        max_batch=section.max_batch or _MAX_BATCH,
-        levels=None if _has_door(section) else section.levels,
         fingerprint=section.fingerprint,
+        **_calls(section),
     )
-    return _behind_door(section, teacher)
+    return _prepared(section, teacher)
 
 
-def _has_door(section: TeacherSection) -> bool:
+def _said_besides(section: TeacherSection, allowed: set[str]) -> list[str]:
+    return sorted(section.model_dump(exclude_defaults=True).keys() - allowed)
+
+
+def _is_prepared(section: TeacherSection) -> bool:
     return _preparation(section) != Preparation()
 
 
 def _preparation(section: TeacherSection) -> Preparation:
-    return Preparation(
-        resize=section.resize,
-        scale=1.0 if section.scale is None else section.scale,
-        gray_to_color=section.gray_to_color,
-        channel_order=section.channel_order,
-        mean=section.mean,
-        deviation=section.deviation,
-    )
+    return Preparation(**section.model_dump(include=_PREPARATION_KEYS, exclude_none=True))
+
+
+def _calls(section: TeacherSection) -> dict[str, Any]:
+    """How images go to a network or a function."""
+    levels = None if _is_prepared(section) else section.levels
+    return {"bounds": _bounds(section), "max_batch": section.max_batch or _MAX_BATCH, "levels": levels}
 
 
 def _bounds(section: TeacherSection) -> tuple[float, float]:
-    """What the teacher itself takes: with a door, what comes out of that."""
-    return _preparation(section).bounds if _has_door(section) else section.bounds
-
-
-def _behind_byte_door(section: TeacherSection, teacher: Teacher) -> Teacher:
-    """Put a teacher behind its door, which brings images to bytes where it takes these and nothing else was said."""
-    if teacher.spec.bounds == BYTE_BOUNDS and section.scale is None:
-        section = section.model_copy(update={"scale": BYTE_BOUNDS[1]})
-    return _behind_door(section, teacher)
+    """What the teacher itself takes: with a preparation, what comes out of that."""
+    return _preparation(section).bounds if _is_prepared(section) else section.bounds
 
 
 def _service(section: TeacherSection, default: Service) -> Service:
@@ -237,15 +206,12 @@ def _service(section: TeacherSection, default: Service) -> Service:
     )
 
 
-def _served(section: TeacherSection, teacher: Teacher) -> Teacher:
-    """Have a teacher asked as the plan says."""
-    service = _service(section, teacher.spec.service)
-    return teacher if service == teacher.spec.service else ServedTeacher(teacher, service)
-
-
-def _behind_door(section: TeacherSection, teacher: Teacher) -> Teacher:
-    """Put a teacher behind its door, if it has one."""
-    if not _has_door(section):
+def _prepared(section: TeacherSection, teacher: Teacher) -> Teacher:
+    """Prepare images for a teacher, where the plan says so, or where a file or a server takes bytes."""
+    described = isinstance(teacher, OnnxTeacher) or section.uri.startswith("http")
+    if described and teacher.spec.bounds == _BYTES and section.scale is None:
+        section = section.model_copy(update={"scale": _BYTES[1]})
+    if not _is_prepared(section):
         return teacher
     channels, *size = teacher.spec.input_shape
     if section.input_shape is not None:

@@ -1,7 +1,6 @@
 """Figures that were computed elsewhere, as `report.json` and as one self-contained HTML page.
 
-`schema` says what a report holds and turns it into JSON and back; its parts about searches and explorations are
-`searches` and `exploration`. `tables` defines its columns once for the command line and the page, `pictures` and
-`examples` draw, `page` puts the page together and `summary` condenses the distances of a labelling. No module here
-knows a run directory or touches a file: they return text.
+`figures`, `distances` and `schema` say what a report holds and turn it into JSON and back. `tables` and `asking` define
+its columns once for the command line and the page, `pictures`, `strips` and `examples` draw, and `page` puts the page
+together. No module here knows a run directory or touches a file: they return text or bytes.
 """

@@ -1,54 +1,25 @@
 """The report as one HTML page that needs nothing but itself.
 
-Chooses what is shown and in which order; the words and the looks are in `page.html.j2`, the columns in `tables`,
-the charts in `pictures` and `examples`. Called by the end of a run and by `db3kd report`, which write the text.
+Chooses what is shown and in which order; the words and the looks are in `page.html.j2`, the columns in `tables` and
+`asking`, the charts in `pictures` and `examples`. Called by the end of a run and by `db3kd report`, which write the
+text.
 """
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 
 from db3kd.errors import InputError
-from db3kd.report import making, tables
+from db3kd.report import asking, tables
+from db3kd.report.distances import DistanceFigures
 from db3kd.report.examples import Example, draw
 from db3kd.report.schema import Report
-from db3kd.report.searches import Labelling
 
 
-@dataclass(frozen=True)
-class _LabellingView:
-    """One search as the page shows it."""
+def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b"") -> str:
+    """Make the page, with its style and pictures inside; no script and no address. Equal input gives equal text.
 
-    heading: str
-    figures: tuple[tuple[str, str], ...]
-    outcomes: tables.Table
-    heat_map: str
-    histogram: str
-
-
-@dataclass(frozen=True)
-class _CalibrationView:
-    """One reliability diagram with its caption."""
-
-    chart: str
-    label: str
-    error: str
-
-
-def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = b"") -> str:
-    """Make the page.
-
-    Args:
-        report: the figures.
-        examples: pairs to look at; each adds three small pictures, so a dozen is plenty.
-        strips: made images of each class, as a PNG file, or nothing.
-
-    Returns:
-        HTML with its style and pictures inside; no script and no address. Equal input gives equal text.
-
-    Raises:
-        InputError: jinja2 or matplotlib is not installed.
+    An example adds three small pictures, so a dozen is plenty. The sheet is a PNG file from `strips`, or nothing.
     """
     try:
         # Here and not above: the extra is optional, and matplotlib takes half a second that a plain command need not.
@@ -76,24 +47,24 @@ def render(report: Report, examples: Sequence[Example] = (), *, strips: bytes = 
         trainings=tables.training_table(report),
         accuracies=pictures.accuracy_chart(report) if shown else "",
         queries=tables.query_table(report),
-        primers=tables.primer_table(report),
-        synthesis=making.synthesis_table(report.synthesis, report.class_names),
-        missing=making.synthesis_notes(report.synthesis, report.class_names),
-        steps=making.step_table(report.synthesis),
-        trust=making.trust_notes(report.exploration, report.class_names),
-        answers=making.answer_table(report.exploration, report.class_names),
-        kinds=making.kind_table(report.exploration),
-        gains=making.gain_table(report.exploration),
-        strips="data:image/png;base64," + base64.b64encode(strips).decode("ascii") if strips else "",
-        labellings=[_view(number, search, report.class_names) for number, search in enumerate(report.labellings)],
+        committee=tables.committee_table(report.committee),
+        asked=asking.asking_table(report.asking, report.class_names),
+        trust=asking.trust_notes(report.asking, report.class_names),
+        gains=asking.gain_table(report.asking),
+        origins=asking.origin_table(report.asking),
+        repulsion=asking.repulsion_table(report.repulsion, report.class_names),
+        missing=asking.repulsion_notes(report.repulsion, report.class_names),
+        steps=asking.step_table(report.repulsion),
+        sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii") if sheet else "",
+        distances=[_view(number, search, report.class_names) for number, search in enumerate(report.distances)],
         examples=[draw(example) for example in examples],
         classes=tables.class_table(report),
         calibrations=[
-            _CalibrationView(
-                chart=pictures.reliability_diagram(student.calibration, name=f"reliability-{number}"),
-                label=tables.student_label(student),
-                error=tables.percent(student.calibration.expected_calibration_error),
-            )
+            {
+                "chart": pictures.reliability_diagram(student.calibration, name=f"reliability-{number}"),
+                "label": tables.student_label(student),
+                "error": tables.percent(student.calibration.error),
+            }
             for number, student in enumerate(report.students)
             if student.calibration is not None and student.calibration.bins
         ],
@@ -114,24 +85,23 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple(tiles)
 
 
-def _view(number: int, labelling: Labelling, class_names: tuple[str, ...]) -> _LabellingView:
+def _view(number: int, found: DistanceFigures, class_names: tuple[str, ...]) -> dict[str, object]:
+    """One search as the page shows it."""
     # Only `render` calls this, after it has seen that matplotlib is there.
     from db3kd.report import pictures
 
-    median, spent = labelling.median_distance, labelling.mean_queries_per_pair
-    known = any(value is not None for row in labelling.median_by_classes for value in row)
-    return _LabellingView(
-        heading=tables.STUDENT_LABELS.get(labelling.method, labelling.method),
-        figures=(
-            (f"{labelling.pairs:,}", "pairs of an image and a goal"),
+    median, spent, medians = found.median_distance, found.mean_queries_per_pair, found.median_by_classes
+    known = any(value is not None for row in medians for value in row)
+    return {
+        "heading": tables.STUDENT_LABELS.get(found.method, found.method),
+        "figures": (
+            (f"{found.pairs:,}", "pairs of an image and a goal"),
             (tables.UNKNOWN if median is None else f"{median:.3g}", "median distance"),
             (tables.UNKNOWN if spent is None else f"{spent:,.1f}", "queries per pair, mean"),
         ),
-        outcomes=tables.outcome_table(labelling),
-        heat_map=pictures.distance_heat_map(labelling.median_by_classes, class_names, name=f"distances-{number}")
-        if known
+        "outcomes": tables.outcome_table(found),
+        "heat_map": pictures.distance_heat_map(medians, class_names, name=f"distances-{number}") if known else "",
+        "histogram": pictures.distance_histogram(found.histogram, median, name=f"histogram-{number}")
+        if found.histogram
         else "",
-        histogram=pictures.distance_histogram(labelling.histogram, median, name=f"histogram-{number}")
-        if labelling.histogram
-        else "",
-    )
+    }

@@ -1,8 +1,8 @@
 """The charts of a report, as SVG text that lives inside a page.
 
-Drawn with matplotlib's object API, so no window and no pyplot state is involved. Ink is `currentColor`: a chart
-takes the text colour of the page around it, light or dark. Single images are in `examples`; who needs a chart is
-decided in `page`.
+Drawn with matplotlib's object API, so no window and no pyplot state is involved. Ink is `currentColor`: a chart takes
+the text colour of the page around it, light or dark. Each chart of a page has a name, which tells its marks from those
+of the others. Single images are in `examples`; `page` decides which charts there are.
 """
 
 import io
@@ -18,8 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from db3kd.report.schema import Calibration, Report
-from db3kd.report.searches import Histogram
+from db3kd.evaluation import Calibration
+from db3kd.report.distances import Histogram
+from db3kd.report.schema import Report
 from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
 
 INK = "#010203"  # matplotlib knows no currentColor: a colour nothing else uses stands in for it
@@ -34,20 +35,11 @@ LONGEST_NAME = 16
 def distance_heat_map(
     medians: Sequence[Sequence[float | None]], class_names: tuple[str, ...], *, name: str = "distances"
 ) -> str:
-    """Draw the median distance of each pair of classes.
-
-    Args:
-        medians: row the teacher's class of the image, column the class reached; in input units, None where unknown.
-        class_names: one per class, or empty.
-        name: tells this chart from the others in the page.
-
-    Returns:
-        An SVG element. The nearer, the darker; unknown pairs stay empty.
-    """
+    """Draw the median distance of each pair of classes; the nearer, the darker, and unknown pairs stay empty."""
     count = len(medians)
     values = [[math.nan if value is None else value for value in row] for row in medians]
     few = count <= FEW_CLASSES
-    with _chart(name, 5.2 if few else 7.2, 4.7 if few else 5.8) as (figure, axes, svg):
+    with _chart(name, 5.2 if few else 7.2, 4.7 if few else 5.8) as (figure, axes, drawn):
         # One vector cell per pair is heavy beyond a few classes.
         mesh = axes.pcolormesh(values, cmap="YlGnBu_r", edgecolors="none", rasterized=not few)
         axes.invert_yaxis()
@@ -70,21 +62,12 @@ def distance_heat_map(
             if bar.solids is not None:
                 bar.solids.set_rasterized(True)
             bar.outline.set_visible(False)
-    return svg.element(f"Median distance for each pair of classes, {count} by {count}")
+    return _element(drawn, f"Median distance for each pair of classes, {count} by {count}")
 
 
 def distance_histogram(histogram: Histogram, median: float | None, *, name: str = "histogram") -> str:
-    """Draw how the distances are spread.
-
-    Args:
-        histogram: counts between edges in input units.
-        median: marked with a line; None for no mark.
-        name: tells this chart from the others in the page.
-
-    Returns:
-        An SVG element.
-    """
-    with _chart(name, 4.2, 3.0) as (_, axes, svg):
+    """Draw how the distances are spread, with a line at their median."""
+    with _chart(name, 4.2, 3.0) as (_, axes, drawn):
         axes.stairs(histogram.counts, histogram.edges, fill=True, color=ACCENT, alpha=0.85)
         axes.set_xlabel("distance (L2, input units)")
         axes.set_ylabel("pairs")
@@ -102,23 +85,18 @@ def distance_histogram(histogram: Histogram, median: float | None, *, name: str 
                 va="top",
                 ha="right" if right else "left",
             )
-    return svg.element(f"Histogram of {sum(histogram.counts)} distances")
+    return _element(drawn, f"Histogram of {sum(histogram.counts)} distances")
 
 
 def reliability_diagram(calibration: Calibration, *, name: str = "reliability") -> str:
     """Draw the share of right decisions over confidence.
 
-    Args:
-        calibration: of one student.
-        name: tells this chart from the others in the page.
-
-    Returns:
-        An SVG element. Bars are the share of right decisions in a bin, its dot the mean confidence; on the
-        diagonal a student is as right as it claims. Bars of bins with few images are pale.
+    Bars are the share of right decisions in a bin, pale where its images are few; its dot is the mean confidence. On
+    the diagonal a student is as right as it claims.
     """
     filled = [part for part in calibration.bins if part.images and part.correct is not None]
     images = sum(part.images for part in filled)
-    with _chart(name, 2.7, 2.6) as (_, axes, svg):
+    with _chart(name, 2.7, 2.6) as (_, axes, drawn):
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
         for part in filled:
             shade = 0.3 + 0.6 * min(1.0, part.images / images * len(calibration.bins))
@@ -132,21 +110,13 @@ def reliability_diagram(calibration: Calibration, *, name: str = "reliability") 
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.set_xlabel("confidence")
         axes.set_ylabel("right" if calibration.against == "labels" else "as the teacher")
-    return svg.element(f"Reliability, calibration error {percent(calibration.expected_calibration_error)}")
+    return _element(drawn, f"Reliability, calibration error {percent(calibration.error)}")
 
 
 def accuracy_chart(report: Report, *, name: str = "accuracies") -> str:
-    """Draw each student's accuracy and agreement on one scale.
-
-    Args:
-        report: the figures.
-        name: tells this chart from the others in the page.
-
-    Returns:
-        An SVG element; the teacher's accuracy is a line.
-    """
+    """Draw each student's accuracy and agreement on one scale, with a line at the teacher's accuracy."""
     students = [student for student in report.students if student.accuracy is not None or student.agreement is not None]
-    with _chart(name, 7.6, 0.9 + 0.3 * len(students)) as (_, axes, svg):
+    with _chart(name, 7.6, 0.9 + 0.3 * len(students)) as (_, axes, drawn):
         for row, student in enumerate(students):
             axes.axhline(row, color=MUTED, linewidth=0.5, alpha=0.4, zorder=0)
             if student.agreement is not None:
@@ -160,35 +130,25 @@ def accuracy_chart(report: Report, *, name: str = "accuracies") -> str:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("% of the evaluation images")
-    return svg.element("Accuracy and agreement of each student")
+    return _element(drawn, "Accuracy and agreement of each student")
 
 
-class _Svg:
-    """The text of a chart, there once its figure was drawn."""
+def _element(drawn: io.StringIO, description: str) -> str:
+    """The svg element alone, described for readers who cannot see it, to stand among others in a page.
 
-    def __init__(self) -> None:
-        self.text = ""
-
-    def element(self, description: str) -> str:
-        """The svg element alone, described for who cannot see it, to stand among others in a page.
-
-        A page's parser knows SVG by itself, so the name spaces go, and with them the only addresses in the page.
-        Groups are numbered alike in every chart, and an id may occur once: theirs go, those of marks and clips stay.
-        Fonts and the style of lines are the page's, which a rule for every element would change all over.
-        """
-        text = self.text[self.text.index("<svg") :].replace("xlink:href", "href").replace(INK, "currentColor")
-        unwanted = (
-            r' xmlns(:xlink)?="[^"]*"',
-            r'(?<=<g) id="[^"]*"',
-            r"<style.*?</style>",
-            r"font-family: [^;\"]*;? ?",
-        )
-        text = re.sub("|".join(unwanted), "", text, flags=re.DOTALL)
-        return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(description)}', 1).strip()
+    A page's parser knows SVG by itself, so the name spaces go, and with them the only addresses in the page. Groups are
+    numbered alike in every chart, and an id may occur once: theirs go, those of marks and clips stay. Fonts and the
+    style of lines are the page's, which a rule for every element would change all over.
+    """
+    text = drawn.getvalue()
+    text = text[text.index("<svg") :].replace("xlink:href", "href").replace(INK, "currentColor")
+    unwanted = r' xmlns(:xlink)?="[^"]*"|(?<=<g) id="[^"]*"|<style.*?</style>|font-family: [^;"]*;? ?'
+    text = re.sub(unwanted, "", text, flags=re.DOTALL)
+    return text.replace("<svg", f'<svg role="img" aria-label={quoteattr(description)}', 1).strip()
 
 
 @contextmanager
-def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axes, _Svg]]:
+def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axes, io.StringIO]]:
     """A figure with one pair of axes, drawn when the block ends."""
     style: dict[Any, Any] = {  # a newer matplotlib knows its keys as types, an older one as text
         "svg.fonttype": "none",  # text stays text: small, sharp and selectable
@@ -198,16 +158,13 @@ def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axe
         "axes.spines.right": False,
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     }
-    svg = _Svg()
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot(facecolor="none")
-        yield figure, axes, svg
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=nothing)
-    svg.text = buffer.getvalue()
+        drawn = io.StringIO()
+        yield figure, axes, drawn
+        figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
 
 
 def _write_cells(axes: Axes, values: Sequence[Sequence[float]]) -> None:

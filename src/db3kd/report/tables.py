@@ -1,16 +1,20 @@
-"""The tables of a report as plain rows of text.
+"""The tables of every report as plain rows of text.
 
-Columns, rounding and the names of students are defined here once; the command line and the page only lay them
-out. Fractions are shown as percentages, and an unknown figure as a dash. Knows no layout library.
+Columns, rounding and the names of students are defined here once; the command line and the page only lay them out.
+Fractions are shown as percentages, and an unknown figure as a dash. What was asked has tables of its own, in `asking`.
 """
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from db3kd.report.schema import Report, StudentFigures
-from db3kd.report.searches import Labelling
+from db3kd.boundary import Outcome
+from db3kd.report.distances import DistanceFigures
+from db3kd.report.figures import CommitteeFigures, StudentFigures
+from db3kd.report.schema import Report
 
+T = TypeVar("T")
 UNKNOWN = "–"
 CHANGED = "answers that changed when asked again"
 STUDENT_LABELS = {
@@ -18,24 +22,17 @@ STUDENT_LABELS = {
     "hard-decisions": "hard decisions",
     "smoothed-decisions": "hard decisions, smoothed",
     "logits": "teacher's logits (white box)",
+    "opinions": "what the committee thinks",
     "sd": "sample distance (SD)",
     "bd": "boundary distance (BD)",
     "mbd": "minimal boundary distance (MBD)",
     "guided": "guided search",
-    "active": "made images, in rounds",
-    "priors": "made images",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
-
-    Args:
-        title: its heading.
-        numeric: whether figures stand in it, which are set flush right.
-        meaning: a sentence for who does not know the heading, or empty.
-    """
+    """One column of a table; figures are set flush right, and a meaning explains a heading that needs it."""
 
     title: str
     numeric: bool = True
@@ -44,74 +41,45 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under columns.
+    """Rows of text under columns."""
 
-    Args:
-        columns: from left to right.
-        rows: a text for each column.
-    """
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
-STUDENT_COLUMNS = (
-    Column("learned from", numeric=False),
-    Column("saw images", meaning="number of images the network was trained on"),
-    Column("accuracy", meaning="share of the evaluation images decided as labelled, after the last epoch"),
-    Column("agreement", meaning="share of the evaluation images decided as the teacher decides"),
-    Column("queries", meaning="image rows the teacher answered so that the labels could be made"),
-    Column("queries per image"),
-    Column("parameters"),
-)
+def table_of(things: Iterable[T], *columns: tuple[Column, Callable[[T], str]]) -> Table:
+    """Make a row of each thing; each column stands with what its cell says of the thing."""
+    headings, cells = zip(*columns, strict=True)
+    return Table(headings, tuple(tuple(cell(thing) for cell in cells) for thing in things))
 
 
 def student_label(student: StudentFigures) -> str:
-    """Name a student for a reader.
-
-    Args:
-        student: its figures.
-
-    Returns:
-        Its own label, else the usual one of its name, else its name.
-    """
+    """Name a student by its own label, else by the usual one of its name."""
     return student.label or STUDENT_LABELS.get(student.name, student.name)
 
 
 def class_label(class_names: tuple[str, ...], number: int) -> str:
-    """Name a class for a reader.
-
-    Args:
-        class_names: one per class, or empty.
-        number: the class.
-
-    Returns:
-        Its name, or its number where names are unknown.
-    """
+    """Name a class, by its number where names are unknown."""
     return class_names[number] if class_names else str(number)
 
 
 def percent(fraction: float | None) -> str:
-    """Show a fraction of 1 as a percentage with two decimals.
-
-    Args:
-        fraction: from 0 to 1, or None.
-
-    Returns:
-        Such as '91.96%', or a dash.
-    """
+    """Show a fraction of 1 as a percentage with two decimals, such as '91.96%', or a dash."""
     return UNKNOWN if fraction is None else f"{100 * fraction:.2f}%"
 
 
+def share(part: int, whole: int) -> str:
+    """Show a part of a whole as a percentage; of nothing, a dash."""
+    return percent(part / whole if whole else None)
+
+
+def count(number: int | None) -> str:
+    """Show a count, such as '12,345', or a dash."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
 def duration(seconds: float | None) -> str:
-    """Show a time in the units a person would use.
-
-    Args:
-        seconds: not negative, or None.
-
-    Returns:
-        Such as '3.2 s', '4 min 05 s' or '2 h 07 min', or a dash.
-    """
+    """Show a time, such as '3.2 s', '4 min 05 s' or '2 h 07 min', or a dash."""
     if seconds is None:
         return UNKNOWN
     if seconds < 59.95:
@@ -121,184 +89,128 @@ def duration(seconds: float | None) -> str:
 
 
 def student_table(report: Report) -> Table:
-    """Put the teacher and its students side by side.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        The teacher's row, then one for each student in the report's order.
-    """
-    teacher = report.teacher
-    first = ("the teacher itself", UNKNOWN, percent(teacher.accuracy), UNKNOWN, UNKNOWN, UNKNOWN)
-    rows = [(*first, _count(teacher.parameters))]
-    rows += [
+    """Put the teacher and its students side by side, the teacher first."""
+    students = table_of(
+        report.students,
+        (Column("learned from", numeric=False), student_label),
+        (Column("saw images", meaning="number of images the network was trained on"), lambda one: count(one.images)),
         (
-            student_label(student),
-            _count(student.images),
-            _accuracy(student),
-            percent(student.agreement),
-            _count(student.queries),
-            _ratio(student.queries, student.images),
-            _count(student.parameters),
-        )
-        for student in report.students
-    ]
-    return Table(STUDENT_COLUMNS, tuple(rows))
+            Column("accuracy", meaning="share of the evaluation images decided as labelled, after the last epoch"),
+            _accuracy,
+        ),
+        (
+            Column("agreement", meaning="share of the evaluation images decided as the teacher decides"),
+            lambda one: percent(one.agreement),
+        ),
+        (
+            Column("queries", meaning="image rows the teacher answered so that the labels could be made"),
+            lambda one: count(one.queries),
+        ),
+        (Column("queries per image"), _queries_per_image),
+        (Column("parameters"), lambda one: count(one.parameters)),
+    )
+    accuracy, parameters = percent(report.teacher.accuracy), count(report.teacher.parameters)
+    teacher = ("the teacher itself", UNKNOWN, accuracy, UNKNOWN, UNKNOWN, UNKNOWN, parameters)
+    return Table(students.columns, (teacher, *students.rows))
 
 
 def training_table(report: Report) -> Table:
-    """Tell what is known of the students' trainings.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        A row for each student of which a seed, a loss or a calibration is known.
-    """
-    columns = (
-        Column("learned from", numeric=False),
-        Column("seeds"),
-        Column("last loss", meaning="training loss of the last epoch"),
-        Column(
-            "calibration error",
-            meaning="expected calibration error: mean gap between confidence and the share of right decisions",
+    """Show a row for each student of which a seed, a loss or a calibration is known."""
+    explained = "expected calibration error: mean gap between confidence and the share of right decisions"
+    return table_of(
+        [one for one in report.students if one.seeds or one.last_loss is not None or one.calibration],
+        (Column("learned from", numeric=False), student_label),
+        (Column("seeds"), lambda one: ", ".join(map(str, one.seeds)) or UNKNOWN),
+        (
+            Column("last loss", meaning="training loss of the last epoch"),
+            lambda one: UNKNOWN if one.last_loss is None else f"{one.last_loss:.4f}",
+        ),
+        (
+            Column("calibration error", meaning=explained),
+            lambda one: percent(one.calibration.error if one.calibration else None),
         ),
     )
-    rows = tuple(
-        (
-            student_label(student),
-            ", ".join(str(seed) for seed in student.seeds) or UNKNOWN,
-            UNKNOWN if student.last_loss is None else f"{student.last_loss:.4f}",
-            percent(student.calibration.expected_calibration_error if student.calibration else None),
-        )
-        for student in report.students
-        if student.seeds or student.last_loss is not None or student.calibration
-    )
-    return Table(columns, rows)
 
 
 def query_table(report: Report) -> Table:
-    """Account for the queries, stage by stage.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        A row per stage, the total of the budget, then the stages outside the budget, and what came of asking twice.
-    """
-    columns = (Column("stage", numeric=False), Column("queries"))
-    rows = [(stage, _count(spent)) for stage, spent in report.queries.by_stage.items()]
-    rows.append(("total", _count(report.queries.total)))
-    if report.queries.unsettled:
-        rows.append(("of these set aside, not known to have been sent", _count(report.queries.unsettled)))
-    apart = "(held out, not in the total)"
-    rows += [(f"{stage} {apart}", _count(spent)) for stage, spent in report.queries.held_out.items()]
-    if report.queries.repeated is not None:
-        rows.append((CHANGED, f"{report.queries.changed:,} of {report.queries.repeated:,}"))
-    return Table(columns, tuple(rows))
+    """Account for the queries: by stage, in all, outside the budget, and what came of asking again."""
+    queries = report.queries
+    rows = [(stage, count(spent)) for stage, spent in queries.by_stage.items()]
+    rows.append(("total", count(queries.total)))
+    if queries.unsettled:
+        rows.append(("of these charged, but not known to have been sent", count(queries.unsettled)))
+    rows += [(f"{stage} (held out, not in the total)", count(spent)) for stage, spent in queries.held_out.items()]
+    if queries.repeated is not None:
+        rows.append((CHANGED, f"{queries.changed:,} of {queries.repeated:,}"))
+    return Table((Column("stage", numeric=False), Column("queries")), tuple(rows))
 
 
-def primer_table(report: Report) -> Table:
-    """Show the networks that guided the search.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        A row for what they are, know and cost each; no rows where nothing guided it.
-    """
-    columns = (Column("primers", numeric=False), Column("figure"))
-    found = report.primers
+def committee_table(found: CommitteeFigures | None) -> Table:
+    """Show what the committee is, knows and costs, in so far as it is known."""
     if found is None:
-        return Table(columns, ())
+        return Table()
     rows = (
-        ("networks", f"{found.networks} x {found.architecture}"),
-        ("queries for what they learned from", _count(found.queries)),
-        ("accuracy", percent(found.accuracy)),
-        ("agreement with the teacher", percent(found.agreement)),
+        ("members", f"{found.members} × {found.architecture}"),
+        ("answers that they learned from", count(found.queries)),
+        ("mean accuracy", percent(found.accuracy)),
+        ("mean agreement with the teacher", percent(found.agreement)),
         ("cosine to the boundary's normal", UNKNOWN if found.cosine is None else f"{found.cosine:.2f}"),
-        ("their own passes", _count(found.passes)),
+        ("passes during the search", count(found.passes)),
         ("time of these", duration(found.seconds)),
     )
-    return Table(columns, rows)
-
-
-def outcome_table(labelling: Labelling) -> Table:
-    """Tell how the pairs of a search ended.
-
-    Args:
-        labelling: what the search found.
-
-    Returns:
-        A row per outcome with its count, its share and its sentence.
-    """
-    columns = (Column("outcome", numeric=False), Column("pairs"), Column("share"), Column("meaning", numeric=False))
-    rows = tuple(
-        (name, _count(ended.pairs), percent(ended.pairs / labelling.pairs if labelling.pairs else None), ended.sentence)
-        for name, ended in labelling.outcomes.items()
+    return Table(
+        (Column("committee", numeric=False), Column("figure")), tuple(row for row in rows if row[1] != UNKNOWN)
     )
-    return Table(columns, rows)
+
+
+def outcome_table(found: DistanceFigures) -> Table:
+    """Tell how the pairs of a search ended, each outcome with a sentence."""
+    return table_of(
+        found.outcomes.items(),
+        (Column("outcome", numeric=False), lambda ended: ended[0]),
+        (Column("pairs"), lambda ended: count(ended[1])),
+        (Column("share"), lambda ended: share(ended[1], found.pairs)),
+        (Column("meaning", numeric=False), lambda ended: Outcome[ended[0]].sentence),
+    )
 
 
 def class_table(report: Report) -> Table:
-    """Show each student's accuracy per class.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        A row per class and a column per student that has such figures; no rows where none has.
-    """
+    """Show the accuracy per class of each student that has such figures."""
     students = [student for student in report.students if student.per_class]
     columns = (Column("class", numeric=False), *(Column(student_label(student)) for student in students))
-    count = len(students[0].per_class) if students else 0
     rows = tuple(
-        (class_label(report.class_names, number), *(percent(student.per_class[number]) for student in students))
-        for number in range(count)
+        (class_label(report.class_names, number), *map(percent, accuracies))
+        for number, accuracies in enumerate(zip(*(student.per_class for student in students), strict=True))
     )
     return Table(columns, rows)
 
 
 def setting_table(report: Report) -> Table:
-    """List the settings, nested ones as dotted names.
-
-    Args:
-        report: the figures.
-
-    Returns:
-        A row per setting.
-    """
+    """List the settings, nested ones by dotted names."""
     columns = (Column("setting", numeric=False), Column("value", numeric=False))
     return Table(columns, tuple(_flat(report.settings)))
 
 
-def _flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
         if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{name}.")
+            yield from _flat(value, f"{prefix}{name}.")
         else:
-            rows.append((prefix + name, _value(value)))
-    return rows
+            yield prefix + name, _value(value)
 
 
 def _value(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(_value(item) for item in value)
+        return ", ".join(map(_value, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return UNKNOWN if value is None else str(value)
 
 
-def _count(number: int | None) -> str:
-    return UNKNOWN if number is None else f"{number:,}"
-
-
-def _ratio(queries: int | None, images: int | None) -> str:
-    if queries is None or not images:
+def _queries_per_image(student: StudentFigures) -> str:
+    if student.queries is None or not student.images:
         return UNKNOWN
-    ratio = queries / images
+    ratio = student.queries / student.images
     return f"{ratio:,.0f}" if ratio >= 100 or ratio == int(ratio) else f"{ratio:,.1f}"
 
 

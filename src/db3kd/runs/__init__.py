@@ -1,12 +1,32 @@
 """The run directory: what was asked for, what was bought and what was made of it, safe against a kill at any moment.
 
-A stage is done when its file is there; nothing else says so. This package stores bytes and knows no tensor library:
-other modules turn things into bytes and back. The pipeline and the command line open runs.
+`Run` is the directory, `Keeper` reads and writes what stages make in it. A stage is done when its files are there;
+nothing else says so.
 """
 
-from db3kd.runs.files import write_atomically
-from db3kd.runs.journal import Journal
-from db3kd.runs.run import Run
-from db3kd.runs.shards import Shards
+from db3kd.runs.keeper import Keeper, Standing, numbered_part
+from db3kd.runs.notebook import Notebook
+from db3kd.runs.replay import Index, RecordedTeacher
+from db3kd.runs.run import Run, existing
+from db3kd.runs.seconds import seconds_until_now, spent_seconds, timed
+from db3kd.runs.stage import Kept, Key, Outline, Part, Stage, key_of
 
-__all__ = ["Journal", "Run", "Shards", "write_atomically"]
+__all__ = [
+    "Index",
+    "Keeper",
+    "Kept",
+    "Key",
+    "Notebook",
+    "Outline",
+    "Part",
+    "RecordedTeacher",
+    "Run",
+    "Stage",
+    "Standing",
+    "existing",
+    "key_of",
+    "numbered_part",
+    "seconds_until_now",
+    "spent_seconds",
+    "timed",
+]

@@ -14,12 +14,7 @@ _PACKAGES = ("torch", "numpy", "safetensors", "pydantic", "onnxruntime", "ray", 
 
 
 def describe_environment() -> dict[str, object]:
-    """Tell what this process computes with.
-
-    Returns:
-        Python, platform, number of cores, db3kd's version and commit, and the versions of the packages that bear on
-        a result; None where something is not there.
-    """
+    """Tell what this process computes with; None where something is not there."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

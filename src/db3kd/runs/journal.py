@@ -1,11 +1,11 @@
 """The teacher's answers in the order in which they were asked for, so that no answer is paid twice.
 
-A search is deterministic: after a kill it asks the same questions again, and the journal answers as far as it
-reaches. A journal holds answers and no questions; a checksum tells whether an answer belongs to a question. The
-driver of the searches reads and writes it, one per unfinished shard.
+A stage is deterministic: after a kill it asks the same questions again, and the journal answers as far as it reaches.
+A journal holds answers and no images; a checksum tells whether an answer belongs to a question. A recording journal
+holds a digest of each question as well, so that `answered` can look answers up in it. The keeper opens one for each
+unfinished part.
 """
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -13,6 +13,7 @@ import struct
 import time
 import weakref
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import final
@@ -20,16 +21,17 @@ from typing import final
 import numpy as np
 from jaxtyping import Int64, Integer
 
-from db3kd.errors import ArtifactError, RunError
+from db3kd.errors import ArtifactError
 from db3kd.runs.files import storage_errors, sync_folder
 
 _logger = logging.getLogger(__name__)
 
-_HEADER = struct.Struct("<8sI32s")  # magic, format version, digest of the identity; a checksum follows
-_RECORD = struct.Struct("<III")  # rows, checksum of the question, bytes per decision; a checksum follows
+_HEADER = struct.Struct("<8sII32s")  # magic, format version, bytes of a digest, digest of the identity; a checksum
+_RECORD = struct.Struct("<III")  # rows, checksum of the question, bytes per decision; a checksum, the content
 _CHECKSUM = struct.Struct("<I")
 _MAGIC = b"db3kdjnl"
-_VERSION = 1
+_VERSION = 2
+DIGEST_BYTES = 16
 _HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 _RECORD_BYTES = _RECORD.size + _CHECKSUM.size
 # A kill loses nothing; a power cut loses what was not synced. A sync costs milliseconds, so not every answer gets one.
@@ -43,30 +45,20 @@ class Journal:
 
     A tail that a kill or a power cut tore off is cut away when the file is opened. Every checksum goes on from the
     one before it, so a record counts only in its place.
-
-    Args:
-        path: the file, made where there is none.
-        identity: tells what the answers are to (plan, teacher, shard); any length.
-
-    Raises:
-        ArtifactError: the file holds answers to something else or is of another format version.
-        RunError: another process is writing it.
-        StorageError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, identity: bytes) -> None:
-        self._path = path
-        header = _HEADER.pack(_MAGIC, _VERSION, hashlib.sha256(identity).digest())
+    def __init__(self, path: Path, identity: bytes, *, recording: bool = False) -> None:
+        self._path, self._digest_bytes = path, DIGEST_BYTES if recording else 0
+        header = _HEADER.pack(_MAGIC, _VERSION, self._digest_bytes, hashlib.sha256(identity).digest())
         with storage_errors(path):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._closed = weakref.finalize(self, os.close, self._file)
-            self._hold()
             self._stored = path.read_bytes()
         self._checksum = zlib.crc32(header)
         self._position = self._end = _HEADER_BYTES
         self._replayed = 0
         self._synced_at = time.monotonic()
-        if len(self._stored) < _HEADER_BYTES:
+        if len(self._stored) < _HEADER_BYTES or self._is_of_nothing():
             # The header is on the disk before the first answer, so no answer is lost here.
             self._cut(0)
             self._write(header + _CHECKSUM.pack(self._checksum), 0)
@@ -90,22 +82,9 @@ class Journal:
         return self._replayed
 
     def next_record(self, question: int, rows: int) -> Int64[np.ndarray, " b"] | None:
-        """Give the next recorded answer, if the file reaches so far.
+        """Give the next recorded answer, or None where the teacher must be asked.
 
         An answer to another question is never given: it and all after it are discarded, with a warning in the log.
-
-        Args:
-            question: CRC-32 of the question, from 0 to 2**32 - 1.
-            rows: how many decisions are wanted.
-
-        Returns:
-            The decisions, or None where the teacher must be asked.
-
-        Raises:
-            StorageError: the file cannot be cut.
-
-        Cost:
-            No query.
         """
         if self._position == self._end:
             self._stored = b""
@@ -124,27 +103,22 @@ class Journal:
             return None
         start = self._position + _RECORD_BYTES
         decisions = np.frombuffer(self._stored, _TYPES[width], rows, start)
-        self._position = start + rows * width
+        self._position = start + rows * (width + self._digest_bytes)
         self._replayed += rows
         return decisions.astype(np.int64)
 
-    def append(self, question: int, decisions: Integer[np.ndarray, " b"]) -> None:
-        """Add an answer; a kill of this process does not lose it any more.
-
-        Args:
-            question: CRC-32 of the question, from 0 to 2**32 - 1.
-            decisions: classes, from 0 to 2**32 - 1.
-
-        Raises:
-            StorageError: the disk is full or cannot be written; the answers before this one are kept.
-        """
+    def append(self, question: int, decisions: Integer[np.ndarray, " b"], digests: Sequence[bytes] = ()) -> None:
+        """Add an answer to a question by its CRC-32; a kill of this process does not lose it any more."""
+        assert len(digests) == (decisions.size if self._digest_bytes else 0), (
+            "a digest for each row, where they are kept"
+        )
         assert self._position == self._end, "an answer was appended before the recorded ones were asked for"
         lowest, highest = (int(decisions.min()), int(decisions.max())) if decisions.size else (0, 0)
         if lowest < 0 or highest >= 2**32:
             raise ValueError(f"a decision is a class from 0 to 2**32 - 1, got one of {lowest} to {highest}")
         width = 1 if highest < 2**8 else 2 if highest < 2**16 else 4
         head = _RECORD.pack(decisions.size, question, width)
-        content = decisions.astype(_TYPES[width]).tobytes()
+        content = decisions.astype(_TYPES[width]).tobytes() + b"".join(digests)
         checksum = zlib.crc32(content, zlib.crc32(head, self._checksum))
         record = head + _CHECKSUM.pack(checksum) + content
         self._write(record, self._end)
@@ -155,11 +129,7 @@ class Journal:
             self.sync()
 
     def sync(self) -> None:
-        """Have all answers on the disk, so that a power cut does not lose them either.
-
-        Raises:
-            StorageError: the disk is full or cannot be written.
-        """
+        """Have all answers on the disk, so that a power cut does not lose them either."""
         with storage_errors(self._path):
             os.fdatasync(self._file)
         self._synced_at = time.monotonic()
@@ -178,50 +148,36 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _hold(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            raise RunError(
-                f"{self._path} is being written by another process, which may be left over from a killed run; "
-                "nothing was asked or written: end that process and run again"
-            ) from error
+    def _is_of_nothing(self) -> bool:
+        """Whether it is a whole header and no more: what it was begun for does not matter then."""
+        intact = zlib.crc32(self._stored[: _HEADER.size]) == _CHECKSUM.unpack_from(self._stored, _HEADER.size)[0]
+        return len(self._stored) == _HEADER_BYTES and intact
 
     def _check_header(self, header: bytes) -> None:
         stored = self._stored[: _HEADER.size]
-        magic, version, _ = _HEADER.unpack(stored)
+        magic, version, digest_bytes, _ = _HEADER.unpack(stored)
         (checksum,) = _CHECKSUM.unpack_from(self._stored, _HEADER.size)
         if magic != _MAGIC or checksum != zlib.crc32(stored):
             fault = "it does not begin as a journal of answers does"
         elif version != _VERSION:
             fault = f"it is of format version {version}, and this db3kd reads version {_VERSION}"
+        elif digest_bytes != self._digest_bytes:
+            fault = "it was begun with another setting of budget.record"
         elif stored != header:
-            fault = "its answers are to another plan, teacher or shard"
+            fault = "its answers are to another plan, teacher or part"
         else:
             return
         self.close()
         raise ArtifactError(
             f"{self._path} cannot be used: {fault}; nothing was changed: put the right file back, or delete it and run "
-            "again: only the questions of this unfinished shard are asked, and paid, again"
+            "again: only the questions of this unfinished part are asked, and paid, again"
         )
 
     def _intact_end(self) -> tuple[int, int]:
         """Find where the last whole record ends, and the checksum there."""
-        stored, position, checksum = memoryview(self._stored), self._end, self._checksum
-        while len(stored) - position >= _RECORD_BYTES:
-            rows, _, width = _RECORD.unpack_from(stored, position)
-            start = position + _RECORD_BYTES
-            if width not in _TYPES or start + rows * width > len(stored):
-                break
-            (expected,) = _CHECKSUM.unpack_from(stored, position + _RECORD.size)
-            following = zlib.crc32(
-                stored[start : start + rows * width], zlib.crc32(stored[position : position + _RECORD.size], checksum)
-            )
-            if following != expected:
-                break
-            position, checksum = start + rows * width, following
-        return position, checksum
+        found = _records(self._stored, self._end, self._checksum, self._digest_bytes)
+        *_, (end, checksum) = [(self._end, self._checksum), *((end, checksum) for _, end, checksum in found)]
+        return end, checksum
 
     def _discard_rest(self) -> None:
         # The record before this one ends here; its checksum is found again by reading up to here.
@@ -244,3 +200,40 @@ class Journal:
             except OSError:
                 os.ftruncate(self._file, position)
                 raise
+
+
+def answered(path: Path) -> dict[bytes, int]:
+    """Read the classes that a recording journal holds, by the digest of the question."""
+    stored, found = path.read_bytes(), dict[bytes, int]()
+    if len(stored) < _HEADER_BYTES or stored[: len(_MAGIC)] != _MAGIC:
+        return found
+    _, version, width_of_digest, _ = _HEADER.unpack_from(stored)
+    if version != _VERSION or not width_of_digest:
+        return found
+    for start, _, _ in _records(stored, _HEADER_BYTES, zlib.crc32(stored[: _HEADER.size]), width_of_digest):
+        rows, _, width = _RECORD.unpack_from(stored, start)
+        content = start + _RECORD_BYTES
+        classes = np.frombuffer(stored, _TYPES[width], rows, content).tolist()
+        digests = content + rows * width
+        for row, number in enumerate(classes):
+            place = digests + row * width_of_digest
+            found.setdefault(stored[place : place + width_of_digest], number)
+    return found
+
+
+def _records(data: bytes, position: int, checksum: int, digest_bytes: int) -> Iterator[tuple[int, int, int]]:
+    """Go from record to record as far as they are whole: where each begins and ends, and the checksum at its end."""
+    stored = memoryview(data)
+    while len(stored) - position >= _RECORD_BYTES:
+        rows, _, width = _RECORD.unpack_from(stored, position)
+        start = position + _RECORD_BYTES
+        end = start + rows * (width + digest_bytes)
+        if width not in _TYPES or end > len(stored):
+            return
+        (expected,) = _CHECKSUM.unpack_from(stored, position + _RECORD.size)
+        head = zlib.crc32(stored[position : position + _RECORD.size], checksum)
+        following = zlib.crc32(stored[start:end], head)
+        if following != expected:
+            return
+        yield position, end, following
+        position, checksum = end, following

@@ -62,11 +62,7 @@ class RunLock:
             self._release = None
 
     def held_since(self) -> float | None:
-        """Tell since when a process of this machine has been holding it; looking does not hold that one up.
-
-        Returns:
-            Seconds since the epoch; None where no such process is at work.
-        """
+        """Tell since when a process of this machine has been holding it, in seconds since the epoch, or None."""
         try:
             found, since = re.match(r"process (\d+) on (.+)", self._path.read_text()), self._path.stat().st_mtime
         except OSError:

@@ -16,46 +16,19 @@ _VERSION = 1
 
 
 def write_object(path: Path, values: Mapping[str, object]) -> None:
-    """Write one JSON object with its format version.
-
-    Args:
-        path: the file.
-        values: what JSON can hold.
-
-    Raises:
-        StorageError: the disk is full or the folder cannot be written.
-    """
+    """Write one JSON object with its format version."""
     write_atomically(path, (json.dumps({"format": _VERSION, **values}, indent=2) + "\n").encode())
 
 
 def read_object(path: Path, way_out: str) -> dict[str, object] | None:
-    """Read one JSON object.
-
-    Args:
-        path: the file.
-        way_out: what the user can do if it was changed.
-
-    Returns:
-        The values, or None where there is no file.
-
-    Raises:
-        ArtifactError: the file was edited into something else, or is of another format version.
-    """
+    """Read one JSON object; None where there is no file, an ArtifactError where it was changed."""
     if not path.exists():
         return None
     return _checked(path, path.read_bytes(), way_out)
 
 
 def append_record(path: Path, record: Mapping[str, object]) -> None:
-    """Add a line to a file of records, and have it on the disk.
-
-    Args:
-        path: the file, made where there is none.
-        record: what JSON can hold; a number that JSON cannot hold (infinite, not a number) is written as null.
-
-    Raises:
-        StorageError: the disk is full or the file cannot be written; the lines before are kept.
-    """
+    """Add a line to a file of records, and have it on the disk; a number that JSON cannot hold is written as null."""
     if not path.exists():
         write_records(path, [record])
         return
@@ -74,30 +47,12 @@ def append_record(path: Path, record: Mapping[str, object]) -> None:
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, object]]) -> None:
-    """Replace a file of records.
-
-    Args:
-        path: the file.
-        records: as for `append_record`.
-
-    Raises:
-        StorageError: the disk is full or the folder cannot be written; the file is as it was before.
-    """
+    """Replace a file of records, whose lines are as for `append_record`."""
     write_atomically(path, b"".join([_line({"format": _VERSION}), *map(_line, records)]))
 
 
 def read_records(path: Path) -> tuple[dict[str, object], ...]:
-    """Read a file of records, without a last line that a kill tore off.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The records in their order; none where there is no file.
-
-    Raises:
-        ArtifactError: a line was edited into something else, or the file is of another format version.
-    """
+    """Read a file of records without a torn last line; none where there is no file; changed, an ArtifactError."""
     if not path.exists():
         return ()
     way_out = "put the right file back, or delete it and run again: only the figures in it are lost"

@@ -1,7 +1,7 @@
-"""The run directory: the plan, the teacher's fingerprint, the ledger, the shards, and what was made of them.
+"""The run directory: the plan, the teacher, the ledger, the environment, and who is writing.
 
-Looking at a run takes no lock, so that `db3kd status` works beside the process that writes. The first write takes it.
-The pipeline and the command line open runs; they turn what is stored here into tensors and figures.
+Looking at a run takes no lock, so that `db3kd status` works while another process writes. The first write takes it.
+What stages make is read and written by `keeper.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
-from db3kd.errors import ArtifactError, RunError
+from db3kd.errors import ArtifactError, RunError, RunMismatch
 from db3kd.ledger import Ledger, Statement
-from db3kd.runs.artifacts import Artifacts
 from db3kd.runs.environment import describe_environment
 from db3kd.runs.files import remove_drafts, storage_errors, write_atomically
-from db3kd.runs.identity import check_teacher, merge_plans, plan_from_file, plan_to_bytes
-from db3kd.runs.journal import Journal
 from db3kd.runs.lock import RunLock
+from db3kd.runs.plan_file import merge_plans, plan_from_file, plan_to_bytes
 from db3kd.runs.records import append_record, read_object, read_records, write_object, write_records
-from db3kd.runs.shards import Shards
+from db3kd.teachers import TeacherSpec
 
-_OWN_NAMES = {
-    "plan.toml",
-    "teacher.json",
-    "environment.json",
-    "digests.json",
-    "ledger.sqlite",
-    "answers.sqlite",
-    "run.lock",
-    "shards",
-}
+_TRAINING = "training.jsonl"
 
 
 @final
@@ -38,7 +27,7 @@ class Run:
     """A folder that remembers a run; running again goes on where it stopped.
 
     Args:
-        folder: the folder, made with the first write.
+        folder: made with the first write.
 
     Raises:
         RunError: there is a file of this name.
@@ -48,8 +37,6 @@ class Run:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise RunError(f"{self.folder} should be a folder and is a file; nothing was done: name another directory")
-        self.shards = Shards(self.folder / "shards")
-        self._artifacts = Artifacts(self.folder)
         self._lock = RunLock(self.folder)
         self._ledger: Ledger | None = None
 
@@ -57,17 +44,16 @@ class Run:
         """Make a plan the run's own, or check that it is.
 
         Args:
-            plan: sections of values, and values outside of any; only what TOML can hold, None is the same as absent.
-                The section `budget` is no part of the identity: the newest is kept.
+            plan: sections of keys; only what TOML can hold, None is the same as absent.
 
         Returns:
             The run's plan: what was there and what is new.
 
         Raises:
-            RunMismatch: another plan made this run; each key that differs is named.
+            RunMismatch: another plan made this run; each key that differs is named. The budget may differ.
             RunError: another process is writing this run.
             ArtifactError: the kept plan was edited into something else.
-            StorageError: the disk is full or the folder cannot be written.
+            StorageError: the folder cannot be written.
         """
         self.hold()
         kept = self.plan()
@@ -77,209 +63,70 @@ class Run:
         return merged
 
     def plan(self) -> dict[str, object] | None:
-        """Read the run's plan.
-
-        Returns:
-            The plan, or None where none was adopted yet.
-
-        Raises:
-            ArtifactError: it was edited into something else.
-        """
+        """Read the run's plan; None where none was adopted yet."""
         return plan_from_file(self.folder / "plan.toml")
 
-    def adopt_teacher(self, fingerprint: str) -> None:
-        """Make a teacher the run's own, or check that it is.
-
-        Args:
-            fingerprint: tells two teachers apart.
-
-        Raises:
-            RunMismatch: another teacher made this run.
-            RunError: another process is writing this run.
-            ArtifactError: the kept fingerprint was edited into something else.
-            StorageError: the disk is full or the folder cannot be written.
-        """
+    def adopt_teacher(self, spec: TeacherSpec) -> None:
+        """Make a teacher the run's own, or raise a RunMismatch where another one made it."""
         self.hold()
-        path = self.folder / "teacher.json"
-        kept = read_object(path, "put the right file back, or use another run directory")
-        if kept is None:
-            write_object(path, {"fingerprint": fingerprint})
-        else:
-            check_teacher(str(kept.get("fingerprint")), fingerprint, self.folder)
+        if not self.check_teacher(spec):
+            write_object(self.folder / "teacher.json", describe_teacher(spec))
+
+    def check_teacher(self, spec: TeacherSpec) -> bool:
+        """Refuse another teacher than the run's own, and write nothing; False where the run has none yet."""
+        kept = self.teacher()
+        if kept is not None and kept.get("fingerprint") != spec.fingerprint:
+            raise RunMismatch(
+                f"{self.folder} was made by the teacher with fingerprint {kept.get('fingerprint')!r}, and the one "
+                f"given has {spec.fingerprint!r}. Nothing was changed or spent: give the same teacher, use another run "
+                f"directory, or delete {self.folder} to begin anew"
+            )
+        return kept is not None
+
+    def teacher(self) -> dict[str, object] | None:
+        """Read what the run knows of its teacher; None before it was asked."""
+        return read_object(self.folder / "teacher.json", "put the right file back, or use another run directory")
 
     def ledger(self) -> Ledger:
-        """Open the run's ledger, to spend; it is closed with the run.
-
-        Returns:
-            The ledger, one and the same at each call.
-
-        Raises:
-            RunError: another process is writing this run.
-            ArtifactError: the ledger is damaged or of another format version.
-            StorageError: it cannot be made or read.
-        """
+        """Open the run's ledger, to spend; it is closed with the run."""
         self.hold()
         if self._ledger is None:
-            self._ledger = Ledger(self.ledger_path)
+            self._ledger = Ledger(self.folder / "ledger.sqlite")
         return self._ledger
 
-    @property
-    def ledger_path(self) -> Path:
-        """Where the ledger is, for processes that work for this one."""
-        return self.folder / "ledger.sqlite"
-
-    @property
-    def answers_path(self) -> Path:
-        """Where answers are kept by question, in a run that keeps them."""
-        return self.folder / "answers.sqlite"
-
     def statement(self) -> Statement:
-        """Tell what was spent so far; also while another process is writing.
-
-        Returns:
-            The rows charged, by stage.
-
-        Raises:
-            ArtifactError: the ledger is damaged or of another format version.
-            StorageError: it cannot be read.
-        """
+        """Tell what was spent so far; also while another process is writing."""
         if self._ledger is not None:
             return self._ledger.statement()
-        if not self.ledger_path.exists():
+        path = self.folder / "ledger.sqlite"
+        if not path.exists():
             return Statement(by_stage={}, total=0, held_out={}, unsettled=0)
-        with Ledger(self.ledger_path) as ledger:
+        with Ledger(path) as ledger:
             return ledger.statement()
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a file, in the place of the one before.
-
-        Args:
-            name: the file's name, such as `transfer.safetensors`.
-            data: its content.
-
-        Raises:
-            RunError: another process is writing this run.
-            ArtifactError: `digests.json` was changed.
-            StorageError: the disk is full or the folder cannot be written; the file is as it was before.
-        """
-        self._free_name(name)
+        """Write a file for people and other programs, such as `report.json`, in the place of the one before."""
         self.hold()
-        self._artifacts.put(name, data)
+        write_atomically(self.folder / name, data)
 
     def get(self, name: str) -> bytes | None:
-        """Read a file that was put.
+        """Read such a file; None where there is none."""
+        path = self.folder / name
+        return path.read_bytes() if path.exists() else None
 
-        Args:
-            name: the file's name.
-
-        Returns:
-            Its content, or None where there is none or where it has no digest: then it is to be made again.
-
-        Raises:
-            ArtifactError: the file or `digests.json` was changed or cut short.
-        """
-        return self._artifacts.get(self._free_name(name))
-
-    def has(self, name: str) -> bool:
-        """Tell whether a file was put; whether it is whole shows when it is read."""
-        return self._artifacts.has(self._free_name(name))
-
-    def remove(self, name: str) -> None:
-        """Delete a file that was put, such as the state of a training that is done.
-
-        Args:
-            name: the file's name; it need not be there.
-
-        Raises:
-            RunError: another process is writing this run.
-            StorageError: the folder cannot be written.
-        """
+    def append_line(self, record: Mapping[str, object], *, name: str = _TRAINING) -> None:
+        """Add a line to a file of records; a number that JSON cannot hold is written as null."""
         self.hold()
-        self._artifacts.remove(self._free_name(name))
+        append_record(self.folder / name, record)
 
-    def shards_of(self, stage: str) -> Shards:
-        """Give the shards of a stage beside the labelling, whose own are `shards`.
-
-        Args:
-            stage: its name.
-
-        Returns:
-            The shards, in a folder `STAGE-shards`; whoever writes them holds the run first.
-        """
-        return Shards(self.folder / self._free_name(f"{stage}-shards"))
-
-    def journal(self, name: str, identity: bytes) -> Journal:
-        """Open the journal of a stage that has no shards.
-
-        Args:
-            name: of the stage.
-            identity: tells what the answers are to; any length.
-
-        Returns:
-            The journal; whoever opened it closes it.
-
-        Raises:
-            ArtifactError: the file holds answers to something else or is of another format version.
-            RunError: another process is writing this run.
-            StorageError: the file cannot be written.
-        """
+    def rewrite_lines(self, records: Sequence[Mapping[str, object]], *, name: str = _TRAINING) -> None:
+        """Replace a file of records, for instance by those up to the epoch that a training goes on from."""
         self.hold()
-        return Journal(self.folder / self._free_name(f"{name}.journal"), identity)
+        write_records(self.folder / name, records)
 
-    def drop_journal(self, name: str) -> None:
-        """Delete the journal of a stage whose answers are kept now.
-
-        Args:
-            name: of the stage; its journal need not be there.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        path = self.folder / self._free_name(f"{name}.journal")
-        with storage_errors(path):
-            path.unlink(missing_ok=True)
-
-    def append_line(self, record: Mapping[str, object], *, name: str = "training.jsonl") -> None:
-        """Add a line to a file of records.
-
-        Args:
-            record: what JSON can hold; a number that JSON cannot hold is written as null.
-            name: the file's name.
-
-        Raises:
-            RunError: another process is writing this run.
-            StorageError: the disk is full or the file cannot be written; the lines before are kept.
-        """
-        self.hold()
-        append_record(self.folder / self._free_name(name), record)
-
-    def rewrite_lines(self, records: Sequence[Mapping[str, object]], *, name: str = "training.jsonl") -> None:
-        """Replace a file of records, for instance by those up to the epoch that a training goes on from.
-
-        Args:
-            records: as for `append_line`.
-            name: the file's name.
-
-        Raises:
-            RunError: another process is writing this run.
-            StorageError: the disk is full or the folder cannot be written; the file is as it was before.
-        """
-        self.hold()
-        write_records(self.folder / self._free_name(name), records)
-
-    def lines(self, *, name: str = "training.jsonl") -> tuple[dict[str, object], ...]:
-        """Read a file of records, without a last line that a kill tore off.
-
-        Args:
-            name: the file's name.
-
-        Returns:
-            The records in their order; none where there is no file.
-
-        Raises:
-            ArtifactError: a line was edited into something else.
-        """
-        return read_records(self.folder / self._free_name(name))
+    def lines(self, *, name: str = _TRAINING) -> tuple[dict[str, object], ...]:
+        """Read a file of records, without a last line that a kill tore off; none where there is no file."""
+        return read_records(self.folder / name)
 
     def hold(self) -> None:
         """Become the one process that writes this run, until it is closed; every method that writes begins so.
@@ -294,21 +141,15 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.take()
             try:
-                remove_drafts(self.folder)
-                for folder in (self.folder / "shards", *self.folder.glob("*-shards")):
+                for folder in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
                     remove_drafts(folder)
-                    Shards(folder).drop_finished_journals()
                 self._note_environment()
             except BaseException:
                 self.close()
                 raise
 
     def written_since(self) -> float | None:
-        """Tell since when a process of this machine has been writing this run; looking does not hold it up.
-
-        Returns:
-            Seconds since the epoch; None where no such process is at work.
-        """
+        """Tell since when a process of this machine has been writing this run, in seconds since the epoch, or None."""
         return self._lock.held_since()
 
     def close(self) -> None:
@@ -339,7 +180,22 @@ class Run:
             since = datetime.now(UTC).isoformat(timespec="seconds")
             write_object(path, {"environments": [*noted, {"since": since, **now}]})
 
-    def _free_name(self, name: str) -> str:
-        if not name or name in _OWN_NAMES or name != Path(name).name or name.startswith("."):
-            raise ValueError(f"a file of a run is called by a plain name other than {sorted(_OWN_NAMES)}, got {name!r}")
-        return name
+
+def describe_teacher(spec: TeacherSpec) -> dict[str, object]:
+    """Say of a teacher what a recording must know to stand in for it."""
+    return {
+        "fingerprint": spec.fingerprint,
+        "input_shape": list(spec.input_shape),
+        "num_classes": spec.num_classes,
+        "bounds": list(spec.bounds),
+        "max_batch": spec.max_batch,
+        "levels": spec.levels,
+        "abstains": spec.abstains,
+    }
+
+
+def existing(folder: Path | str) -> Run:
+    """Open a run that must be there, or raise a RunError."""
+    if not Path(folder).is_dir():
+        raise RunError(f"there is no run in {folder}; nothing was done: name the directory given to --run")
+    return Run(folder)

@@ -1,6 +1,7 @@
 """Any teacher as a label-only server of the Open Inference Protocol v2, with budgets and limits for its clients."""
 
-from db3kd.serving.application import Limits, make_application
-from db3kd.serving.clients import Clients, Grant
+from db3kd.serving.application import RequestLimits, make_application
+from db3kd.serving.clients import Clients
+from db3kd.serving.grants import Grant, read_grants
 
-__all__ = ["Clients", "Grant", "Limits", "make_application"]
+__all__ = ["Clients", "Grant", "RequestLimits", "make_application", "read_grants"]

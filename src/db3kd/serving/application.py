@@ -1,16 +1,17 @@
-"""The server itself: routes, limits, and what a client is told when something is refused.
+"""The server itself: routes, limits, and what a client hears when something is refused.
 
-An answer holds the class of each image and nothing else; no response or header holds a score. Called by
-`db3kd serve`, which binds it to an address. Needs the extra `serve`.
+An answer holds the class of each image and nothing else; no response or header holds a score. It knows no address: that
+is for `binding`. Needs the extra `serve`.
 """
 
 import asyncio
 import hashlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
-import anyio.to_thread
 import numpy as np
 import orjson
 import torch
@@ -18,141 +19,130 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from db3kd import __version__
 from db3kd.errors import BudgetExhausted, InputError, TeacherError
 from db3kd.oracle import Oracle
 from db3kd.serving.clients import Client, Clients
-from db3kd.serving.questions import INPUT, OUTPUT, Asked, datatype_of, read_question
+from db3kd.serving.inference import INPUT, OUTPUT, InferenceRequest, datatype_of, read_request
 from db3kd.teachers import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 _EXTENSIONS = ["binary_tensor_data"]
 # A float in JSON takes at most so many characters, with its comma.
 _CHARACTERS = 26
-_BESIDE_THE_DATA = 4096
-_AT_ONCE = 2
+_AROUND_THE_DATA = 4096
+_THREADS = 2
+_SECONDS_UNTIL_ROOM = 1
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a request may be.
 
     Args:
         rows: most images.
         body_bytes: most bytes; None for what so many images take in JSON.
         body_seconds: most seconds until it is all there.
+        at_once: most requests under way; one more is asked to come back later.
     """
 
     rows: int = 1024
     body_bytes: int | None = None
     body_seconds: float = 30.0
+    at_once: int = 256
 
 
-class WholeRequests:
-    """A teacher that takes a whole request in one call, so that a request is charged as a whole or not at all.
-
-    Args:
-        teacher: gets it in calls of its own size.
-        rows: of the largest request.
-    """
+class _WholeRequests:
+    """A teacher that takes a whole request in one call, so that a request is charged as a whole or not at all."""
 
     def __init__(self, teacher: Teacher, rows: int) -> None:
         self._teacher = teacher
         self.spec: TeacherSpec = replace(teacher.spec, max_batch=rows, service=Service())
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
+        """Decide, in calls of the teacher's own size."""
         return torch.cat([self._teacher(part) for part in images.split(self._teacher.spec.max_batch)])
 
 
 def make_application(
-    teacher: Teacher, clients: Clients, *, name: str = "teacher", limits: Limits | None = None
+    teacher: Teacher, clients: Clients, *, name: str = "teacher", limits: RequestLimits | None = None
 ) -> Starlette:
-    """Make the server of a teacher.
-
-    Args:
-        teacher: decides.
-        clients: who may ask.
-        name: of the model, in its URL.
-        limits: what a request may be.
-
-    Returns:
-        An ASGI application.
-    """
-    served = _Served(teacher, clients, name, limits or Limits())
+    """Make the ASGI application that serves a teacher to its clients; `name` is that of the model, in its URL."""
+    served = _Served(teacher, clients, name, limits or RequestLimits())
     model = f"/v2/models/{name}"
     routes = [
-        Route("/v2", served.tell_server),
-        Route("/v2/health/live", served.tell_live),
-        Route("/v2/health/ready", served.tell_live),
-        Route("/metrics", served.tell_metrics),
+        Route("/v2", served.server_metadata),
+        Route("/v2/health/live", served.health),
+        Route("/v2/health/ready", served.health),
+        Route("/metrics", served.metrics),
     ]
     for path in (model, f"{model}/versions/{served.version}"):
         routes += [
-            Route(path, served.tell_model),
-            Route(f"{path}/ready", served.tell_live),
+            Route(path, served.model_metadata),
+            Route(f"{path}/ready", served.health),
             Route(f"{path}/infer", served.infer, methods=["POST"]),
         ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: lambda _, refusal: refuse(refusal)})
+    return Starlette(routes=routes, exception_handlers={HTTPException: lambda _, refusal: _refuse(refusal)})
 
 
 class _Served:
     """What the routes share."""
 
-    def __init__(self, teacher: Teacher, clients: Clients, name: str, limits: Limits) -> None:
-        self._teacher, self._clients, self._name, self._limits = (
-            WholeRequests(teacher, limits.rows),
-            clients,
-            name,
-            limits,
-        )
+    def __init__(self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits) -> None:
+        self._teacher, self._clients = _WholeRequests(teacher, limits.rows), clients
+        self._name, self._limits = name, limits
         spec = self._teacher.spec
         pixels = limits.rows * spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
-        self._most_bytes = limits.body_bytes or pixels * _CHARACTERS + _BESIDE_THE_DATA
+        self._most_bytes = limits.body_bytes or pixels * _CHARACTERS + _AROUND_THE_DATA
         self.version = hashlib.sha256(spec.fingerprint.encode()).hexdigest()[:16]
         # One teacher, one caller at a time: not every teacher may be called by several threads.
         self._turn = threading.Lock()
-        self._threads: anyio.CapacityLimiter | None = None
+        self._threads = ThreadPoolExecutor(_THREADS)
+        self._under_way = 0
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests for decisions, by the status of the answer.", ["status"])
-        self._rows = self._counter("rows", "Rows that were decided.", [])
-        self._teacher_seconds = self._counter("teacher_seconds", "Seconds in the teacher.", [])
-        self._request_seconds = self._counter("request_seconds", "Seconds from a whole request to its answer.", [])
+        counter = partial(Counter, namespace="db3kd", registry=self._registry)
+        self._requests = counter("requests", "Requests for decisions, by the status of the answer.", ["status"])
+        self._rows = counter("rows", "Rows that were decided.")
+        self._teacher_seconds = counter("teacher_seconds", "Seconds in the teacher.")
+        self._request_seconds = counter("request_seconds", "Seconds from a whole request to its answer.")
 
     async def infer(self, request: Request) -> Response:
-        """Decide the images of a request."""
+        full = self._under_way >= self._limits.at_once
+        self._under_way += 1
         try:
-            response = await self._infer(request)
+            response = await self._infer(request, full=full)
         except HTTPException as refusal:
-            response = refuse(refusal)
+            response = _refuse(refusal)
+        finally:
+            self._under_way -= 1
         self._requests.labels(str(response.status_code)).inc()
         return response
 
-    async def _infer(self, request: Request) -> Response:
+    async def _infer(self, request: Request, *, full: bool) -> Response:
         client = self._clients.recognise(request.headers.get("authorization"))
-        # A stranger's as well, and dropped: an answer in the midst of a request may not reach who is still sending it.
-        body = await self._read(request, keep=client is not None)
+        # What is refused is read, too, and dropped: an answer in the middle of a request may not reach the sender.
+        body = await self._read(request, keep=client is not None and not full)
+        if full:
+            # With a time to come back: a client then knows that nothing was charged.
+            raise HTTPException(503, "too many requests at once", {"Retry-After": str(_SECONDS_UNTIL_ROOM)})
         if client is None:
             raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(_AT_ONCE)
         head_length = request.headers.get("inference-header-content-length")
-        return await anyio.to_thread.run_sync(self._answer, body, head_length, client, limiter=self._threads)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, body, head_length, client)
 
     async def _read(self, request: Request, *, keep: bool) -> bytes:
-        """Take in a request, but not more of it than may be, nor for longer; where it is not kept, nothing is given."""
+        """Take in a request within the limits, and give it where it is to be kept."""
         parts, size = [], 0
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 async for part in request.stream():
                     size += len(part)
                     if size > self._most_bytes:
-                        raise HTTPException(
-                            413, f"a request may have {self._most_bytes} bytes", {"Connection": "close"}
-                        )
+                        refused = f"a request may have {self._most_bytes} bytes"
+                        raise HTTPException(413, refused, {"Connection": "close"})
                     if keep:
                         parts.append(part)
         except TimeoutError as error:
@@ -165,7 +155,7 @@ class _Served:
     def _answer(self, body: bytes, head_length: str | None, client: Client) -> Response:
         began = time.perf_counter()
         try:
-            asked = read_question(body, head_length, self._teacher.spec, max_rows=self._limits.rows)
+            asked = read_request(body, head_length, self._teacher.spec, max_rows=self._limits.rows)
             wait = client.admit(len(asked.images))
             if wait:
                 raise HTTPException(429, "too many rows a second", {"Retry-After": f"{wait:.3f}"})
@@ -177,8 +167,8 @@ class _Served:
         except InputError as error:
             raise HTTPException(400, str(error)) from error
         except BudgetExhausted as error:
-            said = f"the budget of {error.limit} rows is spent but for {error.limit - error.spent}"
-            raise HTTPException(403, f"{said}; nothing was charged") from error
+            left = f"the budget of {error.limit} rows is spent but for {error.limit - error.spent}"
+            raise HTTPException(403, f"{left}; nothing was charged") from error
         except TeacherError as error:
             raise HTTPException(502, "the teacher failed; the rows stay charged") from error
         self._rows.inc(len(decisions))
@@ -186,7 +176,7 @@ class _Served:
         self._request_seconds.inc(time.perf_counter() - began)
         return response
 
-    def _write(self, asked: Asked, decisions: Int[Tensor, " b"]) -> Response:
+    def _write(self, asked: InferenceRequest, decisions: Int[Tensor, " b"]) -> Response:
         output: dict[str, object] = {"name": OUTPUT, "datatype": "INT64", "shape": [len(decisions)]}
         raw = b""
         if asked.binary:
@@ -203,14 +193,12 @@ class _Served:
         headers = {"Inference-Header-Content-Length": str(len(head))}
         return Response(head + raw, headers=headers, media_type="application/octet-stream")
 
-    def tell_server(self, request: Request) -> Response:
-        """Server metadata."""
-        return _json({"name": "db3kd", "version": __version__, "extensions": _EXTENSIONS})
+    def server_metadata(self, request: Request) -> Response:
+        return JSONResponse({"name": "db3kd", "version": __version__, "extensions": _EXTENSIONS})
 
-    def tell_model(self, request: Request) -> Response:
-        """Model metadata."""
+    def model_metadata(self, request: Request) -> Response:
         spec = self._teacher.spec
-        return _json(
+        return JSONResponse(
             {
                 "name": self._name,
                 "versions": [self.version],
@@ -221,24 +209,15 @@ class _Served:
             }
         )
 
-    def tell_live(self, request: Request) -> Response:
-        """Health."""
-        return _json({"live": True, "ready": True})
+    def health(self, request: Request) -> Response:
+        return JSONResponse({"live": True, "ready": True})
 
-    def tell_metrics(self, request: Request) -> Response:
-        """Counters for Prometheus; they name no client."""
+    def metrics(self, request: Request) -> Response:
+        """Give the counters for Prometheus; they name no client."""
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _counter(self, name: str, what: str, labels: list[str]) -> Counter:
-        return Counter(f"db3kd_{name}", what, labels, registry=self._registry)
 
-
-def _json(content: dict[str, object]) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")
-
-
-def refuse(refusal: Exception) -> Response:
+def _refuse(refusal: Exception) -> Response:
     """Say what is refused and why, in the form that the protocol has for errors."""
     assert isinstance(refusal, HTTPException), "registered for this class alone"
-    content = orjson.dumps({"error": refusal.detail})
-    return Response(content, refusal.status_code, headers=refusal.headers, media_type="application/json")
+    return JSONResponse({"error": refusal.detail}, refusal.status_code, headers=refusal.headers)

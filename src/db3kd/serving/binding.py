@@ -1,48 +1,35 @@
-"""The address that a served teacher is bound to, and the program that listens there.
+"""The address that a served teacher is bound to, and uvicorn, which listens there.
 
-Called by `db3kd serve`; the application itself knows no address.
+Slow clients, encryption and the like are for a reverse proxy in front of it.
 """
 
 import uvicorn
 from starlette.applications import Starlette
 
-from db3kd.serving.connections import WatchedConnection
-
 _KEEP_ALIVE_SECONDS = 75
+_MOST_CONNECTIONS = 1024
+_MOST_HEADER_BYTES = 2**16
 
 
 def configure(application: Starlette, host: str, port: int) -> uvicorn.Config:
-    """Say how an application is served.
-
-    Args:
-        application: as `make_application` makes it.
-        host: address to bind to.
-        port: to listen at; 0 for any that is free.
-
-    Returns:
-        The configuration: one process, connections as `WatchedConnection` watches them, no header that tells what
-        serves.
-    """
+    """Configure one process that serves an application at a port, 0 for any that is free."""
     return uvicorn.Config(
         application,
         host=host,
         port=port,
-        http=WatchedConnection,
+        # Not httptools, which takes a header of any length.
+        http="h11",
+        h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         log_level="warning",
         access_log=False,
         lifespan="off",
         ws="none",
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
 
 
 def listen(application: Starlette, host: str, port: int) -> None:
-    """Serve until the process is told to end.
-
-    Args:
-        application: as `make_application` makes it.
-        host: address to bind to.
-        port: to listen at.
-    """
+    """Serve until the process is asked to end."""
     uvicorn.Server(configure(application, host, port)).run()

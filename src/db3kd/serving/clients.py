@@ -1,7 +1,7 @@
 """Who may ask a served teacher, how much and how fast.
 
 A client's budget is an account of the ledger, so it holds however many of its requests come at once, and over a
-restart where the ledger is a file. Called by `application.py`.
+restart where the ledger is a file.
 """
 
 import hashlib
@@ -9,41 +9,18 @@ import hmac
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import final
 
-from db3kd.ledger import Account, Ledger
-from db3kd.ledger import Limits as SpendingLimits
+from db3kd.ledger import Account, Ledger, Limits
+from db3kd.serving.grants import Grant
 
 ANYBODY = "anybody"
 _BLOCK = 4096
 
 
-@dataclass(frozen=True)
-class Grant:
-    """What a client may do.
-
-    Args:
-        token_sha256: digest of its bearer token, in hexadecimal; None for anybody who comes.
-        budget: most rows in all, or None for no limit.
-        rows_per_second: most rows a second, on average, or None for no limit.
-    """
-
-    token_sha256: str | None = None
-    budget: int | None = None
-    rows_per_second: float | None = None
-
-
 @final
 class Client:
-    """One client: its account, and how fast it goes.
-
-    Args:
-        account: pays for it.
-        rows_per_second: most rows a second, or None.
-        burst: rows that may come at once after a pause; at least a full request.
-        clock: tells the time, in seconds.
-    """
+    """One client: its account, and its rate; after a pause `burst` rows may come at once."""
 
     def __init__(
         self, account: Account, rows_per_second: float | None, burst: int, clock: Callable[[], float] = time.monotonic
@@ -54,14 +31,7 @@ class Client:
         self._left, self._seen = self._burst, clock()
 
     def admit(self, rows: int) -> float:
-        """Let rows pass, or say when to come again.
-
-        Args:
-            rows: at most the burst.
-
-        Returns:
-            0 where they may pass now and are counted; else seconds to wait, and nothing was counted.
-        """
+        """Count rows, at most the burst, and give 0; or count nothing and give the seconds to wait."""
         if self._rate is None:
             return 0.0
         with self._lock:
@@ -76,11 +46,11 @@ class Client:
 
 @final
 class Clients:
-    """Tells clients by their tokens.
+    """All clients, found by their tokens; without grants, anybody may ask without a limit.
 
     Args:
         ledger: counts what they spend, by their names.
-        grants: by the client's name; without any, anybody may ask without a limit.
+        grants: by the client's name.
         burst: rows of the largest request.
     """
 
@@ -88,7 +58,7 @@ class Clients:
         self._anybody: Client | None = None
         self._by_digest: dict[str, Client] = {}
         for name, grant in (grants or {ANYBODY: Grant()}).items():
-            account = ledger.account(name, limits=SpendingLimits(stage=grant.budget), block=_BLOCK)
+            account = ledger.account(name, limits=Limits(stage=grant.budget), block=_BLOCK)
             client = Client(account, grant.rows_per_second, max(burst, int(grant.rows_per_second or 0)))
             if grant.token_sha256 is None:
                 self._anybody = client
@@ -96,28 +66,19 @@ class Clients:
                 self._by_digest[grant.token_sha256.lower()] = client
 
     def recognise(self, authorization: str | None) -> Client | None:
-        """Find who asks.
-
-        Args:
-            authorization: the header of that name.
-
-        Returns:
-            The client, or None for a stranger where tokens are needed.
-        """
+        """Find the client by its header `Authorization`; None for a stranger where tokens are needed."""
         kind, _, token = (authorization or "").partition(" ")
+        found = None
         if kind.lower() == "bearer":
             given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-            found = None
-            # All are compared, in a time that tells nothing of them.
+            # All are compared, so that the time it takes says nothing about them.
             for digest, client in self._by_digest.items():
                 if hmac.compare_digest(digest, given):
                     found = client
-            if found is not None:
-                return found
-        return self._anybody
+        return found or self._anybody
 
     def close(self) -> None:
         """Give back what was leased and not spent."""
-        for client in {*self._by_digest.values(), *({self._anybody} - {None})}:
+        for client in (*self._by_digest.values(), self._anybody):
             if client is not None:
                 client.account.settle()

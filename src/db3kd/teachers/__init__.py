@@ -2,19 +2,19 @@
 
 from db3kd.teachers.abstention import AbstainingTeacher
 from db3kd.teachers.function import FunctionTeacher
+from db3kd.teachers.layout import ModelDescription
 from db3kd.teachers.onnx_model import OnnxTeacher
 from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
 from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
-from db3kd.teachers.recorded import RecordedTeacher
 from db3kd.teachers.torch_module import TorchTeacher
 
 __all__ = [
     "AbstainingTeacher",
     "FunctionTeacher",
+    "ModelDescription",
     "OnnxTeacher",
     "Preparation",
     "PreparedTeacher",
-    "RecordedTeacher",
     "ServedTeacher",
     "Service",
     "Teacher",

@@ -1,7 +1,4 @@
-"""A teacher that may decline to decide: what it then says is no class, and never a target.
-
-Which answers those are is said in the plan. Images that it declines are left out of what a student learns from.
-"""
+"""A teacher that may decline to decide: what it then says is no class, and no student learns from it."""
 
 from dataclasses import replace
 
@@ -13,14 +10,11 @@ from db3kd.tensors import Float, Int, Tensor
 
 
 class AbstainingTeacher:
-    """Gives all answers that are no class one number, `spec.num_classes`, which no class has.
+    """Turns all answers that are no class into one number, `spec.num_classes`.
 
     Args:
         teacher: may answer with a class or with one of these.
         abstentions: its answers that are no class, such as -1 or 10 of a teacher of ten classes.
-
-    Raises:
-        PlanError: one of them is a class, or there is none.
     """
 
     def __init__(self, teacher: Teacher, abstentions: tuple[int, ...]) -> None:

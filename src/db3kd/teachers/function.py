@@ -1,6 +1,6 @@
 """Any Python callable as a teacher: numpy arrays in, classes out.
 
-Called by `db3kd.oracle` alone. A scikit-learn model is one line:
+A scikit-learn model is one line:
 
     FunctionTeacher(lambda x: forest.predict(x.reshape(len(x), -1)), input_shape=(1, 8, 8), num_classes=10)
 """
@@ -21,18 +21,10 @@ Decide = Callable[[npt.NDArray[np.float32]], npt.ArrayLike]
 
 
 class FunctionTeacher:
-    """Asks a function for its decisions.
+    """Asks a function that maps float32 images [b c h w] within `bounds` to b integers from 0 to num_classes - 1.
 
-    Args:
-        decide: maps float32 images [b c h w] within `bounds` to b integers from 0 to num_classes - 1.
-        input_shape: channels, height and width of one image.
-        num_classes: number of classes.
-        bounds: lowest and highest pixel value, in input units.
-        max_batch: most rows a call.
-        levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None.
-        fingerprint: tells this teacher from another one in a run directory. By default it is made of the
-            function's name and code, which cannot see the data that the function closes over: give the version of
-            your model here if it may change between runs.
+    The other arguments are those of `TeacherSpec`. By default the fingerprint is made of the function's name and code,
+    not of the data that it closes over: give the version of your model there if it may change between runs.
     """
 
     def __init__(
@@ -52,18 +44,8 @@ class FunctionTeacher:
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide.
-
-        Args:
-            images: within `spec.bounds`, at most `spec.max_batch` of them.
-
-        Returns:
-            A class from 0 to num_classes - 1 for each image.
-
-        Raises:
-            InvalidDecision: the answer is not one integer per image.
-        """
-        # Written to a fresh array: the function may keep or change what it is given.
+        """Decide; see `Teacher`."""
+        # A fresh array: the function may keep or change what it is given.
         asked = images.detach().cpu().numpy().copy()
         answer = np.asarray(self._decide(asked))
         if answer.shape != (len(asked),) or not np.issubdtype(answer.dtype, np.integer):

@@ -1,8 +1,9 @@
 """How a file or a server takes images: the order of the axes, the type of a pixel, the rows of a call.
 
-Used by the adapters for ONNX files and for servers, which both say only shapes and types of what they take.
+For ONNX files and servers, which both say only shapes and types of what they take.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from db3kd.errors import PlanError
+from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Tensor
 
 Layout = Literal["nchw", "nhwc", "flat"]
-BYTE_BOUNDS = (0.0, 255.0)
-BYTE_LEVELS = 256
 # None is a side that is left open.
 Shape = tuple[int | None, ...]
+_BYTE_BOUNDS = (0.0, 255.0)
 # Four channels are rarer than a side of four pixels.
 _CHANNELS = ((1, 3), (1, 3, 4))
 
 
 @dataclass(frozen=True)
-class Stated:
+class ModelDescription:
     """What the user says of a model where its file or its server does not.
 
     Args:
@@ -43,18 +44,23 @@ class Stated:
     layout: Layout | None = None
     fingerprint: str | None = None
 
+    def complete(
+        self, taken: "ImageInput", num_classes: int | None, *, max_batch: int, fingerprint: str, origin: str
+    ) -> TeacherSpec:
+        """Describe a teacher by what the user says and what its file or server says."""
+        classes = self.num_classes or num_classes
+        if classes is None:
+            raise PlanError(
+                f"{origin} does not say how many classes it has; nothing was asked: give teacher.num_classes"
+            )
+        bounds, levels = (_BYTE_BOUNDS, 256) if taken.takes_bytes else (self.bounds, self.levels)
+        max_batch, fingerprint = taken.batch or max_batch, self.fingerprint or fingerprint
+        return TeacherSpec(taken.image_shape, classes, bounds, max_batch, fingerprint, levels)
+
 
 @dataclass(frozen=True)
 class ImageInput:
-    """How images are taken.
-
-    Args:
-        name: of the input.
-        kind: of a pixel: float16, float32, float64 or uint8.
-        layout: order of the axes; "flat" is one axis for all pixels, in the order of "nchw".
-        image_shape: channels, height and width.
-        batch: rows that every call must have, or None for any number.
-    """
+    """How images are taken: "flat" is one axis for all pixels, and `batch` the rows of every call if they are fixed."""
 
     name: str
     kind: type[np.generic]
@@ -68,66 +74,58 @@ class ImageInput:
         return self.kind is np.uint8
 
     def arrange(self, images: Float[Tensor, "b c h w"]) -> npt.NDArray[np.generic]:
-        """Bring images into the order, the type and the number that are taken.
-
-        Args:
-            images: at most `batch` of them, where that is fixed; within 0 to 255 where bytes are taken.
-
-        Returns:
-            A contiguous array; where too few rows came, the last one is repeated.
-        """
+        """Bring images into the order, type and number that are taken; the last one fills up a fixed batch."""
         if self.layout == "nhwc":
             images = images.permute(0, 2, 3, 1)
         elif self.layout == "flat":
             images = images.flatten(1)
         array = images.detach().cpu().numpy()
         if self.takes_bytes:
-            array = array.round().clip(*BYTE_BOUNDS)
+            array = array.round().clip(*_BYTE_BOUNDS)
         arranged: npt.NDArray[np.generic] = np.ascontiguousarray(array.astype(self.kind))
         missing = (self.batch or 0) - len(arranged)
         return np.concatenate([arranged, arranged[-1:].repeat(missing, axis=0)]) if missing > 0 else arranged
 
     def describe(self, bounds: tuple[float, float]) -> tuple[str, ...]:
-        """Say how images are given, for the user who knows better.
-
-        Args:
-            bounds: lowest and highest pixel value that is given.
-
-        Returns:
-            Sentences.
-        """
+        """Say in sentences how images are given, for the user who knows better."""
         said = [f"images are taken as {self.layout} {self.image_shape} of {np.dtype(self.kind).name}"]
         if not self.takes_bytes:
             said.append(f"pixels are taken from {bounds[0]:g} to {bounds[1]:g}: see scale, mean and deviation if not")
         if self.batch is not None:
-            said.append(f"every call holds {self.batch} rows, as it is wanted; fewer are filled up")
+            said.append(f"every call holds {self.batch} rows; fewer are filled up")
         return tuple(said)
 
 
-def read_layout(
+def read_input(
+    inputs: Sequence[tuple[str, str, Sequence[int | str | None]]],
+    kinds: Mapping[str, type[np.generic]],
+    description: ModelDescription,
+    *,
+    origin: str,
+) -> ImageInput:
+    """Read how images are taken from the name, type and shape of each input; `kinds` holds the types that are known."""
+    if len(inputs) != 1 or inputs[0][1] not in kinds:
+        found = ", ".join(f"{name}: {kind}" for name, kind, _ in inputs)
+        raise PlanError(
+            f"{origin} must take one tensor of images of {', '.join(kinds)}, and takes {found}; nothing was asked: "
+            "wrap it in a function (python:package.module:name)"
+        )
+    ((name, kind, sides),) = inputs
+    shape = static_shape(sides)
+    layout, image_shape = _read_layout(shape, description.input_shape, description.layout, origin=origin)
+    return ImageInput(name, kinds[kind], layout, image_shape, shape[0])
+
+
+def _read_layout(
     shape: Shape, given: tuple[int, int, int] | None, wanted: Layout | None, *, origin: str
 ) -> tuple[Layout, tuple[int, int, int]]:
-    """Tell the order of the axes and the shape of an image from the shape of an input.
-
-    Args:
-        shape: with the rows first.
-        given: what the plan says of the image: channels, height and width.
-        wanted: what the plan says of the order.
-        origin: whose input it is, for the error.
-
-    Returns:
-        The order, and channels, height and width.
-
-    Raises:
-        PlanError: shape and plan do not fit, or together leave something open.
-    """
+    """Find the order of the axes and the shape of an image from an input's shape and what the plan says of both."""
     for layout in (wanted,) if wanted else _likely(shape, given):
         axes = _axes(shape, layout, given)
-        if axes is None or (given is not None and not _fits(axes, given)):
+        if axes is None or any(known not in (None, side) for known, side in zip(axes, given or axes, strict=True)):
             continue
-        sides = [known if given is None else side for known, side in zip(axes, given or axes, strict=True)]
-        if None not in sides:
-            channels, height, width = (int(side or 0) for side in sides)
+        channels, height, width = given or axes
+        if channels and height and width:
             return layout, (channels, height, width)
     raise PlanError(
         f"{origin} takes images of shape {shape} (None is open), teacher.input_shape is {given} and teacher.layout "
@@ -135,7 +133,7 @@ def read_layout(
     )
 
 
-def static_shape(shape: list[int | str | None] | tuple[int | str | None, ...]) -> Shape:
+def static_shape(shape: Sequence[int | str | None]) -> Shape:
     """A shape with None where a side is left open, by a name, by -1 or by nothing."""
     return tuple(side if isinstance(side, int) and side > 0 else None for side in shape)
 
@@ -156,7 +154,3 @@ def _axes(shape: Shape, layout: Layout, given: tuple[int, int, int] | None) -> S
     if len(shape) != 4:
         return None
     return shape[1:] if layout == "nchw" else (shape[3], shape[1], shape[2])
-
-
-def _fits(axes: Shape, given: tuple[int, int, int]) -> bool:
-    return all(known is None or known == side for known, side in zip(axes, given, strict=True))

@@ -1,20 +1,19 @@
 """An ONNX file as a teacher: its class is taken here and its scores go no further.
 
 What the file says of itself (shapes, types, layout) is read; what it leaves open is assumed, and said in the log.
-Called by `db3kd.oracle` alone. Needs the extra `onnx`.
+Needs the extra `onnx`.
 """
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from db3kd.errors import InputError, InvalidDecision, PlanError
-from db3kd.teachers.layout import BYTE_BOUNDS, BYTE_LEVELS, ImageInput, Stated, read_layout, static_shape
+from db3kd.teachers.layout import ModelDescription, read_input, static_shape
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -23,76 +22,49 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TYPES: dict[str, type[np.generic]] = {
+_FLOATS: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
 }
-_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _INTEGERS = ("tensor(int64)", "tensor(int32)", "tensor(uint8)", "tensor(int8)", "tensor(int16)", "tensor(uint16)")
 
 
-@dataclass(frozen=True)
-class _Output:
-    """Where the file's answer stands.
-
-    Args:
-        name: of the output.
-        scores: whether it holds a score per class; else it holds the class itself.
-        num_classes: how many, where the file says so.
-    """
+class _Output(NamedTuple):
+    """The output that holds the answer: a score per class, or the class itself."""
 
     name: str
     scores: bool
     num_classes: int | None
 
-    def describe(self) -> str:
-        """Say what the class is taken from."""
-        return f"the class is {'the highest score' if self.scores else 'the value'} of the output {self.name!r}"
-
 
 class OnnxTeacher:
-    """Hides an ONNX file behind its decisions.
+    """An ONNX file that gives its decisions only.
 
     Args:
-        path: the file; its weights may lie in files beside it.
-        stated: what the file leaves open.
+        path: the file; its weights may lie in other files of its folder.
+        description: what the file leaves open.
         max_batch: rows a call; a file with a fixed batch size has that, and a smaller batch is filled up for it.
         device: "cpu", or "cuda" where onnxruntime was built for it.
-
-    Raises:
-        InputError: the extra `onnx` is not installed.
-        PlanError: the file cannot be read, takes no images or gives no classes, or leaves open what is not given.
     """
 
     def __init__(
-        self,
-        path: Path | str,
-        *,
-        stated: Stated | None = None,
-        max_batch: int = 96,
-        device: str = "cpu",
+        self, path: Path | str, *, description: ModelDescription | None = None, max_batch: int = 96, device: str = "cpu"
     ) -> None:
-        stated = stated or Stated()
+        stated = description or ModelDescription()
         self._session = _open(Path(path), device)
-        self._input = _read_input(self._session, Path(path), stated)
+        inputs = [(one.name, one.type, one.shape) for one in self._session.get_inputs()]
+        self._input = read_input(inputs, {**_FLOATS, "tensor(uint8)": np.uint8}, stated, origin=str(path))
         self._output = _choose_output(self._session, Path(path), stated.output)
-        classes = stated.num_classes or self._output.num_classes
-        if classes is None:
-            raise PlanError(
-                f"{path} does not say how many classes its output {self._output.name!r} tells apart; nothing was "
-                "asked: give teacher.num_classes"
-            )
-        self.spec = TeacherSpec(
-            self._input.image_shape,
-            classes,
-            BYTE_BOUNDS if self._input.takes_bytes else stated.bounds,
-            self._input.batch or max_batch,
-            stated.fingerprint or f"onnx:{_digest(Path(path))}:{self._output.name}:{self._input.layout}",
-            BYTE_LEVELS if self._input.takes_bytes else stated.levels,
+        self.spec: TeacherSpec = stated.complete(
+            self._input,
+            self._output.num_classes,
+            max_batch=max_batch,
+            fingerprint=f"onnx:{_digest(Path(path))}:{self._output.name}:{self._input.layout}",
+            origin=str(path),
         )
-        self.assumptions: tuple[str, ...] = (*self._input.describe(self.spec.bounds), self._output.describe())
+        said = f"the class is {'the highest score' if self._output.scores else 'the value'} of {self._output.name!r}"
+        self.assumptions: tuple[str, ...] = (*self._input.describe(self.spec.bounds), said)
         for assumption in self.assumptions:
             _log.info("%s: %s", path, assumption)
 
@@ -135,20 +107,6 @@ def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
         raise PlanError(f"{path} is no ONNX file that onnxruntime can run ({error}); nothing was asked") from error
 
 
-def _read_input(session: Any, path: Path, stated: Stated) -> ImageInput:
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in _TYPES:
-        found = ", ".join(f"{one.name}: {one.type}" for one in inputs)
-        raise PlanError(
-            f"{path} must take one tensor of images of {', '.join(_TYPES)}, and takes {found}; nothing was asked: wrap "
-            "it in a function (python:package.module:name)"
-        )
-    (taken,) = inputs
-    shape = static_shape(taken.shape)
-    layout, image_shape = read_layout(shape, stated.input_shape, stated.layout, origin=str(path))
-    return ImageInput(taken.name, _TYPES[taken.type], layout, image_shape, shape[0])
-
-
 def _choose_output(session: Any, path: Path, wanted: str | None) -> _Output:
     """Find the output that holds a class or scores; the class itself is taken before scores."""
     found = [output for output in map(_read_output, session.get_outputs()) if output is not None]
@@ -161,7 +119,7 @@ def _choose_output(session: Any, path: Path, wanted: str | None) -> _Output:
             f"{path} must have one output that holds a class or scores for each image, teacher.output is {wanted!r}, "
             f"and it has {names}; nothing was asked: name one of them in teacher.output"
         )
-    return _Output(chosen[0].name, chosen[0].scores, chosen[0].num_classes or classes)
+    return chosen[0]._replace(num_classes=chosen[0].num_classes or classes)
 
 
 def _read_output(output: Any) -> _Output | None:
@@ -177,14 +135,14 @@ def _read_output(output: Any) -> _Output | None:
 
 
 def _digest(path: Path) -> str:
-    """Tell two files apart by all that they hold, the weights that lie beside them too."""
+    """Hash all that the file holds, the weights in other files too."""
     import onnx
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
     digest = hashlib.sha256(path.read_bytes())
     model = onnx.load(path, load_external_data=False)
-    beside = {ExternalDataInfo(one).location for one in model.graph.initializer if uses_external_data(one)}
-    for name in sorted(beside):
+    others = {ExternalDataInfo(one).location for one in model.graph.initializer if uses_external_data(one)}
+    for name in sorted(others):
         with (path.parent / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -1,12 +1,14 @@
-"""The teacher's door: images in [0, 1] are brought to what a teacher was trained on, and its bounds stay true.
+"""Preparation: images in [0, 1] are brought to what a teacher was trained on.
 
-Searches and students work on the images in front of the door; a distance is measured there. Which options a
-teacher needs is said in a plan (`db3kd.plan`) and found out by `db3kd check-teacher`.
+Searches and students work on the images before preparation, and distances are measured there. `db3kd check-teacher`
+finds out which preparation a teacher needs.
 """
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -29,9 +31,6 @@ class Preparation:
         channel_order: "bgr" turns the three channels around.
         mean: taken away, per channel that the teacher sees, in scaled units; one value serves all channels.
         deviation: divided by, likewise.
-
-    Raises:
-        PlanError: a value that no preparation can have.
     """
 
     resize: tuple[int, int] | None = None
@@ -47,6 +46,8 @@ class Preparation:
             faults.append(f"scale must be a number other than 0, got {self.scale}")
         if not self.mean or not self.deviation or not all(self.deviation):
             faults.append(f"mean and deviation need a value, and deviation none that is 0, got {self.deviation}")
+        if len({len(self.mean), len(self.deviation)} - {1}) > 1:
+            faults.append(f"mean and deviation need as many values, or one, got {self.mean} and {self.deviation}")
         if self.resize is not None and min(self.resize) < 1:
             faults.append(f"resize must be two positive numbers (height, width), got {self.resize}")
         if faults:
@@ -55,27 +56,11 @@ class Preparation:
     @property
     def bounds(self) -> tuple[float, float]:
         """Lowest and highest value that a pixel in [0, 1] can become, over all channels."""
-        size = max(len(self.mean), len(self.deviation))
-        means, deviations = (values * size if len(values) == 1 else values for values in (self.mean, self.deviation))
-        ends = [
-            (end * self.scale - mean) / deviation
-            for mean, deviation in zip(means, deviations, strict=False)
-            for end in (0.0, 1.0)
-        ]
-        return min(ends), max(ends)
+        ends = (np.array([[0.0], [self.scale]]) - self.mean) / np.array(self.deviation)
+        return float(ends.min()), float(ends.max())
 
     def taken_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Tell what shape images have when they are prepared.
-
-        Args:
-            image_shape: channels, height and width in front of the door.
-
-        Returns:
-            Those behind it.
-
-        Raises:
-            PlanError: the channels do not fit the options.
-        """
+        """Give the shape of prepared images, or raise a PlanError where the channels do not fit the options."""
         channels = image_shape[0]
         if self.gray_to_color and channels != 1:
             raise PlanError(f"gray_to_color takes images of 1 channel, got {channels}; nothing was asked: leave it out")
@@ -91,21 +76,13 @@ class Preparation:
         return (channels, *(self.resize or image_shape[1:]))
 
     def __call__(self, images: Float[Tensor, "b c h w"], *, levels: int | None = None) -> Float[Tensor, "b c2 h2 w2"]:
-        """Prepare images.
-
-        Args:
-            images: in [0, 1].
-            levels: number of values that the teacher tells apart before mean and deviation, or None.
-
-        Returns:
-            What the teacher is to see. With levels, whole steps of the scale: at a scale of 255 and 256 levels exact
-            whole numbers, which a teacher that cuts off fractions takes as they are meant.
-        """
+        """Prepare images in [0, 1]; `levels` is the number of values that the teacher distinguishes, or None."""
         if self.resize is not None and tuple(images.shape[2:]) != self.resize:
             images = functional.interpolate(images, self.resize, mode="bilinear", antialias=True)
         if levels is None:
             images = images * self.scale
         else:
+            # At a scale of 255 and 256 levels exact whole numbers: a teacher that cuts off fractions changes nothing.
             images = (images * (levels - 1)).round() * (self.scale / (levels - 1))
         if self.gray_to_color:
             images = images.expand(-1, _COLORS, -1, -1)
@@ -118,17 +95,14 @@ class Preparation:
 
 
 class PreparedTeacher:
-    """A teacher behind its door: it takes images in [0, 1], whatever the one inside was trained on.
+    """A teacher that takes images in [0, 1], whatever the one inside was trained on.
 
     Args:
         teacher: the one inside.
         preparation: what it needs.
-        image_shape: channels, height and width in front of the door.
-        levels: number of values a pixel may take in front of the door; by default those of the teacher inside.
+        image_shape: channels, height and width before preparation.
+        levels: number of values a pixel may take before preparation; by default those of the teacher inside.
             A search rounds points to them before it measures them, so its steps are no smaller than a level.
-
-    Raises:
-        PlanError: what comes out of the preparation is not what the teacher takes.
     """
 
     def __init__(
@@ -143,7 +117,7 @@ class PreparedTeacher:
         taken = preparation.taken_shape(image_shape)
         if taken != tuple(inside.input_shape):
             raise PlanError(
-                f"images of shape {image_shape} become {taken} at the teacher's door, and it takes "
+                f"images of shape {image_shape} become {taken} when they are prepared, and the teacher takes "
                 f"{tuple(inside.input_shape)}; nothing was asked: set input_shape, resize and gray_to_color to fit"
             )
         self._teacher, self._preparation = teacher, preparation
@@ -152,7 +126,7 @@ class PreparedTeacher:
             input_shape=image_shape,
             bounds=(0.0, 1.0),
             levels=inside.levels if levels is None else levels,
-            fingerprint=f"{inside.fingerprint} behind {preparation!r} of {image_shape}",
+            fingerprint=f"{inside.fingerprint} prepared by {json.dumps(asdict(preparation))} from {image_shape}",
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
@@ -162,12 +136,7 @@ class PreparedTeacher:
 
 
 class ServedTeacher:
-    """A teacher that is asked in another way than it says itself: at another rate, or more calls at once.
-
-    Args:
-        teacher: the one inside; with several calls in flight, threads ask it at once.
-        service: how it is asked.
-    """
+    """A teacher that is asked as `service` says: with several calls in flight, threads ask it at once."""
 
     def __init__(self, teacher: Teacher, service: Service) -> None:
         self._teacher = teacher

@@ -1,6 +1,6 @@
-"""What a teacher is: something that maps images to classes and tells nothing else.
+"""What a teacher is: something that maps images to classes and says nothing else.
 
-Adapters live in the modules beside this one. Only `db3kd.oracle` calls a teacher, since a call costs money.
+Only `db3kd.oracle` calls a teacher, since a call costs money.
 """
 
 from dataclasses import dataclass, field
@@ -19,9 +19,6 @@ class Service:
         rows_per_second: most rows to send in a second, on average, or None for no limit.
         patience: seconds to go on asking where it surely did not serve the rows: it is restarting, or says that it
             was asked too often.
-
-    Raises:
-        PlanError: a value that no service can have.
     """
 
     in_flight: int = 1
@@ -46,13 +43,10 @@ class TeacherSpec:
         num_classes: a decision is an integer from 0 to num_classes - 1.
         bounds: lowest and highest pixel value that the teacher takes, in input units.
         max_batch: most rows that one call may hold.
-        fingerprint: tells two teachers apart; the same for the same weights or function.
-        levels: number of values a pixel may take between the bounds, or None for a continuum.
+        fingerprint: the same for the same weights or function, another one for another teacher.
+        levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None for a continuum.
         service: how it wants to be asked.
         abstains: whether it may decline to decide, which it says by the number `num_classes`.
-
-    Raises:
-        PlanError: a value that no teacher can have.
     """
 
     input_shape: tuple[int, int, int]
@@ -80,16 +74,12 @@ class TeacherSpec:
             raise PlanError("a teacher cannot be described so: " + "; ".join(faults))
 
     def admit(self, points: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Bring points to where the teacher can see them: into the bounds, and onto its levels if it has any.
-
-        Searches do this before a point is sent *and* before it is measured.
-        """
+        """Bring points into the bounds and onto the levels, as searches do before they send *and* measure them."""
         low, high = self.bounds
         points = points.clamp(low, high)
         if self.levels is None:
             return points
-        step = (high - low) / (self.levels - 1)
-        return ((points - low) / step).round() * step + low
+        return ((points - low) / self.level_step).round() * self.level_step + low
 
     @property
     def level_step(self) -> float:
@@ -100,7 +90,7 @@ class TeacherSpec:
 
 @runtime_checkable
 class Teacher(Protocol):
-    """Decides, and tells nothing but the decision: the threat model, as a type.
+    """Gives a decision and nothing else: the threat model, as a type.
 
     A teacher raises `MaybeServed` or `NotServed` where an answer did not come.
     """

@@ -1,32 +1,25 @@
 """A torch module as a teacher: the argmax is taken here and the logits go no further.
 
-Called by `db3kd.oracle` alone. Loading weights from a file is the business of `db3kd.models`.
+Loading weights from a file is the business of `db3kd.models`.
 """
 
-import copy
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
 
+from db3kd.models.placement import place
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 
 class TorchTeacher:
-    """Hides a classifier behind its decisions.
+    """A classifier that gives its decisions only.
 
-    The module is copied, put in eval mode and laid out channels-last, which doubles its speed on a CPU.
-
-    Args:
-        module: maps images [b c h w] to scores [b num_classes].
-        input_shape: channels, height and width of one image.
-        num_classes: number of scores.
-        bounds: lowest and highest pixel value, in input units.
-        max_batch: rows a call; larger batches leave the cache of a CPU and take twice as long.
-        levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None.
-        device: where the module runs; images are brought there and decisions brought back.
+    The module maps images [b c h w] to scores [b num_classes]. It is copied to the device, put in eval mode and laid
+    out channels-last, which doubles its speed on a CPU, as does a batch that fits into the cache. The other arguments
+    are those of `TeacherSpec`.
     """
 
     def __init__(
@@ -40,7 +33,7 @@ class TorchTeacher:
         levels: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self._module = copy.deepcopy(module).eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub of Module.to lacks memory_format alone
+        self._module = place(module, device).eval()
         self._device = torch.device(device)
         self.spec = TeacherSpec(input_shape, num_classes, bounds, max_batch, _fingerprint(module), levels)
 
@@ -60,7 +53,7 @@ def _in_full_precision(device: torch.device) -> AbstractContextManager[None]:
 
 def _fingerprint(module: nn.Module) -> str:
     """The same for the same architecture and weights, on any device."""
-    # What a module prints of itself tells layers without weights apart, such as a ReLU and a pooling.
+    # Layers without weights, such as a ReLU and a pooling, differ only in how they are printed.
     digest = hashlib.sha256(f"{type(module).__qualname__}:{module!r}".encode())
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())

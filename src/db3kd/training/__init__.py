@@ -1,12 +1,29 @@
 """Fitting a network to labels, to soft labels, or to both.
 
-`Recipe` says how, `Objective` says what, `fit` does it and `TrainingState` carries it over an interruption. Where soft
-labels come from is the matter of `db3kd.softening`. Called by the pipeline and by `db3kd train`.
+`Recipe` says how, `Material` says what, `fit` does it and `TrainingState` carries it over an interruption; `Committee`
+is how networks of ours learn a teacher's answers. Where soft labels come from is the matter of `db3kd.softening`.
 """
 
+from db3kd.training.committee import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
 from db3kd.training.fitting import Epoch, fit
-from db3kd.training.objective import Objective
-from db3kd.training.recipe import Recipe, student_recipe, teacher_recipe
+from db3kd.training.objective import Material, Objective, balanced
+from db3kd.training.recipe import Recipe, adapted, student_recipe, teacher_recipe
 from db3kd.training.state import TrainingState
 
-__all__ = ["Epoch", "Objective", "Recipe", "TrainingState", "fit", "student_recipe", "teacher_recipe"]
+__all__ = [
+    "Committee",
+    "Epoch",
+    "Material",
+    "Objective",
+    "Recipe",
+    "TrainingState",
+    "adapted",
+    "balanced",
+    "choosing_recipe",
+    "fit",
+    "lesson_of",
+    "member_seed",
+    "student_recipe",
+    "teacher_recipe",
+    "teaching_recipe",
+]

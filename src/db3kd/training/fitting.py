@@ -1,7 +1,7 @@
 """The one loop of the library that changes weights.
 
-Teachers, baselines and students differ in their `Objective` and `Recipe` only. Files are written by `runs` from what
-`on_epoch` hands out. Called by the pipeline, by `db3kd train` and by searches that keep a student.
+Teachers, committees, baselines and students differ in their `Material` and `Recipe` only. What `on_epoch` hands out is
+kept by `db3kd.runs`.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from db3kd.data import Dataset
+from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
 from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
-from db3kd.tensors import Float, Int, Tensor, UInt8
-from db3kd.training.objective import Objective
+from db3kd.tensors import Int, Tensor
+from db3kd.training.objective import Material, Objective, Pixels
 from db3kd.training.recipe import Recipe
 from db3kd.training.state import TrainingState, restore, snapshot
 
@@ -33,15 +33,7 @@ _CPU_PIECE = 128
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the images brought.
-
-    Args:
-        number: counted from 1.
-        loss: mean over the images, in nats, while the weights moved.
-        seconds: wall time.
-        images_per_second: over the whole epoch.
-        rate: the learning rate that it began with.
-    """
+    """What one pass over the images brought; the loss is the mean, in nats, the rate the one that it began with."""
 
     number: int
     loss: float
@@ -50,38 +42,29 @@ class Epoch:
     rate: float
 
 
-def fit(  # noqa: PLR0913  # what a training is stands in the call; its options are keyword-only
+def fit(
     module: nn.Module,
-    images: Dataset | UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
-    objective: Objective,
+    material: Material,
     recipe: Recipe,
     *,
-    seed: int,
-    device: str = "cpu",
-    images_per_epoch: int | None = None,
+    context: Context = HERE,
     until: int | None = None,
     resume: TrainingState | None = None,
     on_epoch: Callable[[Epoch, Callable[[], TrainingState]], None] | None = None,
 ) -> nn.Module:
     """Train a copy of a network.
 
-    The order of the images and the dropout of an epoch follow from the seed and the epoch's number, and the global
-    generators are left as they were: going on from a state gives the weights of a training that was never interrupted,
-    byte for byte on the same machine with the same number of threads.
+    Order and dropout of an epoch follow from the seed and its number: going on from a state gives the weights of a
+    training that was never interrupted, byte for byte on the same machine with the same number of threads.
 
     Args:
         module: the network with its initial weights; left as it is.
-        images: the whole set, which is kept on the device; 0 to 255 where 8-bit, else in [0, 1].
-        objective: what to learn about each of them.
+        material: what to learn.
         recipe: how.
-        seed: of the order and of dropout.
-        device: "cpu", "cuda" or "cuda:N".
-        images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
-            of them. Sets of different sizes are learned from equally long with it.
-        until: stop when so many epochs are finished, to go on later, with other images even; None for the recipe's
-            epochs. The rates are those of the whole training.
+        context: where; its seed decides order and dropout.
+        until: stop after so many epochs, to go on later, with other material even; None for those of the recipe.
         resume: where to go on; made by the same call with the same arguments.
-        on_epoch: called after each epoch with what it brought and a function that copies the state out.
+        on_epoch: hears what each epoch brought, with a function that copies the state out.
 
     Returns:
         The trained copy in eval mode, on the device, after the last epoch.
@@ -91,10 +74,10 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
         ImageError: there is no image, or a pixel is not a number.
         ArtifactError: `resume` is of another network or another recipe.
     """
-    pixels = images.pixels if isinstance(images, Dataset) else images
+    pixels, objective, seed = material.pixels, material.objective, context.seed
     _check(module, pixels, objective, recipe)
-    target = find_device(device)
-    student = place(module, device).train()
+    target = find_device(context.device)
+    student = place(module, context.device).train()
     optimizer = _make_optimizer(student, recipe)
     if resume is not None:
         restore(student, optimizer, resume)
@@ -104,7 +87,7 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
         with _reproducible(_derive(seed, epoch, "dropout"), target):
-            order = _order(len(pixels), images_per_epoch, seed, epoch)
+            order = _order(len(pixels), material.images_per_epoch, seed, epoch)
             # All at once: a copy for each step would keep a GPU waiting.
             batches = _batches(order.to(target), recipe.batch_size)
             loss = _run_epoch(student, pixels, objective, optimizer, batches, recipe=recipe, epoch=epoch)
@@ -122,9 +105,7 @@ def fit(  # noqa: PLR0913  # what a training is stands in the call; its options 
     return student.eval()
 
 
-def _check(
-    module: nn.Module, pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], objective: Objective, recipe: Recipe
-) -> None:
+def _check(module: nn.Module, pixels: Pixels, objective: Objective, recipe: Recipe) -> None:
     if len(pixels) == 0:
         raise ImageError("a network cannot be trained on no images; nothing was trained: name a set that holds some")
     if len(objective) != len(pixels):
@@ -142,20 +123,17 @@ def _check(
         )
 
 
-def _check_classes(
-    module: nn.Module, pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], objective: Objective
-) -> None:
+def _check_classes(module: nn.Module, pixels: Pixels, objective: Objective) -> None:
     with torch.inference_mode():
         answer = module.eval()(gather(pixels, torch.zeros(1, dtype=torch.int64, device=pixels.device)))
     module.train()
     num_classes = answer.shape[1]
     faults = []
-    # Out of range on a GPU, a label would end the process.
-    if (
-        objective.labels is not None
-        and not 0 <= int(objective.labels.min()) <= int(objective.labels.max()) < num_classes
-    ):
-        faults.append(f"labels from {int(objective.labels.min())} to {int(objective.labels.max())}")
+    if objective.labels is not None:
+        # Out of range on a GPU, a label would end the process.
+        least, greatest = int(objective.labels.min()), int(objective.labels.max())
+        if not 0 <= least <= greatest < num_classes:
+            faults.append(f"labels from {least} to {greatest}")
     if objective.soft_labels is not None and objective.soft_labels.shape[1] != num_classes:
         faults.append(f"soft labels for {objective.soft_labels.shape[1]} classes")
     if faults:
@@ -221,7 +199,7 @@ def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
 
 def _run_epoch(
     module: nn.Module,
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    pixels: Pixels,
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     batches: tuple[Int[Tensor, " _"], ...],

@@ -1,7 +1,6 @@
 """What a network should learn about each image: the losses.
 
-Where soft labels come from is the matter of `db3kd.softening`; the loop that lowers the loss is in `fitting`. Made by
-the pipeline, one for each student.
+Where soft labels come from is the matter of `db3kd.softening`; the loop that lowers the loss is in `fitting`.
 """
 
 import math
@@ -11,12 +10,14 @@ import torch
 from torch.nn import functional
 
 from db3kd.errors import PlanError
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.tensors import Float, Int, Tensor, UInt8
+
+Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What the network should learn about each image: a class, a distribution over the classes, or both.
+    """What a network should learn about each image: a class, a distribution over the classes, or both.
 
     The loss of a batch is `hard_weight` times the mean cross-entropy with the labels, plus `soft_weight` times T^2
     times the mean Kullback-Leibler divergence from the soft labels to the network's softmax at temperature T. T^2 keeps
@@ -24,17 +25,16 @@ class Objective:
 
     Source: arXiv 2106.03310, equation 5. Its public code sums the divergence over a batch of 512 at T = 20 instead of
     averaging and multiplying by T^2 = 400: the same weight but for 28%. Offsets after Menon et al. (2021), "Long-tail
-        learning via logit adjustment".
+    learning via logit adjustment".
 
     Args:
         labels: a class per image; None to learn from soft labels alone.
-        soft_labels: a distribution per image, which the rule and temperature of `softening` have shaped already; None
-            to learn from labels alone.
-        temperature: T, at which the network's logits are softened for the comparison with `soft_labels`.
+        soft_labels: a distribution per image, as a softening made it; None to learn from labels alone.
+        temperature: T, at which the network's logits are compared with `soft_labels`.
         hard_weight: of the cross-entropy.
         soft_weight: of the divergence.
-        offsets: added to the logits where they are compared with labels, one for each class: with the logarithms of the
-            classes' shares, a class that is rare here is not thought to be rare elsewhere. None adds nothing.
+        offsets: added to the logits where they are compared with labels: with the logarithms of the classes' shares, a
+            class that is rare here is not thought to be rare elsewhere.
 
     Raises:
         PlanError: there is nothing to learn, or a value that no objective can have.
@@ -53,10 +53,8 @@ class Objective:
             faults.append("there are neither labels nor soft labels")
         if not 0 < self.temperature < math.inf:
             faults.append(f"temperature must be positive, got {self.temperature}")
-        weights = (
-            self.hard_weight if self.labels is not None else 0.0,
-            self.soft_weight if self.soft_labels is not None else 0.0,
-        )
+        hard = self.hard_weight if self.labels is not None else 0.0
+        weights = (hard, self.soft_weight if self.soft_labels is not None else 0.0)
         if min(weights) < 0 or not 0 < sum(weights) < math.inf:
             faults.append(f"hard_weight and soft_weight must not be negative, nor both zero, got {weights}")
         if self.soft_labels is not None and not ((self.soft_labels.sum(1) - 1).abs() < 1e-3).all().item():
@@ -70,31 +68,17 @@ class Objective:
         return len(known)
 
     def to(self, device: torch.device) -> "Objective":
-        """Move what is known of the images to a device.
-
-        Args:
-            device: where the network computes.
-
-        Returns:
-            The same objective there.
-        """
+        """Move what is known of the images to a device."""
+        labels, soft, offsets = self.labels, self.soft_labels, self.offsets
         return replace(
             self,
-            labels=None if self.labels is None else self.labels.to(device=device, dtype=torch.int64),
-            soft_labels=None if self.soft_labels is None else self.soft_labels.to(device=device, dtype=torch.float32),
-            offsets=None if self.offsets is None else self.offsets.to(device=device, dtype=torch.float32),
+            labels=None if labels is None else labels.to(device, torch.int64),
+            soft_labels=None if soft is None else soft.to(device, torch.float32),
+            offsets=None if offsets is None else offsets.to(device, torch.float32),
         )
 
     def loss(self, logits: Float[Tensor, "b num_classes"], rows: Int[Tensor, " b"]) -> Float[Tensor, ""]:
-        """Measure how far a batch is from what should be learnt.
-
-        Args:
-            logits: the network's answer.
-            rows: which images of the set were asked, on the device of the objective.
-
-        Returns:
-            The mean over the batch, in nats.
-        """
+        """Measure how far the network's answer about some images is from what should be learnt: the mean, in nats."""
         total = logits.new_zeros(())
         if self.labels is not None and self.hard_weight:
             scores = logits if self.offsets is None else logits + self.offsets
@@ -104,3 +88,25 @@ class Objective:
             divergence = functional.kl_div(answered, self.soft_labels.index_select(0, rows), reduction="batchmean")
             total = total + self.soft_weight * self.temperature**2 * divergence
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Images, and what to learn about them.
+
+    Args:
+        pixels: the n images; 0 to 255 where 8-bit, else in [0, 1].
+        objective: what to learn about each of them.
+        images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
+            of them. Sets of different sizes are learned from equally long with it.
+    """
+
+    pixels: Pixels
+    objective: Objective
+    images_per_epoch: int | None = None
+
+
+def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:
+    """Learn decisions so that a rare class counts as much as a frequent one: each one's log share is its offset."""
+    counts = torch.bincount(decisions, minlength=num_classes).to(torch.float32)
+    return Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())

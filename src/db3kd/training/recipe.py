@@ -5,10 +5,14 @@ The paper's presets per architecture are here too. What is to be learnt is the m
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Interval, Lt
 
 from db3kd.errors import PlanError
+from db3kd.options import check_options
 
 # The cycle: its share that the rate rises in, and the part of the rate that it begins with.
 _RISING, _LEAST_RATE = 0.1, 0.04
@@ -32,80 +36,58 @@ class Recipe:
             faster so, up to twice as fast, and is "float32" elsewhere.
 
     Raises:
-        PlanError: a value that no training can have; all of them are named.
+        PlanError: a value that no training can have, or momentum or milestones where they mean nothing.
 
     Source: Smith and Topin (2019), "Super-convergence", for the cycle; without its cycle of momenta.
     """
 
-    optimizer: Literal["adam", "sgd"]
-    rate: float
-    epochs: int
-    batch_size: int
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    milestones: tuple[int, ...] = ()
+    optimizer: Literal["adam", "sgd"] = "adam"
+    rate: Annotated[float, Gt(0), Lt(math.inf)] = 1e-3
+    epochs: Annotated[int, Ge(1)] = 200
+    batch_size: Annotated[int, Ge(1)] = 512
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Ge(0), Lt(math.inf)] = 0.0
+    milestones: tuple[Annotated[int, Ge(1)], ...] = ()
     schedule: Literal["steps", "one-cycle"] = "steps"
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
-        faults = [
-            f"{name} must be {' or '.join(known)}, got {given!r}"
-            for name, given, known in (
-                ("optimizer", self.optimizer, ("adam", "sgd")),
-                ("schedule", self.schedule, ("steps", "one-cycle")),
-                ("precision", self.precision, ("float32", "bfloat16")),
-            )
-            if given not in known
-        ]
-        faults += [
-            f"{name} must be at least 1, got {number}"
-            for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size))
-            if number < 1
-        ]
-        if not 0 < self.rate < math.inf:
-            faults.append(f"rate must be positive, got {self.rate}")
-        if not 0 <= self.momentum < 1:
-            faults.append(f"momentum must be from 0 to below 1, got {self.momentum}")
+        check_options(self)
+        faults = []
         if self.momentum and self.optimizer == "adam":
             faults.append(f"momentum belongs to sgd, got {self.momentum} with adam")
-        if not 0 <= self.weight_decay < math.inf:
-            faults.append(f"weight_decay must not be negative, got {self.weight_decay}")
-        if any(milestone < 1 for milestone in self.milestones):
-            faults.append(f"milestones must be at least 1, got {self.milestones}")
         if self.milestones and self.schedule == "one-cycle":
             faults.append(f"milestones belong to the schedule steps, got {self.milestones} with one-cycle")
         if faults:
-            raise PlanError("a recipe cannot be so: " + "; ".join(faults))
+            raise PlanError(f"a recipe cannot be so: {'; '.join(faults)}; nothing was done")
 
     def rate_after(self, epochs: int | float) -> float:
-        """Tell the learning rate of the batch that follows.
-
-        Args:
-            epochs: how many are finished, with a fraction for the one that is under way.
-
-        Returns:
-            The rate: divided by ten for each milestone that was reached, or where the cycle is.
-        """
+        """Tell the learning rate after so many epochs, with a fraction for the one that is under way."""
         if self.schedule == "steps":
-            reached = sum(milestone <= epochs for milestone in self.milestones)
-            return self.rate / 10.0**reached
+            return self.rate / 10.0 ** sum(milestone <= epochs for milestone in self.milestones)
         done = epochs / self.epochs
         if done < _RISING:
             return self.rate * (_LEAST_RATE + (1 - _LEAST_RATE) * done / _RISING)
         return self.rate * (1 + math.cos(math.pi * (done - _RISING) / (1 - _RISING))) / 2
 
 
+def adapted(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """Change some options of a recipe by name; milestones that are named mean steps, and a cycle has none."""
+    implied: dict[str, Any] = {}
+    if changes.get("milestones"):
+        implied["schedule"] = "steps"
+    if changes.get("schedule") == "one-cycle":
+        implied["milestones"] = ()
+    if changes.get("optimizer") == "adam":
+        implied["momentum"] = 0.0
+    return replace(recipe, **{**implied, **changes})
+
+
 def teacher_recipe(architecture: str) -> Recipe:
-    """Give the preset for training on labels: a teacher, or a baseline student.
+    """Give the preset for training an architecture on labels: a teacher, or a baseline student.
 
     Source: arXiv 2106.03310, section 4, and its public code. Deviation: an architecture of the user's own takes the
     recipe of LeNet5, since Adam at a low rate asks little of a network it does not know.
-
-    Args:
-        architecture: a name as `db3kd.models.build` takes it.
-
-    Returns:
-        The preset; `dataclasses.replace` changes what should differ.
     """
     if architecture.startswith("alexnet"):
         return Recipe("sgd", 0.1, epochs=200, batch_size=1024, momentum=0.9, weight_decay=1e-4, milestones=(60, 120))
@@ -113,15 +95,5 @@ def teacher_recipe(architecture: str) -> Recipe:
 
 
 def student_recipe(architecture: str) -> Recipe:
-    """Give the preset for distilling into a student.
-
-    Source: arXiv 2106.03310, section 4, and its public code. Deviation: an architecture of the user's own takes the
-    recipe of LeNet5.
-
-    Args:
-        architecture: a name as `db3kd.models.build` takes it.
-
-    Returns:
-        The preset; `dataclasses.replace` changes what should differ.
-    """
+    """Give the preset for distilling into an architecture; source and deviation as in `teacher_recipe`."""
     return Recipe("adam", 5e-3 if architecture.startswith("alexnet") else 1e-3, epochs=200, batch_size=512)

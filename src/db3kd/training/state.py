@@ -27,16 +27,7 @@ class TrainingState:
 
 
 def snapshot(module: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> TrainingState:
-    """Copy the state of a training out.
-
-    Args:
-        module: the network.
-        optimizer: of all its parameters, in the network's order.
-        epoch: how many epochs are finished.
-
-    Returns:
-        A copy that further training leaves as it is.
-    """
+    """Copy the state of a training out, so that further training leaves it as it is."""
     tensors = {f"module/{name}": value for name, value in module.state_dict().items()}
     for name, parameter in module.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -50,16 +41,7 @@ def snapshot(module: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) ->
 
 
 def restore(module: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
-    """Put a network and its optimizer, both fresh, into a state.
-
-    Args:
-        module: the network, which is written to.
-        optimizer: of all its parameters, which is written to.
-        state: as `snapshot` gave it.
-
-    Raises:
-        ArtifactError: the state is of another network or another optimizer.
-    """
+    """Put a network and its optimizer, both fresh, into a state, or raise an ArtifactError where it is not theirs."""
     weights = {
         name.removeprefix("module/"): value for name, value in state.tensors.items() if name.startswith("module/")
     }

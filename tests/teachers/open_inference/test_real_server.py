@@ -9,13 +9,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from db3kd.bench import wire
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.checkup import check_teacher
-from db3kd.plan import parse_sections
-from db3kd.plan.teachers import open_teacher
-from db3kd.teachers import OnnxTeacher, Teacher
+from db3kd.teachers import ModelDescription, OnnxTeacher, Service
+from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
 from db3kd.tensors import Float, Tensor
 from environments import environment
 from made_onnx import SHAPE, write_onnx
@@ -54,19 +52,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlServer,
         yield server, folder
 
 
-def _opened(uri: str) -> Teacher:
-    section = parse_sections({"teacher": {"uri": uri}}, "the test").teacher
-    assert section is not None
-    return open_teacher(section).teacher
-
-
 def _digits() -> Float[Tensor, "n c h w"]:
     return torch.from_numpy((load_digits().images / 16).astype(np.float32))[:, None]
 
 
 def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[MlServer, Path]) -> None:
     server, folder = models
-    teacher = _opened(f"{server.url}/v2/models/digits?input_shape=1,8,8&layout=flat&num_classes=10&in_flight=4")
+    teacher = OpenInferenceTeacher(
+        f"{server.url}/v2/models/digits",
+        description=ModelDescription(input_shape=(1, 8, 8), layout="flat", num_classes=10),
+        options=ServerOptions(service=Service(in_flight=4)),
+    )
     with Ledger(None) as ledger, ledger.account("label") as account:
         decisions = Oracle(teacher, account)(_digits())
         assert account.spent == 1797
@@ -77,24 +73,8 @@ def test_a_scikit_learn_model_that_says_nothing_of_itself(models: tuple[MlServer
 
 def test_an_onnx_file_in_a_runtime_of_the_users_own(models: tuple[MlServer, Path]) -> None:
     server, folder = models
-    teacher, here = _opened(f"{server.url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
+    teacher, here = OpenInferenceTeacher(f"{server.url}/v2/models/pages"), OnnxTeacher(folder / "pages/model.onnx")
     assert (teacher.spec.input_shape, teacher.spec.num_classes) == (SHAPE, 7)
     images = torch.rand(600, *SHAPE, generator=torch.Generator().manual_seed(0))
     with Ledger(None) as ledger, ledger.account("label") as account:
         assert torch.equal(Oracle(teacher, account)(images), here(images))
-
-
-def test_the_bench_of_the_wire_reads_where_its_time_goes(
-    models: tuple[MlServer, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server, folder = models
-    monkeypatch.setattr(wire, "_SECONDS", 0.5)
-
-    def there(rows: int) -> Teacher:
-        return _opened(f"{server.url}/v2/models/pages?max_batch={rows}")
-
-    (figure,) = wire.measure_wire(OnnxTeacher(folder / "pages/model.onnx"), there, server.metrics, sizes=(64,))
-    assert figure.over_the_wire > 0
-    assert figure.teacher_share is not None
-    assert figure.server_share is not None
-    assert 0 < figure.teacher_share <= figure.server_share

@@ -1,4 +1,4 @@
-"""The line to a model server: what is sent, and what became of a request that was not answered.
+"""The connection to a model server: what is sent, and what became of a request that was not answered.
 
 Nothing is retried here: the oracle does that, since what may have been served is charged again. A token is
 sent to the server alone; it is in no log, no message and no file.
@@ -7,7 +7,7 @@ sent to the server alone; it is in no log, no message and no file.
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import orjson
 import urllib3
+from pydantic import SecretStr
 
 from db3kd.errors import MaybeServed, NotServed, PlanError, TeacherError
 
@@ -30,34 +31,8 @@ _SAME_METHOD = (307, 308)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True)
-class Token:
-    """A bearer token: shown to the server, and to nobody else.
-
-    Args:
-        variable: name of the environment variable that holds it.
-        secret: its value.
-    """
-
-    variable: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"Token({self.variable})"
-
-
-def read_token(variable: str | None) -> Token | None:
-    """Read a token from the environment.
-
-    Args:
-        variable: its name, or None for no token.
-
-    Returns:
-        The token.
-
-    Raises:
-        PlanError: the variable is not set.
-    """
+def read_token(variable: str | None) -> SecretStr | None:
+    """Read a bearer token from the environment, or raise a PlanError where the variable is not set."""
     if variable is None:
         return None
     secret = os.environ.get(variable, "").strip()
@@ -66,23 +41,13 @@ def read_token(variable: str | None) -> Token | None:
             f"teacher.token_env names the environment variable {variable}, which is not set; nothing was asked: put "
             "the token there"
         )
-    return Token(variable, secret)
+    return SecretStr(secret)
 
 
 class Connection:
-    """Requests to one server; threads may share it.
+    """At most `size` requests at once to one server, from any threads; an answer is waited for `timeout` seconds."""
 
-    Args:
-        url: of the server, without a path of the protocol's.
-        token: is sent along, or None.
-        timeout: seconds to wait for an answer.
-        size: most requests at once.
-
-    Raises:
-        PlanError: the URL is none, or holds a password.
-    """
-
-    def __init__(self, url: str, *, token: Token | None = None, timeout: float = 30.0, size: int = 1) -> None:
+    def __init__(self, url: str, *, token: SecretStr | None = None, timeout: float = 30.0, size: int = 1) -> None:
         self._url, self._token = url.rstrip("/"), token
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
@@ -92,7 +57,7 @@ class Connection:
                 "that teacher.token_env names"
             )
         if token is not None and parts.scheme == "http" and parts.hostname not in _LOCAL:
-            _log.warning("the token of %s is sent to %s in the clear: use https", token.variable, parts.hostname)
+            _log.warning("the token is sent to %s in the clear: use https", parts.hostname)
         self._pool = urllib3.PoolManager(
             maxsize=size,
             block=True,
@@ -102,43 +67,17 @@ class Connection:
         )
 
     def get(self, path: str) -> dict[str, Any]:
-        """Read what the server says of itself.
-
-        Args:
-            path: after the server's URL.
-
-        Returns:
-            The JSON object.
-
-        Raises:
-            MaybeServed: no answer came.
-            NotServed: the server was not reached, or wants to be asked later.
-            TeacherError: it refused, or answered something else than a JSON object.
-        """
+        """Read what the server says of itself; errors as for `post`."""
         return self._read(self._send("GET", f"{self._url}{path}", None, {}))
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Send a request and read its answer.
-
-        Args:
-            path: after the server's URL.
-            body: with its content type in the headers.
-            headers: beside the token.
-
-        Returns:
-            The JSON object.
-
-        Raises:
-            MaybeServed: no whole answer came, or the server failed.
-            NotServed: the server was not reached, or says that it did not take the request.
-            TeacherError: it refused for good, or wants another host to be asked.
-        """
+        """Send a request and read the JSON object of its answer; an error says whether it may have been served."""
         return self._read(self._send("POST", f"{self._url}{path}", body, headers))
 
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         sent = {"Accept": "application/json", "User-Agent": "db3kd", **headers}
         if self._token is not None:
-            sent["Authorization"] = f"Bearer {self._token.secret}"
+            sent["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         for _ in range(_REDIRECTS + 1):
             try:
                 response = self._pool.request(method, url, body=body, headers=sent, redirect=False)
@@ -153,24 +92,16 @@ class Connection:
                 raise MaybeServed(f"{self._url} did not answer: {type(error).__name__}") from error
             if not 300 <= response.status < 400:
                 return response
-            url = self._follow(method, url, response)
+            here, target = urlsplit(url), urljoin(url, response.headers.get("Location", ""))
+            there = urlsplit(target)
+            # Images and token are for nobody but this server, and a question stays a question.
+            if here[:2] != there[:2] or (method != "GET" and response.status not in _SAME_METHOD):
+                raise TeacherError(
+                    f"{self._url} redirected to another host or method, {there.scheme}://{there.netloc} with status "
+                    f"{response.status}; it was not followed: name the URL that it points to if it is the right one"
+                )
+            url = target
         raise TeacherError(f"{self._url} redirected {_REDIRECTS + 1} times; nothing more was asked: name the last URL")
-
-    def _follow(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> str:
-        """Go where the server points to, if that is the server itself: images and token are for nobody else."""
-        target = urljoin(url, response.headers.get("Location", ""))
-        here, there = urlsplit(url), urlsplit(target)
-        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-            raise TeacherError(
-                f"{self._url} redirected to another host, {there.scheme}://{there.netloc}; it was not followed: name "
-                "that server itself if it is the right one"
-            )
-        if method != "GET" and response.status not in _SAME_METHOD:
-            raise TeacherError(
-                f"{self._url} answered a question with a redirection of status {response.status}; it was not followed: "
-                "name the URL that it points to"
-            )
-        return target
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
         if response.status != 200:
@@ -186,7 +117,7 @@ class Connection:
     def _fail(self, response: urllib3.BaseHTTPResponse) -> None:
         """Turn a status into what it means for the bill."""
         said = f"{self._url} answered with status {response.status}: {self._message(response)}"
-        later = _retry_after(response.headers.get("Retry-After"))
+        later = _retry_after(response.headers.get("Retry-After", ""))
         if response.status in _NOT_TAKEN or (response.status == _UNAVAILABLE and later is not None):
             raise NotServed(said, retry_after=later)
         if response.status >= 500:
@@ -196,26 +127,18 @@ class Connection:
     def _message(self, response: urllib3.BaseHTTPResponse) -> str:
         """What the server says went wrong; a token that it may repeat is taken out."""
         text = response.data[: 4 * _SHOWN].decode(errors="replace")
-        try:
-            told = orjson.loads(response.data)
-        except orjson.JSONDecodeError:
-            told = None
-        if isinstance(told, dict) and "error" in told:
-            text = str(told["error"])
+        with suppress(orjson.JSONDecodeError):
+            answer = orjson.loads(response.data)
+            text = str(answer["error"]) if isinstance(answer, dict) and "error" in answer else text
         if self._token is not None:
-            text = text.replace(self._token.secret, "***")
+            text = text.replace(self._token.get_secret_value(), "***")
         return " ".join(text.split())[:_SHOWN]
 
 
-def _retry_after(text: str | None) -> float | None:
+def _retry_after(text: str) -> float | None:
     """Seconds until the server wants to be asked again; it gives seconds or a date."""
-    if text is None:
-        return None
-    try:
+    with suppress(ValueError):
         return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except ValueError:
-        return None
+    return None

@@ -1,6 +1,6 @@
 """Questions and answers of the Open Inference Protocol v2, as bytes and as classes.
 
-What an answer holds beside the class is dropped here. An answer of the wrong length, type or class is an error that
+What an answer holds besides the class is dropped here. An answer of the wrong length, type or class is an error that
 names it.
 
 Source: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol, and Triton's extensions for
@@ -16,25 +16,15 @@ import orjson
 
 from db3kd.errors import InvalidDecision, TeacherError
 
-_DATATYPES: dict[type[np.generic], str] = {
-    np.float16: "FP16",
-    np.float32: "FP32",
-    np.float64: "FP64",
-    np.uint8: "UINT8",
-}
-KINDS = {datatype: kind for kind, datatype in _DATATYPES.items()}
+KINDS: dict[str, type[np.generic]] = {"FP16": np.float16, "FP32": np.float32, "FP64": np.float64, "UINT8": np.uint8}
+_DATATYPES = {kind: datatype for datatype, kind in KINDS.items()}
 INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 FLOATS = ("FP16", "FP32", "FP64", "BF16")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request, ready to be sent.
-
-    Args:
-        body: its bytes.
-        headers: that belong to them.
-    """
+    """A request, ready to be sent."""
 
     body: bytes
     headers: dict[str, str]
@@ -42,12 +32,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of a server.
-
-    Args:
-        output: name of the output that holds the answer, or None for the only one.
-        classification: whether to ask for the best class alone, by Triton's extension.
-    """
+    """The output that is asked for (None: the only one), and whether its best class alone (Triton's extension)."""
 
     output: str | None
     classification: bool = False
@@ -56,18 +41,7 @@ class Wanted:
 def write_question(
     pixels: npt.NDArray[np.generic], name: str, wanted: Wanted, *, identity: str, binary: bool
 ) -> Question:
-    """Write a request.
-
-    Args:
-        pixels: as the server takes them, the rows first.
-        name: of the server's input.
-        wanted: what is asked.
-        identity: is to come back with the answer.
-        binary: whether the server takes tensors as bytes; else they go as JSON.
-
-    Returns:
-        The request, with a content type.
-    """
+    """Write a request for the input `name`, with the pixels as bytes or as JSON."""
     tensor: dict[str, Any] = {"name": name, "shape": list(pixels.shape), "datatype": _DATATYPES[pixels.dtype.type]}
     raw = b""
     if binary:
@@ -88,21 +62,7 @@ def write_question(
 
 
 def read_answer(answer: dict[str, Any], rows: int, wanted: Wanted, *, identity: str) -> npt.NDArray[np.int64]:
-    """Read the classes out of an answer.
-
-    Args:
-        answer: the JSON object.
-        rows: that were sent.
-        wanted: what was asked.
-        identity: of the request.
-
-    Returns:
-        An integer per row; whether it is a class, the oracle checks.
-
-    Raises:
-        TeacherError: it is the answer to another request.
-        InvalidDecision: it is of the wrong length or type.
-    """
+    """Read an integer per row out of an answer; whether it is a class, the oracle checks."""
     if answer.get("id", identity) != identity:
         raise TeacherError(
             f"the server answered request {answer['id']!r} where {identity!r} was asked; the answer was dropped and "
@@ -126,16 +86,17 @@ def _classes_of(output: dict[str, Any], rows: int) -> npt.NDArray[np.int64]:
     if not shape or shape[0] != rows:
         raise _invalid(f"{rows} answers", f"shape {output['shape']}", "see to the server, or lower teacher.max_batch")
     if datatype in INTEGERS and len(shape) == 1:
-        numbers: npt.NDArray[np.int64] = _numbers(data, rows, "iu").astype(np.int64)
-        return numbers
+        return np.asarray(_numbers(data, rows, "iu"), dtype=np.int64)
     if datatype in FLOATS and len(shape) == 2:
         scores = _numbers(data, rows * shape[1], "iuf").reshape(rows, shape[1])
         if np.isnan(scores).any():
             raise _invalid("scores", "one that is not a number", "see to the value range that the model expects")
-        best: npt.NDArray[np.int64] = scores.argmax(axis=1).astype(np.int64)
-        return best
+        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
     if datatype == "BYTES" and len(shape) == 1:
-        return np.array([_classification(text) for text in _flat(data, rows)], dtype=np.int64)
+        flat = [entry for row in data for entry in row] if data and isinstance(data[0], list) else data
+        if len(flat) != rows:
+            raise _invalid(f"{rows} strings", f"{len(flat)}", "see to the server")
+        return np.array([_classification(text) for text in flat], dtype=np.int64)
     raise _invalid(
         "an integer, a row of scores or a classification string for each image",
         f"{datatype} of shape {output['shape']}",
@@ -157,16 +118,8 @@ def _numbers(data: list[Any], count: int, kinds: str) -> npt.NDArray[Any]:
     except ValueError as error:
         raise _invalid(f"{count} numbers", "rows of different lengths", "see to the server") from error
     if numbers.dtype.kind not in kinds or len(numbers) != count:
-        came = f"{len(numbers)} values of type {numbers.dtype}"
-        raise _invalid(f"{count} numbers", came, "see to the server")
+        raise _invalid(f"{count} numbers", f"{len(numbers)} values of type {numbers.dtype}", "see to the server")
     return numbers
-
-
-def _flat(data: list[Any], count: int) -> list[Any]:
-    flat = [entry for row in data for entry in row] if data and isinstance(data[0], list) else data
-    if len(flat) != count:
-        raise _invalid(f"{count} strings", f"{len(flat)}", "see to the server")
-    return flat
 
 
 def _invalid(expected: str, came: str, way_out: str) -> InvalidDecision:

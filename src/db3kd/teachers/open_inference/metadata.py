@@ -1,7 +1,4 @@
-"""What a server says of itself and of a model, and what has to be assumed where it says nothing.
-
-Called by `teacher.py` when a teacher is opened; reading metadata is no query.
-"""
+"""What a server says of itself and of a model, and what has to be assumed where it says nothing."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +8,7 @@ import numpy as np
 import orjson
 
 from db3kd.errors import PlanError
-from db3kd.teachers.layout import ImageInput, Layout, read_layout, static_shape
+from db3kd.teachers.layout import ImageInput, ModelDescription, read_input, static_shape
 from db3kd.teachers.open_inference.messages import FLOATS, INTEGERS, KINDS, Wanted
 
 # Of servers that take any name, MLServer's for one.
@@ -19,17 +16,8 @@ _ANY_NAME = "images"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model behind a server, as far as a teacher needs to know it.
-
-    Args:
-        taken: how it takes images.
-        wanted: what to ask it for.
-        num_classes: how many classes it tells apart; None where it does not say.
-        max_rows: most rows of a request, where it says so.
-        binary: whether the server takes tensors as bytes.
-        digest: tells two descriptions apart.
-    """
+class ServedModel:
+    """A model on a server: what it takes and gives, and a digest of what it says of itself."""
 
     taken: ImageInput
     wanted: Wanted
@@ -46,44 +34,23 @@ class Model:
 
 
 def read_model(
-    server: dict[str, Any],
-    model: dict[str, Any],
-    *,
-    input_shape: tuple[int, int, int] | None,
-    layout: Layout | None,
-    output: str | None,
-    origin: str,
-) -> Model:
-    """Understand the metadata of a server and of a model.
-
-    Args:
-        server: from /v2.
-        model: from /v2/models/NAME.
-        input_shape: what the plan says of an image.
-        layout: what it says of the order of the axes.
-        output: what it says of the output.
-        origin: the model's URL, for the error.
-
-    Returns:
-        The model.
-
-    Raises:
-        PlanError: it takes no images, or metadata and plan together leave something open.
-    """
+    server: dict[str, Any], model: dict[str, Any], description: ModelDescription, *, origin: str
+) -> ServedModel:
+    """Understand what /v2 and /v2/models/NAME answer, with what the user says; `origin` is the URL, for errors."""
     extensions = [str(name) for name in server.get("extensions") or []]
-    taken = _read_input(_tensors(model, "inputs"), input_shape, layout, origin)
+    taken = _read_input(_tensors(model, "inputs"), description, origin)
     outputs = {str(one.get("name")): one for one in _tensors(model, "outputs")}
-    name = _choose_output(outputs, output, origin)
+    name = _choose_output(outputs, description.output, origin)
     known = outputs.get(name or "", {})
     scores = known.get("datatype") in FLOATS
     shape = static_shape(known.get("shape") or ())
-    # Where the class itself is given, another output may hold its scores, and so tell how many there are.
+    # Where the class itself is given, another output may hold its scores, and so show how many classes there are.
     others = [static_shape(one.get("shape") or ()) for one in outputs.values() if one.get("datatype") in FLOATS]
     counts = [sides[1] for sides in ([shape] if scores else others) if len(sides) > 1 and sides[1] not in (None, 1)]
     # `db3kd serve` says there what the protocol has no place for.
-    stated = model.get("parameters") if isinstance(model.get("parameters"), dict) else {}
-    assert isinstance(stated, dict)
-    return Model(
+    parameters = model.get("parameters")
+    stated = parameters if isinstance(parameters, dict) else {}
+    return ServedModel(
         taken=taken,
         wanted=Wanted(name, classification=scores and "classification" in extensions),
         num_classes=_whole(stated.get("num_classes")) or (counts[0] if counts else None),
@@ -102,26 +69,16 @@ def _tensors(model: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def _read_input(
-    inputs: list[dict[str, Any]], input_shape: tuple[int, int, int] | None, layout: Layout | None, origin: str
-) -> ImageInput:
+def _read_input(inputs: list[dict[str, Any]], description: ModelDescription, origin: str) -> ImageInput:
     if not inputs:
-        if input_shape is None:
+        if description.input_shape is None:
             raise PlanError(
                 f"{origin} does not say what it takes; nothing was asked: give teacher.input_shape, and teacher.layout "
                 "if it is not nchw"
             )
-        return ImageInput(_ANY_NAME, np.float32, layout or "nchw", input_shape)
-    if len(inputs) != 1 or inputs[0].get("datatype") not in KINDS:
-        found = ", ".join(f"{one.get('name')}: {one.get('datatype')}" for one in inputs)
-        raise PlanError(
-            f"{origin} must take one tensor of images of {', '.join(KINDS)}, and takes {found}; nothing was asked: "
-            "wrap it in a function (python:package.module:name)"
-        )
-    (taken,) = inputs
-    shape = static_shape(taken.get("shape") or ())
-    order, image_shape = read_layout(shape, input_shape, layout, origin=origin)
-    return ImageInput(str(taken["name"]), KINDS[taken["datatype"]], order, image_shape, shape[0])
+        return ImageInput(_ANY_NAME, np.float32, description.layout or "nchw", description.input_shape)
+    said = [(str(one.get("name")), str(one.get("datatype")), one.get("shape") or ()) for one in inputs]
+    return read_input(said, KINDS, description, origin=origin)
 
 
 def _choose_output(outputs: dict[str, dict[str, Any]], wanted: str | None, origin: str) -> str | None:

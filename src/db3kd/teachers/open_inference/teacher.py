@@ -1,18 +1,18 @@
 """A model on a server as a teacher: the class is taken out of its answer, and what else came is dropped.
 
-Called by `db3kd.oracle` alone, which retries, waits and keeps several calls in flight. Needs the extra `http`.
+The oracle retries, waits and keeps several calls in flight. Needs the extra `http`.
 """
 
 import itertools
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
 import torch
 
 from db3kd.errors import PlanError
-from db3kd.teachers.layout import BYTE_BOUNDS, BYTE_LEVELS, Stated
+from db3kd.teachers.layout import ModelDescription
 from db3kd.teachers.open_inference.connection import Connection, read_token
 from db3kd.teachers.open_inference.messages import read_answer, write_question
 from db3kd.teachers.open_inference.metadata import read_model
@@ -25,8 +25,8 @@ _MODELS = "/v2/models/"
 
 
 @dataclass(frozen=True)
-class Line:
-    """How a server is talked to.
+class ServerOptions:
+    """How a server is asked.
 
     Args:
         timeout: seconds to wait for an answer.
@@ -42,44 +42,27 @@ class Line:
 
 
 class OpenInferenceTeacher:
-    """Hides a model on a server behind its decisions.
+    """A model on a server, of which only the decisions are taken.
 
     Args:
         url: http(s)://HOST[:PORT]/v2/models/NAME, with /versions/VERSION for one of several.
-        stated: what the server does not say.
-        line: how to talk to it.
-
-    Raises:
-        PlanError: the URL is of another form, or something is left open.
-        TeacherError: the server does not answer, or knows no such model.
+        description: what the server does not say.
+        options: how to ask it.
     """
 
-    def __init__(self, url: str, *, stated: Stated | None = None, line: Line | None = None) -> None:
-        stated, line = stated or Stated(), line or Line()
-        server, path = _take_apart(url)
-        token = read_token(line.token_env)
-        self._path = path
-        self._connection = Connection(server, token=token, timeout=line.timeout, size=line.service.in_flight)
-        self._model = read_model(
-            self._connection.get("/v2"),
-            self._connection.get(path),
-            input_shape=stated.input_shape,
-            layout=stated.layout,
-            output=stated.output,
-            origin=url,
+    def __init__(
+        self, url: str, *, description: ModelDescription | None = None, options: ServerOptions | None = None
+    ) -> None:
+        stated, options = description or ModelDescription(), options or ServerOptions()
+        server, self._path = _take_apart(url)
+        self._connection = Connection(
+            server, token=read_token(options.token_env), timeout=options.timeout, size=options.service.in_flight
         )
-        taken, classes = self._model.taken, stated.num_classes or self._model.num_classes
-        if classes is None:
-            raise PlanError(f"{url} does not say how many classes it tells apart; give teacher.num_classes")
-        self.spec = TeacherSpec(
-            taken.image_shape,
-            classes,
-            BYTE_BOUNDS if taken.takes_bytes else stated.bounds,
-            taken.batch or min(line.max_batch, self._model.max_rows or line.max_batch),
-            stated.fingerprint or f"open-inference:{server}{path}:{self._model.digest}",
-            BYTE_LEVELS if taken.takes_bytes else stated.levels,
-            line.service,
-        )
+        self._model = read_model(self._connection.get("/v2"), self._connection.get(self._path), stated, origin=url)
+        taken, max_batch = self._model.taken, min(options.max_batch, self._model.max_rows or options.max_batch)
+        fingerprint = f"open-inference:{server}{self._path}:{self._model.digest}"
+        spec = stated.complete(taken, self._model.num_classes, max_batch=max_batch, fingerprint=fingerprint, origin=url)
+        self.spec: TeacherSpec = replace(spec, service=options.service)
         # A request that comes back with another's answer must not go unseen, whatever process asked it.
         self._prefix, self._numbers = uuid.uuid4().hex[:12], itertools.count()
         self.assumptions: tuple[str, ...] = (*taken.describe(self.spec.bounds), *self._model.describe())
@@ -88,13 +71,11 @@ class OpenInferenceTeacher:
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide; see `Teacher`. One request; threads may ask at once."""
-        identity = f"{self._prefix}-{next(self._numbers)}"
-        pixels = self._model.taken.arrange(images)
-        question = write_question(
-            pixels, self._model.taken.name, self._model.wanted, identity=identity, binary=self._model.binary
-        )
+        model, identity = self._model, f"{self._prefix}-{next(self._numbers)}"
+        pixels = model.taken.arrange(images)
+        question = write_question(pixels, model.taken.name, model.wanted, identity=identity, binary=model.binary)
         answer = self._connection.post(f"{self._path}/infer", question.body, question.headers)
-        classes = read_answer(answer, len(pixels), self._model.wanted, identity=identity)
+        classes = read_answer(answer, len(pixels), model.wanted, identity=identity)
         return torch.from_numpy(classes[: len(images)].copy())
 
 

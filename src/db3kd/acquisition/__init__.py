@@ -1,0 +1,22 @@
+"""What to ask a teacher next: rounds, and the choice among the candidates that a pool offers.
+
+Nothing here asks: answers come in, candidates go out. Called by the pipeline, which asks, trains the committee, and
+remembers.
+"""
+
+from db3kd.acquisition.acquisition import Acquisition
+from db3kd.acquisition.disagreement import Disagreement, beliefs, disagreement
+from db3kd.acquisition.random import Random
+from db3kd.acquisition.rounds import Rounds, count_fresh, propose, set_aside
+
+__all__ = [
+    "Acquisition",
+    "Disagreement",
+    "Random",
+    "Rounds",
+    "beliefs",
+    "count_fresh",
+    "disagreement",
+    "propose",
+    "set_aside",
+]

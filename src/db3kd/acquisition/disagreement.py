@@ -1,0 +1,70 @@
+"""Choice by disagreement: what the members of a committee are sure of, each in another way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from db3kd.acquisition.balance import balanced_choice, draw_lots
+from db3kd.acquisition.duplicates import unlike
+from db3kd.answers import Answers, Candidates
+from db3kd.context import HERE, Context
+from db3kd.evaluation import logits
+from db3kd.tensors import Float, Int, Tensor, UInt8
+
+# As many more than are asked for are looked at for near-duplicates.
+_SPARE = 1.5
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Chooses what the committee disagrees on, all expected classes alike, near-duplicates last; see `Acquisition`.
+
+    A candidate's chance grows with its worth: one more than its disagreement in parts of the mean, squared. A committee
+    may agree and be wrong, so that what it agrees on is asked about as well.
+    """
+
+    name = "disagreement"
+    committee = True
+
+    def choose(
+        self,
+        candidates: Candidates,
+        beliefs: Float[Tensor, "k n num_classes"],
+        answers: Answers,
+        count: int,
+        generator: torch.Generator,
+    ) -> Int[Tensor, " b"]:
+        """Choose; see `Acquisition`."""
+        expected = beliefs.mean(dim=0).argmax(dim=1)
+        differing = disagreement(beliefs)
+        worth = (1 + differing / differing.mean().clamp(min=torch.finfo(differing.dtype).tiny)).square()
+        lots = draw_lots(worth, generator)
+        for spare in (round(_SPARE * count), len(candidates)):
+            preferred = balanced_choice(expected, lots, spare)
+            new = unlike(candidates.pixels[preferred], answers.images.pixels)
+            if int(new.sum()) >= count:
+                break
+        return preferred[(~new).to(torch.uint8).argsort(stable=True)[:count]]
+
+
+def beliefs(
+    members: Sequence[nn.Module],
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    context: Context = HERE,
+) -> Float[Tensor, "k n num_classes"]:
+    """Ask each member for its probabilities; at least one, about one image or more."""
+    return torch.stack([logits(member, pixels, device=context.device).softmax(dim=1) for member in members])
+
+
+def disagreement(beliefs: Float[Tensor, "k n num_classes"]) -> Float[Tensor, " n"]:
+    """Measure what an answer would teach a committee, in nats: entropy of the mean less mean entropy.
+
+    It is high where members are sure of different classes, 0 where they are unsure alike.
+
+    Source: Houlsby et al. (2011), "Bayesian active learning by disagreement", with an ensemble for the posterior.
+    """
+    together: Tensor = torch.special.entr(beliefs.mean(dim=0)).sum(dim=1)
+    each: Tensor = torch.special.entr(beliefs).sum(dim=2)
+    return (together - each.mean(dim=0)).clamp(min=0)

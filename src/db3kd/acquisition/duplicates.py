@@ -1,0 +1,38 @@
+"""Near-duplicates: images that look so much alike that one answer does for both."""
+
+import torch
+from torch.nn import functional
+
+from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
+
+_CELLS = 7
+_STEPS = 12
+_PART = 8192
+
+
+def unlike(
+    candidates: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    known: UInt8[Tensor, "m c h w"] | Float[Tensor, "m c h w"],
+) -> Bool[Tensor, " n"]:
+    """Tell which candidates are no near-duplicate of a known image or of an earlier candidate.
+
+    Two images are near-duplicates where their means over a 7x7 grid fall into the same of 12 steps, all of them.
+    """
+    codes = torch.cat([_codes(known), _codes(candidates)])
+    _, group = torch.unique(codes, return_inverse=True)
+    first = torch.full((len(codes),), len(codes)).scatter_reduce(0, group, torch.arange(len(codes)), "amin")
+    return first[group[len(known) :]] == torch.arange(len(known), len(codes))
+
+
+def _codes(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+    """A whole number for each image that near-duplicates share."""
+    side = (min(_CELLS, pixels.shape[2]), min(_CELLS, pixels.shape[3]))
+    parts = [torch.zeros(0, dtype=torch.int64)]
+    cells = pixels.shape[1] * side[0] * side[1]
+    factors = torch.randint(-(2**62), 2**62, (cells,), generator=torch.Generator().manual_seed(0))
+    steps_per_unit = _STEPS / 256.0 * (1.0 if pixels.dtype == torch.uint8 else 255.0)
+    for rows in torch.arange(len(pixels)).split(_PART):
+        means = functional.adaptive_avg_pool2d(pixels[rows].to(torch.float32), side).flatten(1)
+        # Whole numbers wrap around, so that this is a hash.
+        parts.append(((means * steps_per_unit).long() * factors).sum(dim=1))
+    return torch.cat(parts)

@@ -1,0 +1,153 @@
+"""One line of Python for the whole story: a teacher in, a trained student out, with images or without.
+
+`distill` takes names or objects, lets `db3kd.pipeline.settling` choose what is left open, and returns a `Result`.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Shaped
+from torch import nn
+
+from db3kd.acquisition import Acquisition
+from db3kd.answers import Answers
+from db3kd.boundary import Distances, Measurement, Method
+from db3kd.context import Context, Progress
+from db3kd.data import Dataset, from_arrays
+from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.conclude import conclude
+from db3kd.pipeline.settling import Wishes, settle
+from db3kd.pipeline.story import FixedLesson, Source
+from db3kd.pipeline.tell import own_name, tell
+from db3kd.progress import showing
+from db3kd.report.schema import Report
+from db3kd.runs import Keeper, Run
+from db3kd.softening import Softening
+from db3kd.teachers import Teacher
+from db3kd.tensors import Tensor
+from db3kd.training import Committee, Recipe
+
+# Not "n": images and held-out ones differ in number.
+Images = Dataset | Shaped[Tensor, "_ ..."] | Shaped[np.ndarray, "_ ..."]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What `distill` returns.
+
+    Args:
+        student: the trained network in eval mode on the CPU; it maps images [n c h w] in [0, 1] to logits.
+        report: all figures.
+        answers: the images that the teacher was asked about, with its decisions.
+        committee: networks that learned the answers; empty where none were trained.
+        distances: to the boundary of each class; None where no search was wanted.
+        spent: queries that were charged to the budget.
+    """
+
+    student: nn.Module
+    report: Report
+    answers: Answers
+    committee: tuple[nn.Module, ...]
+    distances: Distances | None
+    spent: int
+
+
+def distill(  # noqa: PLR0913  # the command in Python: its options are the user's, and keyword-only
+    teacher: Teacher,
+    images: Images | None = None,
+    *,
+    student: str = "lenet5-half",
+    budget: int | None = None,
+    run: str | Path | None = None,
+    held_out: Images | None = None,
+    search: str | Method | Measurement | None = None,
+    pool: Source | None = None,
+    acquisition: str | Acquisition | None = None,
+    softening: str | Softening | None = None,
+    committee: Committee | None = None,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Result:
+    """Copy what a teacher knows into a small network.
+
+    Args:
+        teacher: tells nothing but its decisions, such as a `FunctionTeacher`.
+        images: unlabelled images: a `Dataset`, or arrays as `db3kd.data.from_arrays` takes them; None where there are
+            none: procedural images are asked about then.
+        student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
+        budget: most queries in all. One that does not reach for all images asks as many as it does. None asks about
+            every image, or 10,000 times without images.
+        run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
+            twice. None for a temporary one.
+        held_out: images that students are measured on; their queries are outside the budget.
+        search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
+            None. No search has made a better student.
+        pool: where images come from, in the place of those at hand: an object of `db3kd.pools`.
+        acquisition: chooses what is asked: "random", "disagreement" or an object of `db3kd.acquisition`; None for
+            random among images at hand, and disagreement among images that are made.
+        softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
+            of distances) or an object of `db3kd.softening`; None for what suits.
+        committee: networks that learn the answers; None for what suits.
+        recipe: how the student is trained; None for the preset.
+        seed: of all random choices.
+        device: where networks and searches run: "cpu", "cuda" or "cuda:N".
+        progress: hears how far it is; None shows a bar in terminals and notebooks.
+
+    Returns:
+        The student, and all that led to it.
+
+    Raises:
+        InputError: the parts do not fit each other; nothing was asked.
+        RunMismatch: the run was made with other options.
+        BudgetExhausted: not a single answer is within the budget.
+        TeacherError: the teacher failed for good; with `run`, what was bought is kept.
+
+    Cost: `budget` queries at most; without one, one an image and what the search takes. Some images are asked a second
+        time at the end, where the budget leaves that.
+    """
+    wishes = Wishes(
+        architecture=student,
+        images=None if images is None else _dataset(images),
+        pool=pool,
+        acquisition=cast("Acquisition | None", _object(ACQUISITIONS, acquisition)),
+        committee=committee,
+        measurement=_measurement(search),
+        lesson=None if softening is None else FixedLesson(cast("Softening", _object(SOFTENINGS, softening))),
+        recipe=recipe,
+        held_out=None if held_out is None else _dataset(held_out),
+        budget=Budget(total=budget),
+    )
+    story = settle(wishes, teacher)
+    with ExitStack() as stack:
+        folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
+        opened = stack.enter_context(Run(folder))
+        heard = progress or stack.enter_context(showing())
+        keeper = Keeper(opened, Context(device, seed, heard))
+        purchase, students = tell(story, keeper)
+        report = conclude(story, keeper, purchase, students)
+        spent = opened.statement().total
+    bought = purchase.bought
+    return Result(students[own_name(story)], report, bought.answers, bought.committee, bought.distances, spent)
+
+
+def _dataset(images: Images) -> Dataset:
+    return images if isinstance(images, Dataset) else from_arrays(images)
+
+
+def _measurement(search: str | Method | Measurement | None) -> Measurement | None:
+    if search is None or isinstance(search, Measurement):
+        return search
+    return Measurement(cast("Method", _object(SEARCHES, search)))
+
+
+def _object(table: Mapping[str, str], wanted: object) -> object:
+    """What a name stands for, with its defaults; an object stands for itself."""
+    return find(table, wanted)() if isinstance(wanted, str) else wanted

@@ -1,0 +1,87 @@
+"""`db3kd check-teacher`: a teacher is looked at before money is spent on it."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+from db3kd.cli import options
+from db3kd.cli.display import print_json, print_pairs, remark
+from db3kd.cli.options import content_of
+from db3kd.errors import TeacherError
+from db3kd.pipeline.checkup import VERDICTS, Checkup
+from db3kd.pipeline.checkup import check_teacher as examine
+from db3kd.pipeline.settling import check_images
+from db3kd.plan import merged, open_images, open_teacher, parse_plan
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.report.tables import percent
+
+_SHOWN_CLASSES = 12
+
+
+def check_teacher(
+    teacher: Annotated[str, typer.Argument(help="URI of the teacher, with options.", metavar="URI")],
+    *,
+    data: Annotated[
+        str | None, typer.Option(help="Images to ask about, best with labels; noise without it.", metavar="SOURCE")
+    ] = None,
+    split: Annotated[Literal["train", "test"], typer.Option(help="Which images of the source.")] = "test",
+    queries: Annotated[int, typer.Option(min=2, help="Most rows to ask.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
+    settings: options.SET = None,
+    device: options.DEVICE = "cpu",
+    as_json: options.JSON = False,
+) -> None:
+    """Look at a teacher before money is spent: does it answer, always the same, and at this value range?"""
+    asked = content_of(None, settings, teacher__uri=teacher)
+    plan = parse_plan(asked if data is None else merged(asked, {"held_out": {"source": data, "split": split}}))
+    assert plan.teacher is not None, "its URI is given"
+    opened = open_teacher(plan.teacher, device=device).teacher
+    images = None if plan.held_out is None else open_images(plan.held_out)
+    if images is not None:
+        check_images(opened.spec, images, labelled=False)
+    found = examine(opened, images, queries=queries, seed=seed)
+    lines = _plan_lines(plan.teacher, found)
+    if as_json:
+        print_json({"verdict": found.verdict, **asdict(found), "plan": lines})
+    else:
+        _show(found, lines)
+    if found.failure is not None:
+        raise TeacherError(found.failure)
+
+
+def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
+    """What to write into a plan for this teacher."""
+    said = [
+        # JSON's way to write these values is TOML's as well.
+        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        for name, value in section.model_dump(mode="json", exclude_none=True, exclude_defaults=True).items()
+    ]
+    if found.verdict == "value range" and found.best is not None:
+        said += found.best.plan_lines
+    if found.verdict == "depends on the batch":
+        said.append("max_batch = 1")
+    return said
+
+
+def _show(found: Checkup, lines: list[str]) -> None:
+    counted = [f"{number}: {count}" for number, count in found.classes]
+    more = f" and {len(counted) - _SHOWN_CLASSES} more" if len(counted) > _SHOWN_CLASSES else ""
+    pairs = {
+        "queries": f"{found.queries:,}" + (", and the budget ended before all was asked" if found.cut_short else ""),
+        "asked twice": f"{found.changed} of {found.repeated} answers changed",
+        "alone and in a batch": f"{found.differed} of {found.alone} answers differ",
+        "classes that showed up": ", ".join(counted[:_SHOWN_CLASSES]) + more,
+    }
+    for rows, seconds in found.paces:
+        pairs[f"a call of {rows}"] = f"{1000 * seconds:.1f} ms, {rows / seconds:,.0f} rows/s"
+    for agreement in found.agreements:
+        right = f"{agreement.right} of {agreement.images}, {percent(agreement.share)}"
+        shown = "refused" if agreement.refused else f"{right}, {agreement.classes} classes"
+        pairs[f"agrees with labels, {agreement.how}"] = shown
+    pairs["verdict"] = f"{found.verdict}: {VERDICTS[found.verdict]}"
+    print_pairs(pairs)
+    if found.failure is None:
+        print("\n[teacher]\n" + "\n".join(lines))
+        remark("these lines go into a plan; the same keys may follow a question mark in --teacher")

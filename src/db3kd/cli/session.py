@@ -1,0 +1,78 @@
+"""A run as a command opens it: its plan with what is asked for now, the teacher, the story, the keeper."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from db3kd.context import Context, Progress, silent
+from db3kd.errors import PlanError, RunMismatch
+from db3kd.pipeline.story import Story
+from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_story, open_teacher, parse_plan
+from db3kd.progress import Stages
+from db3kd.runs import Index, Keeper, Run
+from db3kd.runs.plan_file import merge_plans
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A run with all that is known of it: what it was begun with and what is said now, as a plan and as objects."""
+
+    run: Run
+    plan: Plan
+    teacher: OpenedTeacher
+    story: Story
+    device: str
+
+    def watched(self, stages: Stages) -> Story:
+        """Give the story with a teacher whose rows show in the progress."""
+        return replace(self.story, teacher=Watched(self.story.teacher, stages.hear_rows))
+
+    def keeper(self, progress: Progress = silent) -> Keeper:
+        """Give the keeper of the run."""
+        budget, index = self.plan.budget, None
+        if budget.record or budget.recorded:
+            index = Index(self.teacher.teacher.spec, list(map(Path, budget.recorded)))
+        context = Context(self.device, self.plan.run.seed, progress)
+        return Keeper(self.run, context, recording=budget.record, index=index)
+
+    @contextmanager
+    def adopted(self) -> Iterator[None]:
+        """Make the plan the run's own while the work goes on, and for good unless what is kept refuses it."""
+        before = self.run.get("plan.toml")
+        self.run.adopt(self.plan.written())
+        try:
+            yield
+        except RunMismatch:
+            if before is not None:
+                self.run.put("plan.toml", before)
+            raise
+
+
+def open_session(run: Run, asked: Content, device: str, *, aside: Content | None = None) -> Session:
+    """Open a run, and refuse before a query what cannot be done; nothing is written."""
+    kept = run.plan() or {}
+    written = parse_plan(merged(kept, asked))
+    merge_plans(kept, written.written(), run.folder)
+    plan = written if aside is None else parse_plan(merged(written.written(), aside))
+    if plan.teacher is None:
+        raise PlanError("no teacher is named; nothing was asked: name one with --teacher, or in a plan")
+    teacher = open_teacher(plan.teacher, device=device)
+    run.check_teacher(teacher.teacher.spec)
+    return Session(run, written, teacher, open_story(plan, teacher), device)
+
+
+class Watched:
+    """A teacher whose answers are heard of, so that a long search shows that it moves."""
+
+    def __init__(self, teacher: Teacher, hear: Callable[[int], None]) -> None:
+        self.spec: TeacherSpec = teacher.spec
+        self._teacher, self._hear = teacher, hear
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
+        decisions = self._teacher(images)
+        self._hear(len(images))
+        return decisions

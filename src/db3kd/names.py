@@ -1,0 +1,53 @@
+"""The names under which plans and commands find our searches, softenings, pools and acquisitions.
+
+A new one is its own file and one row here. Whoever has one of their own names it "package.module:factory". What a name
+leads to is imported when it is asked for.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+
+from db3kd.errors import PlanError
+
+SEARCHES: Mapping[str, str] = {
+    "sd": "db3kd.boundary.sample:SampleDistance",
+    "bd": "db3kd.boundary.bisection:BoundaryDistance",
+    "mbd": "db3kd.boundary.sign_opt:MinimalBoundaryDistance",
+    "guided": "db3kd.boundary.guided:GuidedDistance",
+}
+SOFTENINGS: Mapping[str, str] = {
+    "inverse": "db3kd.softening:Inverse",
+    "proportional": "db3kd.softening:Proportional",
+    "smoothed": "db3kd.softening:Smoothed",
+    "opinions": "db3kd.softening:Opinions",
+}
+POOLS: Mapping[str, str] = {
+    "images": "db3kd.pools.images:ImagePool",
+    "priors": "db3kd.pools.priors.pool:Priors",
+}
+ACQUISITIONS: Mapping[str, str] = {
+    "random": "db3kd.acquisition.random:Random",
+    "disagreement": "db3kd.acquisition.disagreement:Disagreement",
+}
+
+
+def find(table: Mapping[str, str], name: str) -> Callable[..., object]:
+    """Import the class or factory that a name of a table, or "package.module:factory", stands for.
+
+    Called with its options, it gives the object. Raises a PlanError where there is none.
+    """
+    expected = f"expected one of {', '.join(table)}, or package.module:factory"
+    module_name, _, factory_name = table.get(name, name).partition(":")
+    if not (module_name and factory_name):
+        raise PlanError(f"the name {name!r} is unknown: {expected}")
+    try:
+        found: object = getattr(importlib.import_module(module_name), factory_name)
+    except ImportError as error:
+        raise PlanError(
+            f"{name!r} cannot be imported ({error}): {expected}; install the package or put its folder on PYTHONPATH"
+        ) from error
+    except AttributeError as error:
+        raise PlanError(f"the module {module_name!r} has no {factory_name!r}: {expected}") from error
+    if not callable(found):
+        raise PlanError(f"{name!r} is {type(found).__name__}, which cannot be called: {expected}")
+    return found

@@ -1,0 +1,63 @@
+"""What a run may spend, and how many of it go to which questions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from db3kd.ledger import Limits
+
+# Below so many queries for each repeated one, no query is set apart for them.
+_LEAST_SHARE = 20
+_USUAL_QUESTIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many queries may be spent, and what they cost.
+
+    Args:
+        total: by all stages together, or None for no limit; evaluation is not among them.
+        images: of a pool to ask about; None for as many as the total reaches for. Below the total, they are asked even
+            where a kill wasted a part of it.
+        stages: by single stages, such as "distances".
+        repeats: images to ask a second time when all else is bought, to see whether the teacher is constant.
+        price_per_1000: money for 1,000 queries, or None.
+        currency: of that price.
+    """
+
+    total: int | None = None
+    images: int | None = None
+    stages: Mapping[str, int] = field(default_factory=dict)
+    repeats: int = 16
+    price_per_1000: float | None = None
+    currency: str = "EUR"
+
+    def limits(self, stage: str) -> Limits:
+        """Give the limits that an account of a stage is opened with."""
+        return Limits(run=self.total, stage=self.stages.get(stage))
+
+    def questions(self, size: int | None) -> int:
+        """Tell how many images of a pool are asked about.
+
+        Args:
+            size: of the pool; None where it is endless.
+
+        Returns:
+            What is said; else all of a pool, if the total reaches for it, and if not the total without a few to ask
+            some images again.
+        """
+        allowed = self.stages.get("answers")
+        wanted = _USUAL_QUESTIONS if size is None else size
+        if self.images is not None:
+            wanted = self.images if size is None else min(self.images, size)
+        elif self.total is not None and (size is None or self.total < size):
+            reserved = self.repeats if self.total >= _LEAST_SHARE * self.repeats else 0
+            wanted = self.total - reserved
+        return wanted if allowed is None else min(wanted, allowed)
+
+    def for_each_pair(self, pairs: int, *, before: int) -> int | None:
+        """Tell how many queries the total leaves for each pair of an image and a class; None for no limit."""
+        return None if self.total is None else max(0, self.total - before) // max(1, pairs)
+
+    def money(self, queries: int) -> float | None:
+        """Tell what so many queries cost; None without a price."""
+        return None if self.price_per_1000 is None else queries * self.price_per_1000 / 1000

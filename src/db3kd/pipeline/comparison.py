@@ -1,0 +1,137 @@
+"""Students taught in different ways, trained alike and measured alike: the table of the demo and of the frontier.
+
+Every method stands beside what it has to beat, on the same images. Trainings are kept in a run, so that an interrupted
+comparison goes on. What was bought is made elsewhere; nothing here asks a teacher.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from torch import nn
+
+from db3kd.answers import Answers
+from db3kd.context import Context
+from db3kd.errors import InputError
+from db3kd.evaluation import logits
+from db3kd.pipeline.conclude import Measurer
+from db3kd.pipeline.learn import Fixed
+from db3kd.pipeline.story import FixedLesson, Student
+from db3kd.pipeline.teach import Bought, Teach, cost_of, fixed_material
+from db3kd.report.figures import StudentFigures
+from db3kd.runs import Keeper, key_of
+from db3kd.softening import Smoothed
+from db3kd.training import Material, Objective, student_recipe
+
+# At which the white box's logits are softened and compared, as the paper's labels are.
+_TEMPERATURE = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """What the students of one row learn.
+
+    Args:
+        name: of the row.
+        material: images, and what is learned about each.
+        queries: what its labels cost.
+        images: how many images it began with; mixtures were made of them.
+        label: what tables call it; where empty, the usual name of `name`.
+    """
+
+    name: str
+    material: Material
+    queries: int
+    images: int
+    label: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Tells it from another one of its name."""
+        objective = self.material.objective
+        found = hashlib.sha256(self.material.pixels.contiguous().numpy().tobytes())
+        for part in (objective.labels, objective.soft_labels):
+            found.update(b"" if part is None else part.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+
+def baselines(answers: Answers, whitebox: nn.Module, lesson: FixedLesson, context: Context) -> tuple[Contender, ...]:
+    """Give what every method has to beat: true labels, decisions bare and smoothed, a white box's logits."""
+    known = answers.take(answers.learned())
+    labels, pixels, count = known.images.labels, known.images.pixels, len(known)
+    if labels is None:
+        raise InputError(
+            f"a comparison with true labels needs images that have them, and {known.images.name!r} has none; nothing "
+            "was trained: name labelled images"
+        )
+    standard = Objective(
+        labels=labels if lesson.classes == "true" else known.decisions,
+        soft_labels=(logits(whitebox, known.images, device=context.device) / _TEMPERATURE).softmax(dim=1),
+        temperature=_TEMPERATURE,
+        hard_weight=lesson.hard_weight,
+        soft_weight=lesson.soft_weight,
+    )
+    smoothed = FixedLesson(Smoothed(), lesson.hard_weight, lesson.soft_weight, lesson.classes)
+    return (
+        Contender("true-labels", Material(pixels, Objective(labels=labels)), 0, count),
+        Contender("hard-decisions", Material(pixels, Objective(labels=known.decisions)), len(answers), count),
+        by_lesson("smoothed-decisions", Bought(answers, known.take(known.learned()[:0])), smoothed, context),
+        Contender("logits", Material(pixels, standard), 0, count),
+    )
+
+
+def by_lesson(name: str, bought: Bought, lesson: FixedLesson, context: Context) -> Contender:
+    """Give a row that learns what was bought in the way of a lesson."""
+    material = fixed_material(lesson, bought, context)
+    return Contender(name, material, cost_of(lesson, bought), len(bought.answers.learned()))
+
+
+def compare(
+    keeper: Keeper, contenders: Sequence[Contender], measurer: Measurer, student: Student, *, seeds: Sequence[int]
+) -> tuple[StudentFigures, ...]:
+    """Train a student by each row with each seed, and measure all of them."""
+    assert measurer.answers is not None, "a comparison is made on held-out images"
+    recipe = student.recipe or student_recipe(student.architecture)
+    table = []
+    for contender in contenders:
+        found = []
+        for seed in seeds:
+            place = f"{student.architecture.replace(':', '.')}.{contender.name}.{contender.images}.seed{seed}"
+            network = keeper.perform(
+                Teach(
+                    place,
+                    Fixed(contender.material, recipe.epochs),
+                    student.architecture,
+                    recipe,
+                    about={"lesson": contender.name, "recipe": key_of(recipe)},
+                    source=contender.digest,
+                    num_classes=measurer.answers.num_classes,
+                    seed=seed,
+                )
+            )
+            figures = StudentFigures(
+                name=contender.name, queries=contender.queries, images=contender.images, seeds=(seed,)
+            )
+            found.append(measurer(figures, network))
+        table.append(_mean(found, contender.label))
+    return tuple(table)
+
+
+def _mean(found: Sequence[StudentFigures], label: str) -> StudentFigures:
+    """The mean over the seeds; what has no mean, such as the calibration, is that of the first seed."""
+    accuracies = tuple(one.accuracy for one in found if one.accuracy is not None)
+    return found[0].model_copy(
+        update={
+            "accuracy": fmean(accuracies) if accuracies else None,
+            "agreement": _average([one.agreement for one in found]),
+            "seeds": tuple(seed for one in found for seed in one.seeds),
+            "accuracy_by_seed": accuracies,
+            "label": label,
+        }
+    )
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

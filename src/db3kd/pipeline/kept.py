@@ -1,0 +1,79 @@
+"""What a run has bought, read back without its plan: for another student, a report or an export."""
+
+from collections.abc import Sequence
+from typing import final
+
+from torch import nn
+
+from db3kd.answers import Answers
+from db3kd.boundary import Distances
+from db3kd.errors import RunError
+from db3kd.models import weights
+from db3kd.pipeline import ask, ask_all, learn, measure
+from db3kd.pipeline.asking import ANSWERS, all_of, from_kept, to_kept
+from db3kd.pipeline.learn import network_of
+from db3kd.pipeline.teach import Bought
+from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
+
+
+def kept_answers(keeper: Keeper) -> Answers:
+    """Read the finished answers of a run, or raise a RunError where there are none."""
+    parts = _parts(keeper, ask.NAME, ANSWERS)
+    if not parts:
+        raise RunError(
+            f"{keeper.run.folder} holds no finished answers yet; nothing was done: go on with this run first"
+        )
+    return all_of(parts, from_kept(parts[0]))
+
+
+def kept_bought(keeper: Keeper) -> Bought:
+    """Read all that a run has bought, and its committee; see `kept_answers`."""
+    answers = kept_answers(keeper)
+    mixtures = keeper.look(ask_all.MIXTURES, ANSWERS)
+    members: list[nn.Module] = [network_of(part) for part in _parts(keeper, learn.COMMITTEE, weights.FORMAT)]
+    none = answers.take(answers.learned()[:0])
+    mixed = none if mixtures is None else from_kept(mixtures)
+    return Bought(answers, mixed, tuple(members), _kept_distances(keeper, answers))
+
+
+def _kept_distances(keeper: Keeper, answers: Answers) -> Distances | None:
+    shards = _parts(keeper, measure.NAME, measure.SHARD)
+    if not shards:
+        return None
+    ids = tuple(answers.images.ids[row] for row in answers.learned().tolist())
+    tables = [shard.tensors for shard in shards]
+    done = sum(len(table["distances"]) for table in tables)
+    return Distances.from_tensors(ids[:done], tables, shards[0].about["method"])
+
+
+def _parts(keeper: Keeper, stage: str, kind: str) -> list[Kept]:
+    found = [keeper.look(numbered_part(stage, number), kind) for number in range(keeper.count(stage))]
+    return [part for part in found if part is not None]
+
+
+@final
+class KeepAnswers:
+    """Keeps answers that another stage made, in the place where answers are looked for; no query is spent."""
+
+    kind = ANSWERS
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers, self.source = answers, answers.digest
+
+    @property
+    def outline(self) -> Outline:
+        """See `Stage`."""
+        return Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
+
+    @property
+    def key(self) -> Key:
+        """See `Stage`."""
+        return {"pool": self._answers.images.name}
+
+    def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
+        """Keep them."""
+        return to_kept(self._answers, {})
+
+    def join(self, parts: Sequence[Kept]) -> Answers:
+        """See `Stage`."""
+        return self._answers

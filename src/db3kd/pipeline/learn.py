@@ -1,0 +1,136 @@
+"""The stage in which a committee learns: each member is a part, and goes on after an interruption.
+
+`train_part` is the one way in which a run trains a network, here and for students (`teach`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Protocol, final, runtime_checkable
+
+from torch import nn
+
+from db3kd.answers import Answers
+from db3kd.models import build, weights
+from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
+from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, lesson_of, member_seed
+
+COMMITTEE = "committee"
+
+
+@runtime_checkable
+class Lessons(Protocol):
+    """What a network learns, epoch by epoch."""
+
+    def material(self, epoch: int) -> tuple[Material, int]:
+        """Give what is learned in an epoch, counted from 0, and after how many finished epochs it is exchanged."""
+        ...
+
+
+@final
+class LearnCommittee:
+    """Trains networks on all answers that a training may see."""
+
+    kind = weights.FORMAT
+
+    def __init__(
+        self, name: str, answers: Answers, committee: Committee, recipe: Recipe, *, members: int, seed: int
+    ) -> None:
+        self._name, self._answers, self._committee = name, answers, committee
+        self._recipe, self._members, self._seed = recipe, members, seed
+        self._learned = len(answers.learned())
+        self.source = answers.digest
+
+    @property
+    def outline(self) -> Outline:
+        """See `Stage`."""
+        return outline_of(self._name, self._members, self._recipe)
+
+    @property
+    def key(self) -> Key:
+        """See `Stage`."""
+        asked = key_of(self._committee.recipe)
+        return {"architecture": self._committee.architecture, "recipe": asked, "seed": self._seed}
+
+    def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
+        """Train one member."""
+        material = lesson_of(self._answers)
+        return train_part(
+            keeper,
+            self,
+            self.outline.parts[number],
+            Fixed(material, self._recipe.epochs),
+            architecture=self._committee.architecture,
+            recipe=self._recipe,
+            num_classes=self._answers.num_classes,
+            seed=member_seed(self._seed, number, self._learned),
+        )
+
+    def join(self, parts: Sequence[Kept]) -> tuple[nn.Module, ...]:
+        """See `Stage`."""
+        return tuple(network_of(part) for part in parts)
+
+
+@final
+class Fixed:
+    """Lessons that stay as they are."""
+
+    def __init__(self, material: Material, epochs: int) -> None:
+        self._material, self._epochs = material, epochs
+
+    def material(self, epoch: int) -> tuple[Material, int]:
+        """See `Lessons`."""
+        return self._material, self._epochs
+
+
+def outline_of(name: str, members: int, recipe: Recipe) -> Outline:
+    """Tell beforehand what a committee trains."""
+    parts = tuple(Part(numbered_part(name, number), epochs=recipe.epochs) for number in range(members))
+    return Outline(name, parts, "members")
+
+
+def train_part(
+    keeper: Keeper,
+    stage: Stage[object],
+    part: Part,
+    lessons: Lessons,
+    *,
+    architecture: str,
+    recipe: Recipe,
+    num_classes: int,
+    seed: int,
+) -> Kept:
+    """Train a network as a part of a run, or go on with it where it was interrupted."""
+    notebook = keeper.training(part, stage)
+    resumed = notebook.resume()
+    state = None if resumed is None else TrainingState(*resumed)
+    context = replace(keeper.context, seed=seed)
+    done = 0 if state is None else state.epoch
+    network: nn.Module | None = None
+    student: nn.Module | None = None
+    latest: Callable[[], TrainingState] | None = None
+
+    def hear(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+        nonlocal latest
+        latest = snapshot
+        notebook.note(epoch.number, asdict(epoch), lambda: snapshot().tensors)
+
+    while done < recipe.epochs:
+        material, until = lessons.material(done)
+        _, channels, height, width = material.pixels.shape
+        if network is None:
+            network = build(architecture, (channels, height, width), num_classes, seed=seed)
+        student = fit(network, material, recipe, context=context, until=until, resume=state, on_epoch=hear)
+        done = min(until, recipe.epochs)
+        if done < recipe.epochs:
+            assert latest is not None, "at least one epoch was trained"
+            state = latest()
+    assert student is not None, "a training whose last epoch is done leaves no state"
+    return Kept(student.state_dict(), weights.describe(architecture, (channels, height, width), num_classes))
+
+
+def network_of(kept: Kept) -> nn.Module:
+    """Build the network of a part, in eval mode on the CPU."""
+    about = dict(kept.about)
+    network = build(about["architecture"], weights.input_shape_of(about), int(about["num_classes"]))
+    network.load_state_dict(dict(kept.tensors))
+    return network.eval()

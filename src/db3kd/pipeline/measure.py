@@ -1,0 +1,199 @@
+"""The stage that buys distances, shard by shard, with a committee to guide it where the search wants one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import torch
+from torch import nn
+
+from db3kd.answers import Answers
+from db3kd.boundary import (
+    OWN_CLASS,
+    Distances,
+    ExemplarPool,
+    Guide,
+    Measurement,
+    Outcome,
+    find_subspace,
+    measure_shard,
+)
+from db3kd.data import Dataset
+from db3kd.errors import BudgetExhausted
+from db3kd.pipeline.asking import teacher_key
+from db3kd.pipeline.budget import Budget
+from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
+from db3kd.teachers import Teacher
+from db3kd.tensors import Float, Tensor
+
+NAME = "distances"
+EXAMPLES = 64
+SHARD = "db3kd-distances-2"
+_SUBSPACE = "db3kd-subspace-2"
+_GUIDE = "guide.jsonl"
+_ROWS_BYTES_PER_SHARD = 16 * 2**20
+_MOST_IMAGES_PER_SHARD = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the stage brought.
+
+    Args:
+        distances: of all images that have a class.
+        points: the nearest crossing of the first images, NaN where nothing was found.
+        passes: of images through members of the committee, forward and backward.
+        seconds: that these took, over all sessions.
+        whole: whether no image is left unmeasured.
+    """
+
+    distances: Distances
+    points: Float[Tensor, "e c h w"]
+    passes: int
+    seconds: float = 0.0
+    whole: bool = True
+
+
+@final
+class MeasureDistances:
+    """Buys the distances of all answered images."""
+
+    kind = SHARD
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        answers: Answers,
+        measurement: Measurement,
+        *,
+        guide: Guide | None,
+        budget: Budget,
+        seed: int,
+    ) -> None:
+        self._teacher, self._answers, self._measurement = teacher, answers, measurement
+        self._guide, self._budget, self._seed = guide, budget, seed
+        self._parts = torch.arange(len(answers)).split(images_per_shard(teacher.spec.input_shape, answers.num_classes))
+        self.source = f"{answers.digest}/{'' if guide is None else guide.fingerprint}"
+
+    @property
+    def outline(self) -> Outline:
+        """See `Stage`."""
+        return outline_of(
+            len(self._answers), self._teacher.spec.input_shape, self._answers.num_classes, self._measurement
+        )
+
+    @property
+    def key(self) -> Key:
+        """See `Stage`."""
+        return {**teacher_key(self._teacher.spec), "measurement": key_of(self._measurement), "seed": self._seed}
+
+    @cached_property
+    def _exemplars(self) -> ExemplarPool:
+        answers = self._answers
+        return ExemplarPool(answers.images, answers.decisions, num_classes=answers.num_classes)
+
+    def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
+        """Measure one shard; where the budget ends, its answers wait in the journal."""
+        rows, answers = self._parts[number], self._answers
+        started = 0 if self._guide is None else self._guide.passes
+        try:
+            with keeper.asking(
+                self._teacher, numbered_part(NAME, number), self, limits=self._budget.limits(NAME)
+            ) as oracle:
+                tensors = measure_shard(
+                    oracle,
+                    answers.images.subset(rows),
+                    answers.decisions[rows],
+                    self._exemplars,
+                    self._measurement,
+                    guide=self._guide,
+                    examples=EXAMPLES if number == 0 else 0,
+                    context=keeper.context,
+                )
+        except BudgetExhausted:
+            return Kept({}, {"ended": "budget"}, whole=False)
+        about = {"method": self._measurement.method.name}
+        if self._guide is not None:
+            about["passes"] = str(self._guide.passes - started)
+        # Where the teacher abstained, there may be fewer shards than were foretold.
+        return Kept(tensors, about, last=number == len(self._parts) - 1)
+
+    def join(self, parts: Sequence[Kept]) -> Measured:
+        """Put the shards together; what a budget left unmeasured has no distance."""
+        tables = [dict(part.tensors) for part in parts if part.whole]
+        done = sum(len(table["distances"]) for table in tables)
+        if done < len(self._answers):
+            tables.append(self._unmeasured(done))
+        distances = Distances.from_tensors(self._answers.images.ids, tables, self._measurement.method.name)
+        none = torch.zeros(0, *self._teacher.spec.input_shape)
+        return Measured(
+            distances,
+            tables[0].get("example_points", none),
+            sum(int(part.about.get("passes", 0)) for part in parts),
+            whole=done == len(self._answers),
+        )
+
+    def _unmeasured(self, done: int) -> dict[str, Tensor]:
+        shape = (len(self._answers) - done, self._answers.num_classes)
+        outcomes = torch.full(shape, int(Outcome.BUDGET)).scatter(1, self._answers.decisions[done:, None], OWN_CLASS)
+        nowhere = torch.full(shape, torch.inf)
+        empty = {"distances": nowhere, "queries": torch.zeros(shape, dtype=torch.int64), "outcomes": outcomes}
+        return empty | {f"snapshots.{count}": nowhere for count in self._measurement.snapshots}
+
+
+def outline_of(images: int, shape: tuple[int, int, int], num_classes: int, measurement: Measurement) -> Outline:
+    """Tell beforehand what distances cost, at most."""
+    each = (num_classes - 1) * (0 if measurement.method.most_queries == 0 else measurement.queries)
+    sizes = torch.arange(images).split(images_per_shard(shape, num_classes)) if images else ()
+    parts = tuple(Part(numbered_part(NAME, number), len(rows) * each) for number, rows in enumerate(sizes))
+    return Outline(NAME, parts, "shards")
+
+
+def images_per_shard(shape: tuple[int, int, int], num_classes: int) -> int:
+    """Choose how many images a shard has: a float for each pixel of each row takes 16 MiB; a search holds a few."""
+    bytes_per_image = 4 * math.prod(shape) * (num_classes - 1)
+    return max(1, min(_MOST_IMAGES_PER_SHARD, _ROWS_BYTES_PER_SHARD // bytes_per_image))
+
+
+@final
+class FindSubspace:
+    """Finds the directions of a committee's gradients, and keeps them: a run that goes on has the same."""
+
+    kind = _SUBSPACE
+
+    def __init__(self, name: str, members: Sequence[nn.Module], images: Dataset, count: int, source: str) -> None:
+        self._name, self._members, self._images, self._count, self.source = name, members, images, count, source
+
+    @property
+    def outline(self) -> Outline:
+        """See `Stage`."""
+        return Outline(self._name, (Part(self._name),))
+
+    @property
+    def key(self) -> Key:
+        """See `Stage`."""
+        return {"count": self._count}
+
+    def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
+        """Look at the members' gradients."""
+        return Kept({"subspace": find_subspace(self._members, self._images, self._count, keeper.context)})
+
+    def join(self, parts: Sequence[Kept]) -> Float[Tensor, "m d"]:
+        """See `Stage`."""
+        return parts[0].tensors["subspace"]
+
+
+def guide_by(name: str, members: Sequence[nn.Module], answers: Answers, count: int, keeper: Keeper) -> Guide:
+    """Make a committee guide a search; it is asked at no query."""
+    images = answers.images
+    subspace = keeper.perform(FindSubspace(name, members, images, count, answers.digest))
+    return Guide(members, subspace, device=keeper.context.device)
+
+
+def guide_seconds(guide: Guide, keeper: Keeper) -> float:
+    """Note how long a committee has guided in this session, and add all sessions up: no matter for a part's bytes."""
+    if guide.passes:
+        keeper.run.append_line({"seconds": guide.seconds}, name=_GUIDE)
+    return sum(float(str(line["seconds"])) for line in keeper.run.lines(name=_GUIDE))

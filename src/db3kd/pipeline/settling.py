@@ -1,0 +1,273 @@
+"""The defaults of a run, in one place: what is left open follows from the teacher, the images and the budget.
+
+Python, plans and commands say what they want in `Wishes`, and get the same story from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from db3kd.acquisition import Acquisition, Disagreement, Random, Rounds
+from db3kd.boundary import BoundaryDistance, Measurement, SampleDistance
+from db3kd.data import Dataset
+from db3kd.errors import InputError
+from db3kd.models import build
+from db3kd.pipeline import measure
+from db3kd.pipeline.asking import as_seen
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.story import (
+    TRUE_LABELS,
+    Baseline,
+    EndlessLesson,
+    FixedLesson,
+    Lesson,
+    Pushed,
+    Source,
+    Story,
+    Student,
+    Taken,
+    has_labels,
+)
+from db3kd.pipeline.teach import settled_recipe
+from db3kd.pools import ImagePool, Pool, Priors
+from db3kd.runs import Keeper, key_of
+from db3kd.softening import Opinions, Smoothed
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.training import Committee, Recipe
+
+# So many answers make a committee that knows more than a student would find out from the same decisions.
+_ENOUGH_FOR_OPINIONS = 20_000
+_MIXTURES, _GUIDES = 2.0, 4
+_LEAST_SIDE = 16
+_LEAST_GUIDED = 10
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What somebody wants of a run; None leaves it open.
+
+    Args:
+        architecture: of the student.
+        images: unlabelled images at hand; None where there are none.
+        pool: where images come from, in the place of those at hand.
+        rounds: how the questions are divided.
+        acquisition: chooses them.
+        committee: networks that learn the answers.
+        measurement: how distances are bought.
+        lesson: what the student learns.
+        recipe: how it learns.
+        baselines: students beside it.
+        held_out: images to measure on.
+        budget: what may be spent.
+        names: what the report says of the teacher.
+        changes: single options that are to differ from what suits, by name: of "rounds", "committee", the student's
+            "recipe", or a "lesson" of labels.
+    """
+
+    architecture: str = "lenet5-half"
+    images: Dataset | None = None
+    pool: Source | None = None
+    rounds: Rounds | None = None
+    acquisition: Acquisition | None = None
+    committee: Committee | None = None
+    measurement: Measurement | None = None
+    lesson: Lesson | None = None
+    recipe: Recipe | None = None
+    baselines: tuple[Baseline, ...] | None = None
+    held_out: Dataset | None = None
+    budget: Budget = field(default_factory=Budget)
+    names: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def settle(wishes: Wishes, teacher: Teacher) -> Story:
+    """Choose what is left open.
+
+    Args:
+        wishes: what is wanted.
+        teacher: decides.
+
+    Returns:
+        The whole story.
+
+    Raises:
+        InputError: the parts do not fit each other; nothing was asked.
+    """
+    spec = teacher.spec
+    held_out = None if wishes.held_out is None else as_seen(wishes.held_out, spec)
+    if wishes.images is not None:
+        check_images(spec, wishes.images, labelled=_reads_labels(wishes))
+    if held_out is not None:
+        check_images(spec, held_out)
+    pool = wishes.pool or _usual_pool(wishes, spec)
+    endless = not isinstance(pool, Pushed) and pool.size is None
+    if endless or isinstance(pool, Pushed):
+        check_makeable(spec)
+    acquisition = wishes.acquisition or (Disagreement() if endless else Random())
+    lesson = wishes.lesson or _usual_lesson(wishes, pool)
+    committee = wishes.committee or _usual_committee(wishes, spec, lesson, acquisition)
+    rounds = wishes.rounds or _usual_rounds(acquisition, endless=endless)
+    usual: tuple[Baseline, ...] = ("true-labels", "hard-decisions") if held_out is not None and not endless else ()
+    asked = usual if wishes.baselines is None else wishes.baselines
+    baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
+    student = Student(wishes.architecture, wishes.recipe, baselines, wishes.changes.get("recipe", {}))
+    story = Story(
+        teacher=teacher,
+        pool=pool,
+        rounds=replace(rounds, **wishes.changes.get("rounds", {})),
+        acquisition=acquisition,
+        committee=committee,
+        measurement=wishes.measurement,
+        lesson=lesson,
+        student=student,
+        held_out=held_out,
+        budget=wishes.budget,
+        names=wishes.names,
+    )
+    _check(story)
+    for options in (story.acquisition, story.measurement, story.lesson):
+        # An object that says nothing of itself could not be told from another one when the run goes on.
+        key_of(options)
+    return story
+
+
+def settle_measurement(story: Story, questions: int, keeper: Keeper) -> Measurement | None:
+    """Choose how many queries a pair may ask: what was said, or what suits the method and the budget leaves."""
+    wanted = story.measurement
+    if wanted is None or wanted.queries_per_pair is not None:
+        return wanted
+    others = max(1, story.teacher.spec.num_classes - 1)
+    begun = next((outline for outline in keeper.declared() if outline.name == measure.NAME), None)
+    if begun is not None:
+        first = min(questions, measure.images_per_shard(story.teacher.spec.input_shape, others + 1))
+        allowed: int | None = begun.parts[0].queries // (first * others)
+    else:
+        mixed = 0 if story.committee is None or not story.has_members else story.committee.mixtures_for(questions)
+        allowed = story.budget.for_each_pair(questions * others, before=questions + mixed)
+    affordable = wanted.queries if allowed is None else min(wanted.queries, allowed)
+    least = _LEAST_GUIDED if wanted.method.guided else BoundaryDistance(exemplars=1).usual_queries
+    if affordable < min(least, wanted.queries):
+        return Measurement(SampleDistance(), 0)
+    return replace(wanted, queries_per_pair=affordable)
+
+
+def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -> None:
+    """Refuse images that a teacher cannot be asked about, before a query is spent on them."""
+    if not len(images):
+        raise InputError(f"{images.name} holds no image; nothing was asked: name other images")
+    if spec.bounds != (0.0, 1.0):
+        raise InputError(
+            f"images are given in [0, 1], and the teacher's bounds are {spec.bounds}: it would be asked about other "
+            "pictures than these; nothing was asked: say how images are brought to it, with scale = 255 for instance "
+            "in place of bounds = [0, 255], or let a callable rescale its images itself, with the bounds 0, 1"
+        )
+    if images.image_shape != tuple(spec.input_shape):
+        raise InputError(
+            f"the teacher takes images of shape {tuple(spec.input_shape)}, and those of {images.name} are "
+            f"{images.image_shape}; nothing was asked: name other images, or another teacher"
+        )
+    if labelled and images.labels is not None and int(images.labels.max()) >= spec.num_classes:
+        raise InputError(
+            f"the teacher knows {spec.num_classes} classes, and the labels of {images.name} go up to "
+            f"{int(images.labels.max())}; nothing was asked: name other images, or another teacher"
+        )
+
+
+def check_makeable(spec: TeacherSpec) -> None:
+    """Refuse a teacher for which no images can be made, before a query is spent on it."""
+    if spec.bounds != (0.0, 1.0):
+        raise InputError(
+            f"images are made in [0, 1], and the teacher's bounds are {spec.bounds}; nothing was asked: let a callable "
+            "rescale its images itself, with the bounds 0, 1"
+        )
+
+
+def _reads_labels(wishes: Wishes) -> bool:
+    true_classes = isinstance(wishes.lesson, FixedLesson) and wishes.lesson.classes == "true"
+    usual = () if wishes.held_out is None else (TRUE_LABELS,)
+    return true_classes or TRUE_LABELS in (usual if wishes.baselines is None else wishes.baselines)
+
+
+def _usual_lesson(wishes: Wishes, pool: Source) -> Lesson:
+    """Opinions on endless candidates; labels where images end, or where it is said how they are to be."""
+    changes = wishes.changes.get("lesson")
+    if changes is None and not isinstance(pool, Pushed) and pool.size is None:
+        return EndlessLesson()
+    softening = Opinions() if _are_opinions_worth(wishes, pool) else Smoothed()
+    return FixedLesson(**{"softening": softening, **(changes or {})})
+
+
+def _usual_pool(wishes: Wishes, spec: TeacherSpec) -> Pool:
+    return Priors(spec.input_shape) if wishes.images is None else ImagePool(as_seen(wishes.images, spec))
+
+
+def _usual_rounds(acquisition: Acquisition, *, endless: bool) -> Rounds:
+    if endless:
+        return Rounds() if acquisition.committee else Rounds(opening=1.0)
+    return Rounds(between=0.0, pushed=False) if acquisition.committee else Rounds.once()
+
+
+def _are_opinions_worth(wishes: Wishes, pool: Source) -> bool:
+    """Whether so many images are asked that a committee's opinions teach more than decisions, and mixtures are paid."""
+    size = pool.size or 0
+    questions, total = wishes.budget.questions(size), wishes.budget.total
+    return questions >= _ENOUGH_FOR_OPINIONS and (total is None or total >= round(questions * (1 + _MIXTURES)))
+
+
+def _usual_committee(wishes: Wishes, spec: TeacherSpec, lesson: Lesson, acquisition: Acquisition) -> Committee | None:
+    """Networks of the usual size, or of the student's where images are too small; none where nobody needs one."""
+    architecture = wishes.architecture if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
+    changes = wishes.changes.get("committee")
+    guided = wishes.measurement is not None and wishes.measurement.method.guided
+    if isinstance(lesson, EndlessLesson):
+        usual = Committee(architecture)
+    elif guided or lesson.softening.needs == "opinions":
+        usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES)
+    elif acquisition.committee or changes is not None:
+        usual = Committee(architecture)
+    else:
+        return None
+    return replace(usual, **(changes or {}))
+
+
+def _check(story: Story) -> None:
+    """Refuse a story whose parts do not fit, before a query is spent on it."""
+    spec, lesson = story.teacher.spec, story.lesson
+    networks = [story.student.architecture]
+    networks += [] if story.committee is None else [story.committee.architecture]
+    if isinstance(story.pool, Pushed) and story.pool.committee is not None:
+        networks.append(story.pool.committee.architecture)
+    for architecture in networks:
+        # Built and dropped: a network that cannot be built must not show after the budget is spent.
+        build(architecture, spec.input_shape, spec.num_classes)
+    settled_recipe(lesson, story.student, 1)
+    if isinstance(lesson, EndlessLesson):
+        if not story.has_members or isinstance(story.pool, Pushed | Taken):
+            raise InputError(
+                "a lesson of endless candidates needs a committee and a pool that offers them; nothing was asked: name "
+                "both, or take a lesson of labels"
+            )
+        return
+    if lesson.classes == "true" and not has_labels(story.pool):
+        raise InputError("classes = 'true' needs images with labels; nothing was asked: use classes = 'decisions'")
+    if lesson.softening.needs == "distances" and story.measurement is None:
+        raise InputError(
+            f"the softening {lesson.softening.name!r} needs distances, and no search is named; nothing was asked: name "
+            "one, or take the softening 'smoothed'"
+        )
+    if lesson.softening.needs == "opinions" and not story.has_members:
+        raise InputError(
+            "the softening 'opinions' needs a committee, and none is to be trained; nothing was asked: name one, or "
+            "take the softening 'smoothed'"
+        )
+    if lesson.mixtures and (story.committee is None or not story.committee.mixtures_per_image):
+        raise InputError(
+            "the lesson is to hold mixtures, and none are to be asked about; nothing was asked: set "
+            "committee.mixtures_per_image to 2, or leave lesson.mixtures out"
+        )
+    snapshots = () if story.measurement is None else story.measurement.snapshots
+    if lesson.queries_per_pair is not None and lesson.queries_per_pair not in snapshots:
+        raise InputError(
+            f"the student is to learn from the distances at {lesson.queries_per_pair} queries a pair, which are not "
+            f"among the snapshots {list(snapshots)}; nothing was asked: add them there"
+        )

@@ -1,0 +1,276 @@
+"""The story in its order: ask, learn, measure, teach, conclude. A stage whose files are there is not done again.
+
+`buy` does what spends, `teach_students` what learns from it, `tell` all of it. `foretell` names the same stages
+beforehand. Called by `db3kd.api` and by the commands.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from db3kd.answers import Answers
+from db3kd.boundary import Guide
+from db3kd.errors import BudgetExhausted, InputError
+from db3kd.evaluation import Gain
+from db3kd.pipeline import measure, repel
+from db3kd.pipeline.ask import NAME, Asked, AskPool, last_gain, plan_rounds
+from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
+from db3kd.pipeline.kept import KeepAnswers
+from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
+from db3kd.pipeline.measure import Measured, MeasureDistances, guide_by, guide_seconds
+from db3kd.pipeline.push import foretell_push, push
+from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
+from db3kd.pipeline.settling import settle_measurement
+from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
+from db3kd.pipeline.teach import STUDENT, Bought, Teach, baseline_lessons, lessons_for, settled_recipe
+from db3kd.report.figures import RepulsionFigures
+from db3kd.runs import Keeper, Outline, Part, key_of, timed
+from db3kd.training import teaching_recipe
+
+Until = Literal["answers", "distances"]
+
+
+@dataclass(frozen=True, eq=False)
+class Purchase:
+    """What the stages that spend brought, and how.
+
+    Args:
+        bought: answers, committee and distances.
+        gains: of the rounds.
+        ended: why asking ended.
+        planned: questions that were to be asked.
+        measured: distances with pictures and figures; None where no search was wanted.
+        repeats: how constant the teacher was; None where that is not known.
+        made: how images were pushed, where they were.
+    """
+
+    bought: Bought
+    gains: tuple[Gain, ...] = ()
+    ended: str = "all"
+    planned: int = 0
+    measured: Measured | None = None
+    repeats: Repeats | None = None
+    made: repel.Made | None = field(default=None)
+
+    @property
+    def repulsion(self) -> RepulsionFigures | None:
+        """Figures of how images were pushed."""
+        return None if self.made is None else self.made.figures
+
+
+def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase:
+    """Do all that spends, and what it needs.
+
+    Args:
+        story: what to do; `check` has passed.
+        keeper: of the run.
+        until: stop after the answers, or after the distances; None asks some images again at the end.
+
+    Returns:
+        What was bought. Where the budget ended, that is less than was planned, and a larger budget goes on there.
+
+    Raises:
+        BudgetExhausted: not a single answer is within the budget.
+        TeacherError: the teacher failed for good; what was bought is kept.
+
+    Cost: what `foretell` says, at most.
+    """
+    keeper.run.adopt_teacher(story.teacher.spec)
+    outlines, seed = foretell(story, keeper), keeper.context.seed
+    keeper.declare(outlines)
+    made = None
+    if isinstance(story.pool, Pushed):
+        made = push(story, story.pool, keeper)
+        asked = Asked(keeper.perform(KeepAnswers(made.answers)), (), "all")
+    elif isinstance(story.pool, Taken):
+        asked = Asked(keeper.perform(KeepAnswers(story.pool.answers)), (), "all")
+    else:
+        asked = keeper.perform(AskPool(story, seed, plan_rounds(story, keeper)))
+    planned = sum(outline.queries for outline in outlines if outline.name == "answers") or len(asked.answers)
+    answers, none = asked.answers, asked.answers.take(asked.answers.learned()[:0])
+    _check_bought(story, answers, keeper)
+    if until == "answers":
+        return Purchase(Bought(answers, none), asked.gains, asked.ended, planned, made=made)
+    # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
+    whole = asked.ended != "budget" or not _is_spent(story, keeper)
+    mixtures, members = none, tuple[nn.Module, ...]()
+    if story.has_members:
+        mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
+        whole &= mixed
+    gains = (*asked.gains, *last_gain(story, asked, members, keeper))
+    measured = _measure(story, answers, members, keeper, asking=whole)
+    distances = None if measured is None else measured.distances
+    bought = Bought(answers, mixtures, members, distances)
+    repeats = None
+    if until is None and story.budget.repeats and made is None and whole and (measured is None or measured.whole):
+        repeats = keeper.perform(AskAgain(story.teacher, answers, story.budget))
+    return Purchase(bought, gains, asked.ended, planned, measured, repeats, made)
+
+
+def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -> dict[str, nn.Module]:
+    """Train the student and its baselines; no query is spent."""
+    context, pool = keeper.context, None if isinstance(story.pool, Pushed | Taken) else story.pool
+    student, own = story.student, own_name(story)
+    recipe, preset = settled_recipe(story.lesson, student, planned), settled_recipe(FixedLesson(), student, planned)
+    asked = {"recipe": key_of(student.recipe or dict(student.changes) or None)}
+    students: dict[str, nn.Module] = {}
+    for name, lesson in baseline_lessons(bought.answers, student.baselines, preset.epochs).items():
+        students[name] = keeper.perform(
+            Teach(
+                name,
+                lesson,
+                student.architecture,
+                preset,
+                about={**asked, "lesson": name},
+                source=bought.answers.digest,
+                num_classes=bought.answers.num_classes,
+                seed=context.seed,
+            )
+        )
+    lessons = lessons_for(story.lesson, bought, pool, recipe, context)
+    students[own] = keeper.perform(
+        Teach(
+            STUDENT,
+            lessons,
+            student.architecture,
+            recipe,
+            about={**asked, "lesson": key_of(story.lesson)},
+            source=bought.digest,
+            num_classes=bought.answers.num_classes,
+            seed=context.seed,
+        )
+    )
+    return students
+
+
+def own_name(story: Story) -> str:
+    """Tell what reports call the run's own student: what it learned from."""
+    if not isinstance(story.lesson, FixedLesson):
+        return "opinions"
+    if story.lesson.softening.needs == "distances" and story.measurement is not None:
+        return story.measurement.method.name
+    return {"smoothed": "smoothed-decisions"}.get(story.lesson.softening.name, story.lesson.softening.name)
+
+
+def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
+    """Name the stages of a run beforehand, with what they cost at most; nothing is written or asked.
+
+    Args:
+        story: what is going to be done.
+        keeper: knows how the run was begun.
+
+    Returns:
+        The stages in their order; what depends on answers that are still to come is what it is at most.
+
+    Cost: none.
+    """
+    spec, pool, seed = story.teacher.spec, story.pool, keeper.context.seed
+    stages: list[Outline] = []
+    if isinstance(pool, Pushed):
+        stages += foretell_push(story, pool, keeper)
+        questions = pool.starts(spec.num_classes) * len(pool.repulsion.keep)
+    elif isinstance(pool, Taken):
+        stages.append(KeepAnswers(pool.answers).outline)
+        questions = len(pool.answers)
+    else:
+        sizes = plan_rounds(story, keeper)
+        stages.append(AskPool(story, seed, sizes).outline)
+        questions = sum(sizes)
+    committee = story.committee
+    if committee is not None and story.has_members:
+        mixed = committee.mixtures_for(questions)
+        stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
+        recipe = committee.recipe or teaching_recipe(questions + mixed)
+        stages.append(outline_of(COMMITTEE, committee.members, recipe))
+    settled = settle_measurement(story, questions, keeper)
+    if settled is not None:
+        stages.append(measure.outline_of(questions, spec.input_shape, spec.num_classes, settled))
+    if story.budget.repeats and not isinstance(pool, Pushed):
+        stages.append(Outline(REPEATS, (Part(REPEATS, min(story.budget.repeats, questions)),)))
+    student = story.student
+    recipe, preset = settled_recipe(story.lesson, student, questions), settled_recipe(FixedLesson(), student, questions)
+    stages += [Outline(name, (Part(name, epochs=preset.epochs),)) for name in student.baselines]
+    stages.append(Outline(STUDENT, (Part(STUDENT, epochs=recipe.epochs),)))
+    if story.held_out is not None:
+        stages.append(Outline(HELD_OUT, (Part(HELD_OUT, len(story.held_out)),), held_out=True))
+    return tuple(stages)
+
+
+def _check_bought(story: Story, answers: Answers, keeper: Keeper) -> None:
+    """Refuse to go on with nothing to learn."""
+    if len(answers.learned()):
+        return
+    if len(answers):
+        raise InputError(
+            f"the teacher gave none of {len(answers):,} images a class, so there is nothing to learn; the answers are "
+            "kept: give images of the kind that it knows, in another run directory"
+        )
+    limits = (story.budget.total, story.budget.stages.get(NAME))
+    raise BudgetExhausted(
+        NAME, 1, keeper.run.statement().total, min((limit for limit in limits if limit is not None), default=0)
+    )
+
+
+def _is_spent(story: Story, keeper: Keeper) -> bool:
+    """Whether the total leaves less than a call."""
+    total = story.budget.total
+    return total is not None and total - keeper.run.statement().total < story.teacher.spec.max_batch
+
+
+def _learn(
+    story: Story, answers: Answers, keeper: Keeper, *, asking: bool
+) -> tuple[Answers, tuple[nn.Module, ...], bool]:
+    """Ask about mixtures, and train the committee: mixtures, members, and whether all mixtures are answered."""
+    committee, seed = story.committee, keeper.context.seed
+    assert committee is not None, "a story that has members has a committee"
+    known = answers.take(answers.learned())
+    mixtures, count = known.take(torch.arange(0)), committee.mixtures_for(len(known))
+    if count and asking:
+        mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed))
+    learned = known.joined(mixtures) if len(mixtures) else answers
+    recipe = committee.recipe or teaching_recipe(len(learned.learned()))
+    stage = LearnCommittee(COMMITTEE, learned, committee, recipe, members=committee.members, seed=seed)
+    whole = len(mixtures) == count or not _is_spent(story, keeper)
+    return mixtures, keeper.perform(stage), asking and whole
+
+
+def _measure(
+    story: Story, answers: Answers, members: Sequence[nn.Module], keeper: Keeper, *, asking: bool
+) -> Measured | None:
+    settled = settle_measurement(story, len(answers), keeper)
+    if settled is None:
+        return None
+    decided = answers.take(answers.learned())
+    guide: Guide | None = None
+    if settled.method.guided and members and story.committee is not None:
+        guide = guide_by("subspace", members, decided, story.committee.subspace, keeper)
+    stage = MeasureDistances(
+        story.teacher, decided, settled, guide=guide, budget=story.budget, seed=keeper.context.seed
+    )
+    if stage.outline.queries and not asking:
+        return stage.join(())
+    measured = keeper.perform(stage)
+    return measured if guide is None else replace(measured, seconds=guide_seconds(guide, keeper))
+
+
+def tell(story: Story, keeper: Keeper) -> tuple[Purchase, dict[str, nn.Module]]:
+    """Do all that is still to be done of a story but the report.
+
+    Args:
+        story: what to do; `check` has passed.
+        keeper: of the run.
+
+    Returns:
+        What was bought, and the students.
+
+    Raises:
+        BudgetExhausted: not a single answer is within the budget.
+        TeacherError: the teacher failed for good; what was bought is kept.
+        StorageError: the disk is full; what was bought is kept.
+    """
+    with timed(keeper.run):
+        purchase = buy(story, keeper)
+        return purchase, teach_students(story, keeper, purchase.bought, purchase.planned)

@@ -1,0 +1,117 @@
+"""Every key that a plan may have, out of the models that check them: type, range, default and help."""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from db3kd.names import ACQUISITIONS
+from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_of
+from db3kd.plan.section import Options, arguments_of
+
+# What is left out there follows from the run; these two alone are what they are.
+_FOLLOWING, _FIXED = ("rounds", "committee", "student", "train"), ("student.architecture", "train.preset")
+_SIGNS: Mapping[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+
+
+@dataclass(frozen=True)
+class KeyHelp:
+    """What there is to know of a key; `where` names the objects that have it, where not all of the section do."""
+
+    key: str
+    where: str
+    type: str
+    default: str
+    help: str
+
+
+@cache
+def all_keys() -> tuple[KeyHelp, ...]:
+    """List all keys of all sections, with those of every object of ours."""
+    choices: Mapping[str, tuple[str, Mapping[str, str]]] = {
+        "pool": ("kind", POOL_KINDS),
+        "acquisition": ("name", ACQUISITIONS),
+        "search": ("name", SEARCH_NAMES),
+        "lesson": ("kind", LESSON_KINDS),
+    }
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for section in sections_of({}):
+        key, table = choices.get(section, ("", {"": ""}))
+        for name in table:
+            model = sections_of({section: {key: name}} if key else {})[section]
+            for one in _keys(model, section):
+                found.setdefault((one.key, one.type, one.default, one.help), []).append(name)
+    sizes = {section: len(table) for section, (_, table) in choices.items()}
+    return tuple(
+        KeyHelp(key, "" if len(names) == sizes.get(key.partition(".")[0], 1) else ", ".join(names), *rest)
+        for (key, *rest), names in found.items()
+    )
+
+
+def help_of(key: str) -> str:
+    """Give the sentence on a key, such as "budget.total", in the form of a help text."""
+    found = next(one.help for one in all_keys() if one.key == key)
+    return f"{found[0].upper()}{found[1:].rstrip('.')}."
+
+
+def _keys(model: type[BaseModel], place: str) -> Iterator[KeyHelp]:
+    told = arguments_of(model) | arguments_of(model.__base__ or model)
+    for name, field in model.model_fields.items():
+        key, inside = f"{place}.{name}", _model_in(field.annotation)
+        meaning, shown, default = field.description or told.get(name, ""), _type(field), field.default
+        if inside is not None and not inside.chosen_by:
+            yield from _keys(inside, key)
+            continue
+        if inside is not None:
+            # Its options are listed where it has a section, or told by its class.
+            named = inside.model_fields[inside.chosen_by]
+            meaning, shown, default = f"{meaning} ({named.description})", "a name, or a table with one", named.default
+        follows = key.partition(".")[0] in _FOLLOWING and key not in _FIXED
+        yield KeyHelp(key, "", shown, "" if follows else _toml(default), meaning)
+
+
+def _model_in(annotation: Any) -> type[Options] | None:
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, Options) else None
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+
+
+def _type(field: FieldInfo) -> str:
+    ranges = [_range(constraint) for constraint in field.metadata]
+    return " ".join([_type_of(field.annotation), *filter(None, ranges)])
+
+
+def _type_of(hint: Any) -> str:
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return " ".join([_type_of(parts[0]), *filter(None, map(_range, parts[1:]))])
+    if origin is Literal:
+        return " or ".join(map(_toml, parts))
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type_of(part) for part in parts if part is not types.NoneType)
+    if origin is tuple:
+        return f"list of {_type_of(parts[0])}" if Ellipsis in parts else f"list of {len(parts)} {_type_of(parts[0])}"
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    return names.get(getattr(hint, "__name__", ""), str(hint))
+
+
+def _range(constraint: object) -> str:
+    if isinstance(constraint, Interval):
+        return ", ".join(filter(None, map(_range, constraint)))
+    sign = _SIGNS.get(type(constraint))
+    return "" if sign is None else f"{sign} {getattr(constraint, type(constraint).__name__.lower())}"
+
+
+def _toml(value: object) -> str:
+    if value in (None, "") or isinstance(value, BaseModel) or "Undefined" in type(value).__name__:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

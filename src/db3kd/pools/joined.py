@@ -1,0 +1,74 @@
+"""Several pools as one, such as images at hand and procedural ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from db3kd.answers import Answers, Candidates, together
+from db3kd.errors import PlanError
+from db3kd.pools.pool import Key, Pool
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Several pools as one; see `Pool`.
+
+    Args:
+        pools: at least one. Where all have a size, each is drawn from in proportion to it; where one is endless, all
+            alike, and it makes up for what the others cannot give.
+    """
+
+    pools: Sequence[Pool]
+
+    def __post_init__(self) -> None:
+        if not self.pools:
+            raise PlanError("pools to be joined must be at least one, got none; nothing was drawn: name one")
+
+    @property
+    def name(self) -> str:
+        """What plans and reports call it."""
+        return " and ".join(pool.name for pool in self.pools)
+
+    @property
+    def size(self) -> int | None:
+        """How many images all of them have; None where one is endless."""
+        sizes = [pool.size for pool in self.pools if pool.size is not None]
+        return sum(sizes) if len(sizes) == len(self.pools) else None
+
+    @property
+    def key(self) -> Key:
+        """What tells it from other pools."""
+        return {"type": "joined", "pools": [dict(pool.key) for pool in self.pools]}
+
+    @property
+    def children(self) -> float:
+        """The mean over the pools; see `Pool`."""
+        return sum(pool.children for pool in self.pools) / len(self.pools)
+
+    def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
+        """Give images of all pools in random order; see `Pool`."""
+        if self.size is None:
+            # The endless ones come last: they make up for what the others lack.
+            ordered = sorted(self.pools, key=lambda pool: pool.size is None)
+            made = _alike([partial(pool.draw, answers=answers, generator=generator) for pool in ordered], count)
+        else:
+            parts = [pool.draw(count, answers, generator) for pool in self.pools]
+            # A pool of twice the size has twice as many rows before any place in the line.
+            places = [torch.arange(len(part)) / (pool.size or 1) for part, pool in zip(parts, self.pools, strict=True)]
+            made = together(parts).take(torch.cat(places).argsort(stable=True)[:count])
+        return made.take(torch.randperm(len(made), generator=generator))
+
+    def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
+        """Make images out of answered ones, as many by each pool that does so; see `Pool`."""
+        makers = [pool for pool in self.pools if pool.children] or self.pools
+        return _alike([partial(pool.offspring, answers, generator=generator) for pool in makers], count)
+
+
+def _alike(sources: Sequence[Callable[[int], Candidates]], count: int) -> Candidates:
+    """Take as many of each source; what one lacks is divided among those after it."""
+    parts: list[Candidates] = []
+    for rest, take in zip(range(len(sources), 0, -1), sources, strict=True):
+        parts.append(take((count - sum(map(len, parts))) // rest))
+    return together(parts)

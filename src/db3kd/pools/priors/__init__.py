@@ -1,0 +1,10 @@
+"""Procedural images: a pool for those who have no data at all.
+
+Each family is a function of a generator, a count and an image shape. None was made with a data set in mind; which of
+them a teacher tells most about is found out by asking. Nothing here asks.
+"""
+
+from db3kd.pools.priors.families import FAMILIES, Family, paint
+from db3kd.pools.priors.pool import Priors
+
+__all__ = ["FAMILIES", "Family", "Priors", "paint"]

@@ -1,0 +1,58 @@
+"""How often each family is painted: by what its answers so far were worth."""
+
+import math
+
+import torch
+
+from db3kd.answers import Answers, is_fresh
+from db3kd.pools.priors.families import FAMILIES
+from db3kd.tensors import Float, Tensor
+
+# Answers that every family is thought to have given beforehand, spread as those of all families are.
+_PRIOR_ANSWERS = 20.0
+_DOUBLINGS_PER_BIT = 8.0
+# Steps small enough not to swing past the balance, and enough of them to come there.
+_BALANCING_STEPS, _BALANCING_RATE = 200, 0.05
+# Spread evenly, so that no family is given up.
+_FLOOR = 0.1
+_PLACES = {family.name: place for place, family in enumerate(FAMILIES)}
+
+
+def family_shares(answers: Answers) -> Float[Tensor, " f"]:
+    """Tell how often each of `FAMILIES` should be painted, so that all answers are spread over the classes.
+
+    An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
+    are sought: a family whose answers are diverse, or of rare classes, is worth much. A share doubles with each eighth
+    of a bit. A class is worth less as it is given more often, so that a family that alone shows it only balances it.
+    """
+    counts = _counts(answers)
+    overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
+    mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
+    scores = torch.zeros(len(FAMILIES))
+    for _ in range(_BALANCING_STEPS):
+        shares = _floored(scores)
+        worth = -(mixed * (shares @ mixed).log2()).sum(dim=1)
+        scores = torch.lerp(scores, _DOUBLINGS_PER_BIT * math.log(2.0) * worth, _BALANCING_RATE)
+    return _floored(scores)
+
+
+def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
+    """Give each image the share of its family; the mean share where its family is none of `FAMILIES`."""
+    names, codes = answers.families
+    shares = torch.cat([family_shares(answers), torch.full((1,), 1 / len(FAMILIES))])
+    return shares[torch.tensor([_PLACES.get(name, len(FAMILIES)) for name in names], dtype=torch.int64)][codes]
+
+
+def _counts(answers: Answers) -> Float[Tensor, "f num_classes"]:
+    """Count the answers of each class to fresh images of each family."""
+    names, codes = answers.coded
+    places = [_PLACES.get(name, -1) if is_fresh(name) else -1 for name in names]
+    family = torch.tensor(places, dtype=torch.int64)[codes]
+    counted = (family >= 0) & answers.decided
+    cells = family[counted] * answers.num_classes + answers.decisions[counted]
+    counts = torch.bincount(cells, minlength=len(FAMILIES) * answers.num_classes)
+    return counts.view(len(FAMILIES), answers.num_classes).float()
+
+
+def _floored(scores: Float[Tensor, " f"]) -> Float[Tensor, " f"]:
+    return _FLOOR / len(scores) + (1 - _FLOOR) * scores.softmax(dim=0)

@@ -1,0 +1,196 @@
+"""The figures of a report: of the teacher, its students, the queries, and how the teacher was asked.
+
+Shares are fractions of 1, a query is one image row, and None means that a figure is unknown. What `db3kd.evaluation`
+measures is held as it is. Distances have a module of their own, `distances`; `schema` puts all into a `Report`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from db3kd.answers import Answers
+from db3kd.evaluation import Calibration, Evaluation, Gain, Trust, never_decided
+from db3kd.evaluation.figures import Count, Fraction, Size
+
+Ended = Literal["all", "budget", "flat"]
+
+
+class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What is known of the teacher: its accuracy on the evaluation images, its number of weights, its URI or name."""
+
+    accuracy: Fraction | None = None
+    parameters: Count | None = None
+    name: str = ""
+
+
+class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What one student reaches on the evaluation images after the last epoch, and what it cost.
+
+    `name` says what it learned from, `label` how tables name it if not as usual. `accuracy` is the mean over `seeds`.
+    `queries` are the rows that its labels cost, with all that they were built on; `images` are those that it was
+    trained on. `per_class` is its accuracy, None for a class without evaluation images.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    accuracy: Fraction | None = None
+    agreement: Fraction | None = None
+    queries: Count | None = None
+    parameters: Count | None = None
+    label: str = ""
+    images: Count | None = None
+    seeds: tuple[int, ...] = ()
+    accuracy_by_seed: tuple[Fraction, ...] = ()
+    per_class: tuple[Fraction | None, ...] = ()
+    calibration: Calibration | None = None
+    last_loss: float | None = None
+
+    @model_validator(mode="after")
+    def _one_accuracy_per_seed(self) -> "StudentFigures":
+        if self.accuracy_by_seed and len(self.accuracy_by_seed) != len(self.seeds):
+            raise ValueError(f"{len(self.accuracy_by_seed)} accuracies for {len(self.seeds)} seeds")
+        return self
+
+    def measured(self, found: Evaluation | None) -> "StudentFigures":
+        """Give the same student with what was measured on the evaluation images; None where there were none."""
+        if found is None:
+            return self
+        return self.model_copy(
+            update={
+                "accuracy": found.accuracy,
+                "agreement": found.agreement,
+                "per_class": () if found.accuracy is None else tuple(score.accuracy for score in found.classes),
+                "calibration": found.calibration,
+            }
+        )
+
+
+class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The account of queries.
+
+    `total` and `by_stage` are charged to the budget, `held_out` is not: rows of an evaluation, by stage. `unsettled`
+    is the part of `total` that is not known to have been sent, after a crash. `repeated` images were asked again, to
+    see whether the teacher is constant, and `changed` of them got another answer.
+    """
+
+    total: Count
+    by_stage: dict[str, Count] = {}
+    held_out: dict[str, Count] = {}
+    unsettled: Count = 0
+    repeated: Count | None = None
+    changed: Count = 0
+
+    @model_validator(mode="after")
+    def _stages_add_up(self) -> "Queries":
+        if self.changed > (self.repeated or 0):
+            raise ValueError(f"{self.changed} answers changed, of {self.repeated or 0} that were asked again")
+        charged = sum(self.by_stage.values())
+        if self.by_stage and charged != self.total:
+            raise ValueError(f"the stages add up to {charged}, and the total is {self.total}")
+        return self
+
+
+class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What the teacher was asked and answered, and how far that makes a student trustworthy.
+
+    Asking `ended` since all that was `planned` was asked, the budget was spent, or the gains had become flat.
+    `never_decided` are the classes that no answer was of, and `gains` those of the rounds, in order.
+    """
+
+    pool: str
+    acquisition: str
+    queries: Count
+    planned: Count
+    ended: Ended
+    class_histogram: tuple[Count, ...]
+    abstained: Count = 0
+    never_decided: tuple[Count, ...] = ()
+    by_origin: dict[str, Count] = {}
+    gains: tuple[Gain, ...] = ()
+    trust: Trust | None = None
+
+    @model_validator(mode="after")
+    def _figures_fit(self) -> "AskingFigures":
+        never = tuple(label for label, answers in enumerate(self.class_histogram) if not answers)
+        if self.never_decided != never:
+            raise ValueError(f"classes {self.never_decided} are said never to have come, and it was {never}")
+        counted = sum(self.class_histogram) + self.abstained
+        if {counted, sum(self.by_origin.values()) if self.by_origin else counted} != {self.queries}:
+            raise ValueError(f"classes and origins must add up to {self.queries} queries, got {counted} by class")
+        if self.trust is not None and len(self.trust.classes) != len(self.class_histogram):
+            raise ValueError(f"trust in {len(self.trust.classes)} classes, answers of {len(self.class_histogram)}")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        answers: Answers,
+        *,
+        pool: str,
+        acquisition: str,
+        planned: int,
+        ended: Ended,
+        gains: Sequence[Gain] = (),
+        trust: Trust | None = None,
+    ) -> "AskingFigures":
+        """Count answers; what else there is to know is said as in the fields."""
+        histogram, (names, codes) = answers.histogram(), answers.coded
+        counts = codes.bincount(minlength=len(names)).tolist()
+        return cls(
+            pool=pool,
+            acquisition=acquisition,
+            queries=len(answers),
+            planned=planned,
+            ended=ended,
+            class_histogram=tuple(histogram.tolist()),
+            abstained=int((~answers.decided).sum()),
+            never_decided=never_decided(histogram),
+            by_origin=dict(zip(names, counts, strict=True)),
+            gains=tuple(gains),
+            trust=trust,
+        )
+
+
+class CommitteeFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The networks of our own that learned the answers, and what they cost on top of the teacher's queries.
+
+    Shares are of the evaluation images, the mean over the members. `queries` are the answers that they learned from,
+    `cosine` that of their gradient to the way from an image to its nearest crossing. `passes` of one image through one
+    member, forward and backward, took `seconds` during the search; of a shard made in two sessions the last one counts.
+    """
+
+    architecture: str
+    members: Count
+    queries: Count
+    accuracy: Fraction | None = None
+    agreement: Fraction | None = None
+    cosine: Annotated[float, Field(ge=-1, le=1)] | None = None
+    passes: Count | None = None
+    seconds: Size | None = None
+
+
+class RepulsionFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How noise was pushed away from the boundary until it was images.
+
+    By the teacher's classes: how many images there are, how much noise there was, how much of it was pushed, and which
+    classes have no image. By step: the mean distance to the nearest boundary before the push, over the images of which
+    one was found (None where there is none), and the mean length of the push, after clipping to the bounds.
+    """
+
+    images: Count
+    images_by_class: tuple[Count, ...]
+    noise_by_class: tuple[Count, ...] = ()
+    starts_by_class: tuple[Count, ...] = ()
+    missing: tuple[Count, ...] = ()
+    queries: dict[str, Count] = {}
+    distances: tuple[Size | None, ...] = ()
+    pushes: tuple[Size, ...] = ()
+
+    @model_validator(mode="after")
+    def _figures_fit(self) -> "RepulsionFigures":
+        classes = {len(self.images_by_class), len(self.noise_by_class), len(self.starts_by_class)} - {0}
+        if len(classes) > 1 or sum(self.images_by_class) != self.images:
+            raise ValueError(f"figures of {sorted(classes)} classes, and {self.images} images in all")
+        if len(self.distances) != len(self.pushes):
+            raise ValueError(f"distances of {len(self.distances)} steps and pushes of {len(self.pushes)}")
+        return self

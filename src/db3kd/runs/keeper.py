@@ -1,0 +1,283 @@
+"""The keeper of a run: it alone reads and writes what stages make, checks keys, resumes, and says where a run stands.
+
+A part is a safetensors file with its key and one digest in the header. While it is made, a journal holds the answers,
+or a state holds the training. Stages are in `db3kd.pipeline`.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, final
+
+from db3kd.context import HERE, Context
+from db3kd.errors import ArtifactError, RunError, RunMismatch
+from db3kd.ledger import Limits
+from db3kd.oracle import Oracle
+from db3kd.runs.files import storage_errors, sync_folder, write_atomically
+from db3kd.runs.journal import Journal
+from db3kd.runs.notebook import Notebook
+from db3kd.runs.plan_file import differences_of
+from db3kd.runs.records import read_object, write_object
+from db3kd.runs.replay import Index, Recalling, Remembering
+from db3kd.runs.run import Run
+from db3kd.runs.stage import Kept, Outline, Part, Stage
+from db3kd.teachers import Teacher
+from db3kd.tensorfile import pack, unpack
+
+_log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
+State = Literal["done", "begun", "not begun"]
+# A kill wastes at most one lease; a lease costs one write to the disk.
+_LEASE = 16_384
+_WAY_OUT = (
+    "put the right file back, or delete it and run again: only what it holds is made, and its queries paid, again"
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a stage is.
+
+    Args:
+        name: of the stage.
+        state: whether it is finished.
+        done: parts that are finished, or epochs where it has one part that is trained.
+        total: of how many.
+        unit: of what.
+        ahead: queries that it may still ask, at most.
+        held_out: whether these are booked outside the budget.
+    """
+
+    name: str
+    state: State
+    done: int
+    total: int
+    unit: str
+    ahead: int
+    held_out: bool
+
+
+@final
+class Keeper:
+    """Keeps what the stages of a run make.
+
+    Args:
+        run: the directory.
+        context: where work is done, and who hears of it.
+        recording: whether journals are kept with digests of the questions, so that no question is paid twice.
+        index: answers that recorded runs have paid; None where there are none.
+    """
+
+    def __init__(
+        self, run: Run, context: Context = HERE, *, recording: bool = False, index: Index | None = None
+    ) -> None:
+        self.run, self.context = run, context
+        self._recording, self._index = recording, index
+        if recording and index is not None:
+            index.read(run.folder)
+
+    def perform(self, stage: Stage[Made]) -> Made:
+        """Make what is missing of a stage, and put all of it together.
+
+        Args:
+            stage: which one.
+
+        Returns:
+            What the stage's `join` gives.
+
+        Raises:
+            RunMismatch: a part was made for something else; the keys that differ are named.
+            ArtifactError: a part was edited or truncated.
+            RunError: another process is writing this run.
+            StorageError: the disk is full; what was made before is kept.
+
+        Cost: what the stage says of the parts that are missing.
+        """
+        outline, kept = stage.outline, list[Kept]()
+        for number, part in enumerate(outline.parts):
+            found = self.read(part, stage)
+            if found is None:
+                if not part.epochs:
+                    self.context.progress(outline.name, number, len(outline.parts), outline.unit)
+                found = stage.make(number, tuple(kept), self)
+                if found.whole:
+                    self._write(part.name, stage, found)
+            if found.whole:
+                self._forget_beginning(part.name)
+            kept.append(found)
+            if found.last or not found.whole:
+                break
+            if not part.epochs:
+                self.context.progress(outline.name, number + 1, len(outline.parts), outline.unit)
+        return stage.join(tuple(kept))
+
+    def has(self, part: str) -> bool:
+        """Tell whether a part is there; whether it is whole shows when it is read."""
+        return self._path(part).exists()
+
+    def count(self, stage: str) -> int:
+        """Tell how many numbered parts of a stage are there, one after another from the first."""
+        number = 0
+        while self.has(numbered_part(stage, number)):
+            number += 1
+        return number
+
+    def read(self, part: Part, stage: Stage[object]) -> Kept | None:
+        """Read a part of a stage; None where it is not there, or is to be made again at no query."""
+        found = self.look(part.name, stage.kind)
+        if found is None:
+            return None
+        path = self._path(part.name)
+        if found.about.get("part") != part.name:
+            raise ArtifactError(
+                f"{path} holds the part {found.about.get('part')!r}: files were exchanged; nothing was done: {_WAY_OUT}"
+            )
+        differing = differences_of(json.loads(found.about["key"]), json.loads(json.dumps(stage.key)), "")
+        if not differing and found.about["source"] != stage.source:
+            if not part.queries:
+                _log.info("%s is made again, since what it was made of has changed", path)
+                return None
+            differing = ["what was bought before it is not what it was made of"]
+        if differing:
+            raise RunMismatch(
+                f"{path} was made for something else: {'; '.join(differing)}. Nothing was changed or spent: ask for "
+                "what it was, or use another run directory"
+            )
+        return found
+
+    def look(self, part: str, kind: str) -> Kept | None:
+        """Read a part whatever it was made for; None where it is not there."""
+        path = self._path(part)
+        if not path.exists():
+            return None
+        tensors, about = unpack(path.read_bytes(), kind=kind, origin=str(path), way_out=_WAY_OUT)
+        return Kept(tensors, about, last=about.get("last") == "yes")
+
+    @contextmanager
+    def asking(
+        self,
+        teacher: Teacher,
+        part: str,
+        stage: Stage[object],
+        *,
+        limits: Limits | None = None,
+        held_out: bool = False,
+        afresh: bool = False,
+    ) -> Iterator[Remembering]:
+        """Give an oracle for a part: it replays the part's journal, and notes each answer before it is used.
+
+        Args:
+            teacher: decides.
+            part: that is being made.
+            stage: whose part it is; queries are booked under its name.
+            limits: what may be spent; None for no limit.
+            held_out: whether it is booked outside the budget.
+            afresh: whether the teacher is asked even where an answer was recorded.
+
+        Yields:
+            The oracle. What was leased and not used is given back at the end.
+        """
+        identity = hashlib.sha256(json.dumps([part, stage.key, stage.source], sort_keys=True).encode()).digest()
+        path = self._path(part).with_suffix(".journal")
+        self._make_folder(path.parent)
+        with (
+            self.run.ledger().account(stage.outline.name, limits=limits, block=_LEASE, held_out=held_out) as booked,
+            Journal(path, identity, recording=self._recording) as journal,
+        ):
+            oracle = Oracle(teacher, booked)
+            try:
+                asked = oracle if self._index is None or afresh else Recalling(oracle, self._index)
+                yield Remembering(asked, journal, recording=self._recording)
+            finally:
+                if oracle.usage.repeated:
+                    _log.warning(
+                        "%s: %d rows were charged again, since a call whose answer did not come may have been served",
+                        part,
+                        oracle.usage.repeated,
+                    )
+
+    def training(self, part: Part, stage: Stage[object]) -> Notebook:
+        """Give the notes of a training: where it was interrupted, and where its epochs are written down."""
+        path = self._path(part.name).with_suffix(".state")
+        self._make_folder(path.parent)
+        stamp = hashlib.sha256(json.dumps([part.name, stage.key, stage.source], sort_keys=True).encode()).hexdigest()
+        return Notebook(self.run, path, part, stamp, self.context.progress)
+
+    def declare(self, outlines: Sequence[Outline]) -> None:
+        """Write down what a run is going to do, so that its status can be told without its teacher."""
+        self.run.hold()
+        write_object(self.run.folder / "stages.json", {"stages": [asdict(outline) for outline in outlines]})
+
+    def declared(self) -> tuple[Outline, ...]:
+        """Read what was declared; nothing where nothing was."""
+        kept = read_object(self.run.folder / "stages.json", "delete it and run again: it is written anew") or {}
+        stages = kept.get("stages", [])
+        assert isinstance(stages, list)
+        return tuple(Outline(**{**stage, "parts": tuple(Part(**part) for part in stage["parts"])}) for stage in stages)
+
+    def standing(self, outlines: Sequence[Outline]) -> tuple[Standing, ...]:
+        """Tell how far stages are, from the files that are there; nothing is written."""
+        epochs = {str(line["part"]): int(str(line["epoch"])) for line in self.run.lines()}
+        return tuple(self._stand(outline, epochs) for outline in outlines)
+
+    def _stand(self, outline: Outline, epochs: Mapping[str, int]) -> Standing:
+        missing = [part for part in outline.parts if not self.has(part.name)]
+        ended = missing and any(self._is_last(part.name) for part in outline.parts if self.has(part.name))
+        done, total, unit = len(outline.parts) - len(missing), len(outline.parts), outline.unit
+        if total == 1 and outline.parts[0].epochs:
+            done, total, unit = epochs.get(outline.parts[0].name, 0), outline.parts[0].epochs, "epochs"
+            done = done if missing else total
+        started = done or any(
+            part.name in epochs or self._path(part.name).with_suffix(".journal").exists() for part in missing
+        )
+        state: State = "done" if not missing or ended else "begun" if started else "not begun"
+        ahead = 0 if ended else sum(part.queries for part in missing)
+        return Standing(outline.name, state, done, total, unit, ahead, outline.held_out)
+
+    def _is_last(self, part: str) -> bool:
+        from safetensors import safe_open
+
+        with safe_open(self._path(part), "pt") as file:
+            return (file.metadata() or {}).get("last") == "yes"
+
+    def _write(self, part: str, stage: Stage[object], made: Kept) -> None:
+        self.run.hold()
+        path = self._path(part)
+        self._make_folder(path.parent)
+        key = json.dumps(stage.key, sort_keys=True)
+        about = {**made.about, "part": part, "key": key, "source": stage.source}
+        write_atomically(path, pack(made.tensors, about | ({"last": "yes"} if made.last else {}), kind=stage.kind))
+
+    def _forget_beginning(self, part: str) -> None:
+        """Delete the state of a training that is done, and the journal of answers that are kept now."""
+        path = self._path(part)
+        left = [path.with_suffix(".state")]
+        if not self._recording:
+            left.append(path.with_suffix(".journal"))
+        with storage_errors(path):
+            for file in left:
+                if file.exists():
+                    self.run.hold()
+                    file.unlink()
+
+    def _make_folder(self, folder: Path) -> None:
+        self.run.hold()
+        with storage_errors(folder):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                sync_folder(folder.parent)
+
+    def _path(self, part: str) -> Path:
+        if not all(piece and not piece.startswith(".") and piece == Path(piece).name for piece in part.split("/")):
+            raise RunError(f"a part of a run is called by plain names, got {part!r}; nothing was done: rename it")
+        return self.run.folder / f"{part}.safetensors"
+
+
+def numbered_part(stage: str, number: int) -> str:
+    """Name a part of a stage that has several."""
+    return f"{stage}/{number:05d}"

@@ -1,0 +1,171 @@
+"""Oracles that remember: from a journal where a stage goes on, and from recorded runs where a question was paid before.
+
+The keeper puts them in front of the oracle. What they do not know, the oracle is asked, and it alone charges.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from db3kd.errors import ArtifactError, RunMismatch, TeacherError
+from db3kd.oracle import Oracle
+from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
+from db3kd.runs.run import Run
+from db3kd.teachers import TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+_SAMPLED_PIXELS = 32
+
+
+@final
+class Index:
+    """Answers that were paid once, by the digest of their question."""
+
+    def __init__(self, spec: TeacherSpec, folders: Sequence[Path] = ()) -> None:
+        self._known: dict[bytes, int] = {}
+        for folder in folders:
+            about = Run(folder).teacher() or {}
+            if about.get("fingerprint") != spec.fingerprint:
+                raise RunMismatch(
+                    f"{folder} was recorded with the teacher {about.get('fingerprint')!r}, and the one given is "
+                    f"{spec.fingerprint!r}; nothing was asked: name recorded runs of the same teacher"
+                )
+            before = len(self._known)
+            self.read(folder)
+            if len(self._known) == before:
+                raise ArtifactError(
+                    f"there are no recorded answers in {folder}; nothing was asked: set budget.record where they are "
+                    "paid, or leave this run out"
+                )
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def read(self, folder: Path) -> None:
+        """Take in the journals of a run."""
+        for path in sorted(folder.rglob("*.journal")):
+            self._known |= answered(path)
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Give the classes of those that are known."""
+        return {digest: self._known[digest] for digest in digests if digest in self._known}
+
+    def add(self, answers: dict[bytes, int]) -> None:
+        """Add answers that were paid now."""
+        self._known |= answers
+
+
+@final
+class Recalling:
+    """Asks only what was never asked before."""
+
+    def __init__(self, oracle: Oracle, index: Index) -> None:
+        self.spec: TeacherSpec = oracle.spec
+        self._oracle, self._index = oracle, index
+
+    def answers(self, images: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
+        """Get decisions batch by batch; see `Oracle.answers`.
+
+        Cost: one query for each different image that was not asked before.
+        """
+        asked = digests_of(images)
+        known = self._index.find(asked)
+        # A question that comes twice is asked once.
+        first = {digest: row for row, digest in reversed(list(enumerate(asked))) if digest not in known}
+        rows, done = sorted(first.values()), 0
+        bought = self._oracle.answers(images[rows]) if rows else iter(())
+        for start in range(0, len(asked), self.spec.max_batch):
+            batch = asked[start : start + self.spec.max_batch]
+            # Given as soon as it is whole: what is noted is not lost by a kill.
+            while not all(digest in known for digest in batch):
+                decisions = next(bought)
+                answered_now = [asked[row] for row in rows[done : done + len(decisions)]]
+                paid = dict(zip(answered_now, decisions.tolist(), strict=True))
+                self._index.add(paid)
+                known |= paid
+                done += len(decisions)
+            yield torch.tensor([known[digest] for digest in batch], dtype=torch.int64)
+
+
+@final
+class Remembering:
+    """An oracle that answers from a journal as far as it reaches, and notes every answer before it is used."""
+
+    def __init__(self, oracle: Oracle | Recalling, journal: Journal, *, recording: bool = False) -> None:
+        self.spec: TeacherSpec = oracle.spec
+        self._oracle, self._journal, self._recording = oracle, journal, recording
+
+    def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+        """Answer batch by batch, so that a kill loses the batches in flight and no more."""
+        if not len(images):
+            # Split, no image at all would still make one batch.
+            return torch.zeros(0, dtype=torch.int64, device=images.device)
+        batches = images.split(self.spec.max_batch)
+        answers = []
+        for batch in batches:
+            recorded = self._journal.next_record(_checksum(batch), len(batch))
+            if recorded is None:
+                break
+            answers.append(torch.from_numpy(recorded))
+        rest = batches[len(answers) :]
+        if rest:
+            for batch, decisions in zip(rest, self._oracle.answers(torch.cat(rest)), strict=True):
+                digests = digests_of(batch) if self._recording else ()
+                self._journal.append(_checksum(batch), decisions.cpu().numpy(), digests)
+                answers.append(decisions.cpu())
+        return torch.cat(answers).to(images.device)
+
+
+@final
+class RecordedTeacher:
+    """Stands in for a teacher as far as its answers were recorded; it has the teacher's own fingerprint."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        about = Run(folder).teacher() or {}
+        try:
+            self.spec = TeacherSpec(
+                tuple(about["input_shape"]),  # type: ignore[arg-type]  # JSON has lists
+                int(str(about["num_classes"])),
+                tuple(about["bounds"]),  # type: ignore[arg-type]  # likewise
+                int(str(about["max_batch"])),
+                str(about["fingerprint"]),
+                None if about["levels"] is None else int(str(about["levels"])),
+                abstains=bool(about["abstains"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{folder} does not say which teacher was recorded ({error}); nothing was asked: name the directory of "
+                "a run that was made with budget.record"
+            ) from error
+        self._index = Index(self.spec, [folder])
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; what was never asked is an error that says so."""
+        asked = digests_of(images)
+        found = self._index.find(asked)
+        missing = sum(digest not in found for digest in asked)
+        if missing:
+            raise TeacherError(
+                f"{missing} of {len(asked)} questions were never asked when {self._folder} was recorded; what was "
+                "replayed before is kept: ask what was asked then, or the teacher itself"
+            )
+        return torch.tensor([found[digest] for digest in asked], dtype=torch.int64)
+
+
+def digests_of(images: Float[Tensor, "b c h w"]) -> list[bytes]:
+    """Tell images apart, as they are sent, by a digest of each."""
+    pixels = images.detach().cpu().contiguous().numpy().astype("<f4", copy=False)
+    return [hashlib.blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in pixels]
+
+
+def _checksum(batch: Float[Tensor, "b c h w"]) -> int:
+    """Tell two questions apart; a sample of the pixels will do, since every search moves all of them."""
+    flat = batch.flatten(1)
+    sample = flat[:, :: max(1, flat.shape[1] // _SAMPLED_PIXELS)].cpu().contiguous().numpy()
+    return zlib.crc32(sample.astype(np.float32, copy=False).tobytes())

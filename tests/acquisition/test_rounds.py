@@ -1,0 +1,138 @@
+"""Rounds: how a budget is divided, and that what is proposed is new, reproducible and of all kinds."""
+
+import pytest
+import torch
+
+from db3kd.acquisition import Disagreement, Random, Rounds, count_fresh, propose, set_aside
+from db3kd.acquisition.duplicates import unlike
+from db3kd.answers import Candidates, is_fresh
+from db3kd.data import from_arrays
+from db3kd.errors import PlanError
+from db3kd.pools import ImagePool, Joined, Priors
+from made_answers import NONE, PRIORS, SHAPE, add, answered, committee, seeded
+
+
+def _propose(count: int, seed: int, *, pool: Priors = PRIORS, rounds: Rounds | None = None) -> Candidates:
+    return propose(
+        pool,
+        answered(),
+        committee(),
+        count,
+        rounds=rounds or Rounds(),
+        acquisition=Disagreement(),
+        generator=seeded(seed),
+    )
+
+
+def _ways(candidates: Candidates) -> set[str]:
+    return {origin.partition("/")[0] if "/" in origin else "fresh" for origin in candidates.origins}
+
+
+def test_rounds_spend_the_whole_budget_in_growing_steps() -> None:
+    for budget in (1, 7, 1000, 99_999):
+        sizes = Rounds().sizes(budget)
+        assert sum(sizes) == budget
+        assert min(sizes) > 0
+    sizes = Rounds().sizes(10_000)
+    assert sizes[:4] == (250, 250, 500, 1000)
+    assert list(sizes[4:]) == sorted(sizes[4:])
+    assert len(sizes) == 8
+    assert Rounds(opening=1.0).sizes(800) == (100, 100, 200, 400)
+    assert Rounds.once().sizes(800) == (800,)
+    assert Rounds.once().sizes(0) == ()
+    assert Rounds().pairs(1000) == 25
+
+
+def test_what_no_rounds_can_be_is_named_at_once() -> None:
+    with pytest.raises(PlanError, match=r"(?s)opening.*between.*halvings"):
+        Rounds(opening=0.0, between=2.0, halvings=0)
+    with pytest.raises(PlanError, match="number must be at least 1"):
+        Rounds(opening=0.5, number=0)
+
+
+def test_a_round_is_reproducible_new_and_of_all_kinds() -> None:
+    asked, again, other = (_propose(40, seed) for seed in (5, 5, 6))
+    assert torch.equal(asked.pixels, again.pixels)
+    assert asked.origins == again.origins
+    assert not torch.equal(asked.pixels, other.pixels)
+    assert len(asked) == 40
+    assert unlike(asked.pixels, answered().images.pixels).all()
+    assert _ways(asked) == {"fresh", "recombined", "pushed"}
+    assert _ways(_propose(40, 5, rounds=Rounds(pushed=False, candidates=4))) == {"fresh", "recombined"}
+    assert _ways(_propose(40, 5, pool=Priors(SHAPE, children=0.0), rounds=Rounds(candidates=4))) == {"fresh"}
+
+
+def test_a_run_is_opened_by_the_pool_alone() -> None:
+    opened = propose(PRIORS, NONE, (), 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(3))
+    assert torch.equal(opened.pixels, PRIORS.draw(20, NONE, seeded(3)).pixels)
+
+
+def test_without_a_committee_a_choice_that_needs_none_is_made_all_the_same() -> None:
+    asked = propose(PRIORS, answered(), (), 40, rounds=Rounds(), acquisition=Random(), generator=seeded())
+    assert len(asked) == 40
+    assert _ways(asked) == {"fresh", "recombined"}
+
+
+def test_a_data_set_is_looked_at_as_a_whole_and_asked_to_its_end() -> None:
+    images = from_arrays(torch.rand(60, *SHAPE, generator=seeded()), torch.arange(60) % 4, name="some")
+    pool, answers = ImagePool(images), NONE
+    for _ in range(3):
+        asked = propose(
+            pool, answers, committee(), 25, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1)
+        )
+        assert set(asked.origins) == {"images"}
+        answers = add(answers, asked)
+    assert len(answers) == 60
+    assert set(answers.images.ids) == set(images.ids)
+    assert not len(propose(pool, answers, committee(), 5, rounds=Rounds(), acquisition=Random(), generator=seeded()))
+
+
+def test_images_and_priors_together_are_both_asked_about() -> None:
+    images = from_arrays(torch.rand(60, *SHAPE, generator=seeded()), name="some")
+    pool = Joined([ImagePool(images), PRIORS])
+    asked = propose(pool, answered(), committee(), 40, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1))
+    assert {"images", "fresh"} <= {"images" if origin == "images" else "fresh" for origin in asked.origins}
+    assert len(set(asked.named(200))) == 40
+
+
+def test_candidates_are_no_more_than_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Noting(Random):
+        def choose(self, candidates, *rest):  # type: ignore[no-untyped-def]  # hands on what it gets
+            seen.append(len(candidates))
+            return super().choose(candidates, *rest)
+
+    for most in (30, 1):
+        monkeypatch.setattr("db3kd.acquisition.rounds._MOST_BYTES", most * 256)
+        propose(PRIORS, NONE, (), 10, rounds=Rounds(), acquisition=Noting(), generator=seeded())
+    assert seen == [30, 20]
+
+
+def test_a_committee_is_left_as_it_is() -> None:
+    members = committee()
+    before = [{name: value.clone() for name, value in member.state_dict().items()} for member in members]
+    propose(PRIORS, answered(), members, 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded())
+    assert all(member.training for member in members)
+    for member, kept in zip(members, before, strict=True):
+        assert all(torch.equal(value, kept[name]) for name, value in member.state_dict().items())
+        assert all(weight.requires_grad for weight in member.parameters())
+
+
+def test_every_20th_fresh_answer_is_set_aside_whatever_the_steps() -> None:
+    first = answered()
+    more = PRIORS.draw(110, first, seeded(1))
+    both = add(first, more)
+    assert int(both.aside.sum()) == 15
+    assert torch.equal(both.aside, set_aside(0, both.origins, 20))
+    assert torch.equal(both.aside.nonzero()[:, 0], torch.arange(19, 310, 20))
+    assert not set_aside(0, both.origins, 0).any()
+    assert int(set_aside(19_960, ("shapes",) * 100, 20).sum()) == 2
+    assert count_fresh(both) == 310
+
+
+def test_children_of_other_images_are_never_set_aside() -> None:
+    children = PRIORS.offspring(answered(), 200, seeded())
+    origins = (*children.origins, *("mixture",) * 100, "shapes")
+    assert set_aside(19, origins, 20).nonzero()[:, 0].tolist() == [300]
+    assert not any(is_fresh(origin) for origin in origins[:300])

@@ -1,0 +1,38 @@
+"""What the tests of the programs share: small images, a network's file, a way to run a program in this process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark_program import Program
+from db3kd.models import build, weights
+from logged_teacher import write_images
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Two threads on networks as small as these wait for each other more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Program:
+    return Program(capsys)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> str:
+    return write_images(tmp_path / "tiny.npz")
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> str:
+    file = tmp_path / "teacher.safetensors"
+    header = weights.describe("lenet5-fifth", (1, 16, 16), 4)
+    file.write_bytes(weights.to_bytes(build("lenet5-fifth", (1, 16, 16), 4), header))
+    return f"torch:{file}"

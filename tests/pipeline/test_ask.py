@@ -1,0 +1,142 @@
+"""Rounds ask what was planned: each image once, in the order of the pool, and end where nothing is gained."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from db3kd.acquisition import Disagreement, Random, Rounds
+from db3kd.pipeline.ask import Asked, AskPool, plan_rounds
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.story import Story
+from db3kd.pipeline.tell import buy, foretell
+from db3kd.pools import ImagePool, Joined, Priors
+from db3kd.runs import Run
+from db3kd.training import Recipe
+from known_teachers import Constant, Counting
+from made_runs import MEMBERS, SHAPE, Small, images, keeper_of, stories, story
+
+
+def _ask(described: Story, folder: Path) -> Asked:
+    with Run(folder) as run:
+        keeper = keeper_of(run)
+        sizes = plan_rounds(described, keeper)
+        keeper.declare(foretell(described, keeper))
+        return keeper.perform(AskPool(described, keeper.context.seed, sizes))
+
+
+def test_all_at_once_is_the_pool_in_its_order(tmp_path: Path) -> None:
+    teacher = Small()
+    asked = _ask(story(teacher, pool=ImagePool(images(labelled=True))), tmp_path)
+    answers = asked.answers
+    assert answers.images.ids == images().ids
+    assert torch.equal(answers.images.pixels, images().pixels)
+    assert answers.images.labels is not None
+    assert set(answers.origins) == {"images"}
+    assert not answers.aside.any()
+    assert (asked.ended, asked.gains) == ("all", ())
+
+
+def test_random_rounds_draw_by_lot(tmp_path: Path) -> None:
+    drawn = [
+        set(
+            _ask(
+                story(Small(), pool=ImagePool(images(200)), budget=Budget(total)), tmp_path / str(total)
+            ).answers.images.ids
+        )
+        for total in (20, 40)
+    ]
+    assert [len(ids) for ids in drawn] == [20, 40]
+    # Not the first ones.
+    assert max(int(name.rpartition("/")[2]) for name in drawn[0]) > 100
+
+
+def test_rounds_with_a_committee_ask_everything_once_and_compare_it(tmp_path: Path) -> None:
+    teacher = Small()
+    asked = _ask(stories(teacher)["rounds"], tmp_path)
+    assert sorted(asked.answers.images.ids) == sorted(images().ids)
+    assert len(set(teacher.asked)) == teacher.rows == 24
+    assert int(asked.answers.aside.sum()) == 4
+    assert [gain.queries for gain in asked.gains] == sorted(gain.queries for gain in asked.gains)
+    assert len(asked.gains) == 1
+    assert not asked.gains[0].learned_longer
+
+
+def test_the_committee_that_teaches_is_compared_as_well(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        gains = buy(replace(stories(Small())["priors"], budget=Budget(60)), keeper_of(run)).gains
+    assert [gain.learned_longer for gain in gains] == [False] * (len(gains) - 1) + [True]
+
+
+def test_what_is_made_keeps_where_it_came_from(tmp_path: Path) -> None:
+    described = replace(stories(Small())["priors"], budget=Budget(60, repeats=0))
+    answers = _ask(described, tmp_path).answers
+    assert len(answers) == len(set(answers.images.ids)) == 60
+    families = {origin for origin in answers.origins if "/" not in origin}
+    assert len(families) > 3
+    assert any(origin.startswith("between/") for origin in answers.origins)
+    # Children are no fair test.
+    assert not any("/" in answers.origins[row] for row in answers.aside.nonzero()[:, 0].tolist())
+
+
+def test_a_pool_of_several_gives_every_image_a_name_of_its_own(tmp_path: Path) -> None:
+    pool = Joined((ImagePool(images()), Priors(SHAPE)))
+    described = replace(stories(Small())["priors"], pool=pool, budget=Budget(60, repeats=0))
+    answers = _ask(described, tmp_path).answers
+    assert len(set(answers.images.ids)) == 60
+    assert {"images"} < set(answers.origins)
+
+
+def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db3kd.training.committee._MOST_EPOCHS", 20)
+    teacher = Counting(Constant(shape=SHAPE, classes=3))
+    rounds = Rounds(0.5, 4, between=0.0, aside_every=2, least_gain=0.1)
+    described = story(
+        teacher,
+        pool=ImagePool(images(120)),
+        rounds=rounds,
+        acquisition=Disagreement(),
+        committee=replace(MEMBERS, recipe=Recipe("adam", 1e-2, epochs=1, batch_size=32)),
+    )
+    asked = _ask(described, tmp_path)
+    assert asked.ended == "flat"
+    assert teacher.rows == len(asked.answers) < 120
+    assert len(asked.gains) == 2
+    again = _ask(described, tmp_path)
+    assert (again.ended, again.gains, len(again.answers)) == ("flat", asked.gains, len(asked.answers))
+    with Run(tmp_path) as run:
+        keeper = keeper_of(run)
+        standing = next(one for one in keeper.standing(keeper.declared()) if one.name == "answers")
+    assert (standing.state, standing.ahead) == ("done", 0)
+
+
+def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -> None:
+    described = stories(Small())["rounds"]
+    with Run(tmp_path) as run:
+        keeper = keeper_of(run)
+
+        def plan(total: int) -> tuple[int, ...]:
+            changed = replace(described, budget=Budget(total))
+            sizes = plan_rounds(changed, keeper)
+            keeper.declare(foretell(changed, keeper))
+            return sizes
+
+        first = plan(12)
+        assert sum(first) == 12
+        assert plan(12) == plan(6) == first
+        more = plan(24)
+        assert more[: len(first)] == first
+        assert sum(more) == 24
+        assert plan(24) == more
+
+
+def test_a_teacher_with_levels_sees_them(tmp_path: Path) -> None:
+    teacher = Counting(Small(levels=3))
+    described = replace(
+        stories(teacher)["priors"], acquisition=Random(), rounds=Rounds.once(), budget=Budget(30, repeats=0)
+    )
+    _ask(described, tmp_path)
+    assert isinstance(teacher.teacher, Small)
+    seen = torch.stack([torch.frombuffer(bytearray(row), dtype=torch.float32) for row in teacher.teacher.asked])
+    assert set(seen.unique().tolist()) <= {0.0, 0.5, 1.0}

@@ -1,0 +1,64 @@
+"""Answers come back from their files as they were, and images are what the teacher sees."""
+
+import pytest
+import torch
+
+from db3kd.answers import Answers, Candidates, no_answers
+from db3kd.data import Dataset
+from db3kd.pipeline.asking import all_of, answered, as_seen, from_kept, to_kept
+from db3kd.teachers import TeacherSpec
+from made_runs import CLASSES, SHAPE, images
+
+NONE = no_answers(SHAPE, CLASSES, class_names=("a", "b", "c"))
+
+
+def _answers(count: int = 5, *, labels: bool = True, first: int = 0) -> Answers:
+    made = Candidates(
+        torch.rand(count, *SHAPE, generator=torch.Generator().manual_seed(first)),
+        tuple(("uniform noise", "recombined/strokes")[row % 2] for row in range(count)),
+        (),
+        torch.arange(count) % 3 if labels else None,
+    )
+    before = NONE if not first else _answers(first)
+    return answered(made, torch.arange(count) % (CLASSES + 1), before, torch.arange(count) == 1)
+
+
+def _same(one: Answers, other: Answers) -> bool:
+    return (
+        one.digest == other.digest
+        and one.origins == other.origins
+        and one.images.class_names == other.images.class_names
+        and one.num_classes == other.num_classes
+    )
+
+
+@pytest.mark.parametrize("count", [5, 1, 0])
+@pytest.mark.parametrize("labels", [True, False])
+def test_answers_come_back_from_a_part(count: int, labels: bool) -> None:
+    answers = _answers(count, labels=labels)
+    assert _same(from_kept(to_kept(answers, {})), answers)
+
+
+def test_parts_are_put_together_in_their_order() -> None:
+    first, second = _answers(5), _answers(4, first=5)
+    parts = [to_kept(one, {}) for one in (first, NONE, second)]
+    assert _same(all_of(parts, NONE), first.joined(second))
+    assert all_of([], NONE) is NONE
+    assert (
+        all_of([to_kept(_answers(2), {}), to_kept(_answers(2, first=2, labels=False), {})], NONE).images.labels is None
+    )
+
+
+def test_only_what_was_decided_is_answered_and_names_go_on() -> None:
+    made = Candidates(torch.zeros(3, *SHAPE), ("uniform noise", "images", "images"), ("", "mine/1", "mine/2"))
+    some = answered(made, torch.tensor([0, 1]), _answers(5))
+    assert some.images.ids == ("uniform-noise/0000005", "mine/1")
+
+
+def test_images_are_put_on_the_teachers_levels_where_that_changes_them() -> None:
+    floats = images(4)
+    seen = as_seen(floats, TeacherSpec(SHAPE, CLASSES, levels=5))
+    assert set(seen.pixels.flatten().tolist()) <= {0.0, 0.25, 0.5, 0.75, 1.0}
+    assert as_seen(floats, TeacherSpec(SHAPE, CLASSES)) is floats
+    bytes_ = Dataset("b", ("b/0",), torch.full((1, *SHAPE), 7, dtype=torch.uint8), None, ())
+    assert as_seen(bytes_, TeacherSpec(SHAPE, CLASSES, levels=256)) is bytes_

@@ -1,0 +1,176 @@
+"""What is left open follows from teacher, images and budget, and what cannot be is refused before a query."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+from db3kd.acquisition import Disagreement, Random, Rounds
+from db3kd.answers import Answers, Candidates
+from db3kd.boundary import (
+    BoundaryDistance,
+    GuidedDistance,
+    Measurement,
+    Method,
+    MinimalBoundaryDistance,
+    SampleDistance,
+)
+from db3kd.data import from_arrays
+from db3kd.errors import InputError, PlanError
+from db3kd.pipeline import settling
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.settling import Wishes, settle, settle_measurement
+from db3kd.pipeline.story import EndlessLesson, FixedLesson, Story
+from db3kd.pipeline.tell import foretell
+from db3kd.pools import ImagePool, Priors
+from db3kd.runs import Run
+from db3kd.softening import Inverse, Opinions, Smoothed
+from db3kd.tensors import Float, Int, Tensor
+from known_teachers import HalfSpace
+from made_runs import BD, CLASSES, GUIDED, MEMBERS, NETWORK, PUSHED, SHAPE, Small, images, keeper_of, untouched
+
+WISHES = Wishes(NETWORK, images())
+TEACHER = untouched(Small())
+
+
+def _settled(wishes: Wishes = WISHES, **changes: object) -> Story:
+    return settle(replace(wishes, **changes), TEACHER)  # type: ignore[arg-type]  # the tests' own fields
+
+
+def test_images_are_asked_once_by_lot_and_taught_smoothed() -> None:
+    story = _settled()
+    assert isinstance(story.pool, ImagePool)
+    assert (story.rounds, story.acquisition, story.committee) == (Rounds.once(), Random(), None)
+    assert story.lesson == FixedLesson(Smoothed())
+    assert story.student.baselines == ()
+
+
+def test_without_images_rounds_choose_among_priors_and_opinions_are_taught() -> None:
+    story = _settled(Wishes(NETWORK))
+    assert isinstance(story.pool, Priors)
+    assert (story.rounds, story.acquisition, story.lesson) == (Rounds(), Disagreement(), EndlessLesson())
+    assert story.committee is not None
+    assert story.committee.architecture == NETWORK, "such small images are no input of lenet5"
+    assert _settled(Wishes(NETWORK, acquisition=Random())).rounds == Rounds(opening=1.0)
+
+
+def test_choosing_among_images_takes_a_committee_that_pushes_none() -> None:
+    story = _settled(acquisition=Disagreement())
+    assert story.committee is not None
+    assert story.rounds == Rounds(between=0.0, pushed=False)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "expected"), [(True, ("true-labels", "hard-decisions")), (False, ("hard-decisions",))]
+)
+def test_baselines_stand_beside_a_student_that_is_measured(labelled: bool, expected: tuple[str, ...]) -> None:
+    held_out = images(5, seed=2)
+    assert _settled(images=images(labelled=labelled), held_out=held_out).student.baselines == expected
+    assert _settled(images=images(labelled=labelled), held_out=held_out, baselines=()).student.baselines == ()
+    assert _settled(images=images(labelled=labelled)).student.baselines == ()
+
+
+def test_many_answers_are_worth_a_committee_where_its_mixtures_are_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "_ENOUGH_FOR_OPINIONS", 20)
+    for budget, opinions in ((Budget(), True), (Budget(72), True), (Budget(71), False), (Budget(19), False)):
+        story = _settled(budget=budget)
+        assert isinstance(story.lesson, FixedLesson)
+        assert isinstance(story.lesson.softening, Opinions if opinions else Smoothed)
+        assert (story.committee is not None) == opinions
+        assert story.has_members == opinions
+
+
+def test_a_guided_search_gets_a_committee() -> None:
+    assert _settled(measurement=BD).committee is None
+    guided = _settled(measurement=GUIDED)
+    assert guided.committee is not None
+    assert guided.has_members
+
+
+@pytest.mark.parametrize("allowance", [None, 0, 5, 21, 40, 1000, 10**6])
+@pytest.mark.parametrize(
+    "method", [SampleDistance(), BoundaryDistance(), MinimalBoundaryDistance(), GuidedDistance()], ids=lambda m: m.name
+)
+def test_the_search_fits_what_the_budget_leaves(tmp_path: Path, method: Method, allowance: int | None) -> None:
+    pairs, asked = 24 * (CLASSES - 1), 24
+    budget = Budget(None if allowance is None else asked + pairs * allowance)
+    story = _settled(measurement=Measurement(method), committee=MEMBERS, budget=budget)
+    with Run(tmp_path) as run:
+        keeper = keeper_of(run)
+        chosen = settle_measurement(story, 24, keeper)
+        assert chosen is not None
+        assert chosen.queries_per_pair is not None
+        assert chosen.queries <= (method.usual_queries if allowance is None else allowance)
+        least = 10 if method.guided else BoundaryDistance(exemplars=1).usual_queries
+        enough = allowance is None or allowance >= min(least, method.usual_queries)
+        assert chosen.method == (method if enough else SampleDistance())
+        # A budget that is raised to go on does not change the search.
+        keeper.declare(foretell(story, keeper))
+        raised = replace(story, budget=Budget(10**9))
+        assert settle_measurement(raised, 24, keeper) == chosen
+
+
+def test_what_was_said_of_a_search_holds(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        assert settle_measurement(_settled(measurement=BD, budget=Budget(3)), 24, keeper_of(run)) == BD
+        assert settle_measurement(_settled(), 24, keeper_of(run)) is None
+
+
+class _Unnamed:
+    name, committee = "unnamed", False
+
+    def choose(
+        self,
+        candidates: Candidates,
+        beliefs: Float[Tensor, "k n num_classes"],
+        answers: Answers,
+        count: int,
+        generator: torch.Generator,
+    ) -> Int[Tensor, " b"]:
+        return torch.arange(len(candidates))[:count]
+
+
+class _Named(_Unnamed):
+    key: ClassVar[dict[str, object]] = {"type": "first"}
+
+
+def test_an_acquisition_of_ones_own_says_what_it_is() -> None:
+    assert _settled(acquisition=_Named()).acquisition.name == "unnamed"
+    with pytest.raises(PlanError, match="_Unnamed cannot be told from another one"):
+        _settled(acquisition=_Unnamed())
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"images": from_arrays(torch.rand(5, 1, 7, 6))}, r"takes images of shape \(1, 6, 6\)"),
+        ({"images": from_arrays(torch.rand(0, 1, 6, 6))}, "holds no image"),
+        ({"held_out": from_arrays(torch.rand(5, 1, 7, 6))}, r"takes images of shape \(1, 6, 6\)"),
+        (
+            {"images": from_arrays(torch.rand(5, 1, 6, 6), torch.arange(5)), "baselines": ("true-labels",)},
+            "knows 3 classes.*go up to 4",
+        ),
+        ({"held_out": from_arrays(torch.rand(5, 1, 6, 6), torch.arange(5))}, "knows 3 classes.*go up to 4"),
+        ({"architecture": "lenet6"}, "unknown"),
+        ({"committee": replace(MEMBERS, architecture="lenet6")}, "unknown"),
+        ({"lesson": FixedLesson(classes="true")}, "needs images with labels"),
+        ({"lesson": FixedLesson(Inverse())}, "needs distances, and no search"),
+        ({"lesson": FixedLesson(queries_per_pair=11), "measurement": BD}, r"snapshots \[10\]"),
+        ({"lesson": FixedLesson(mixtures=True)}, "to hold mixtures"),
+        ({"lesson": FixedLesson(mixtures=True), "committee": MEMBERS}, r"committee\.mixtures_per_image"),
+        ({"lesson": EndlessLesson(), "pool": PUSHED, "committee": MEMBERS}, "a pool that offers them"),
+        ({"pool": replace(PUSHED, committee=replace(MEMBERS, architecture="lenet6"))}, "unknown"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_query(changes: dict[str, object], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        _settled(WISHES, **changes)
+
+
+def test_other_bounds_than_those_of_images_are_refused_before_a_query() -> None:
+    teacher = untouched(HalfSpace(SHAPE))
+    for wishes in (WISHES, Wishes(NETWORK), Wishes(NETWORK, pool=PUSHED)):
+        with pytest.raises(InputError, match=r"bounds are \(-100\.0, 100\.0\)"):
+            settle(wishes, teacher)

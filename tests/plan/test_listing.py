@@ -1,0 +1,48 @@
+"""Every key is listed with what a user must know of it."""
+
+import tomllib
+
+from db3kd.plan import parse_plan
+from db3kd.plan.listing import all_keys, help_of
+from db3kd.plan.section import arguments_of
+
+
+def test_every_key_has_a_type_and_a_sentence() -> None:
+    for one in all_keys():
+        assert one.type, one
+        assert one.help, one
+        assert "<" not in one.type.replace("< ", "").replace("<= ", ""), one
+
+
+def test_a_default_that_is_shown_is_one_that_can_be_written() -> None:
+    for one in all_keys():
+        names = one.where.split(", ")
+        if not one.default or one.key.endswith((".name", ".kind")):
+            continue
+        section, *key = one.key.split(".")
+        naming = {"search": "name", "acquisition": "name", "pool": "kind", "lesson": "kind"}
+        content: dict[str, object] = {naming[section]: names[0]} if section in naming else {}
+        required = {"teacher": {"uri": "x"}, "images": {"source": "x"}, "held_out": {"source": "x"}}
+        content |= required.get(section, {}) | ({"architecture": "x"} if section == "train" else {})
+        inner = content
+        for name in key[:-1]:
+            inner = inner.setdefault(name, {})  # type: ignore[assignment]  # a table
+        inner[key[-1]] = tomllib.loads(f"x = {one.default}")["x"]
+        parse_plan({section: content})
+
+
+def test_the_help_of_a_key_and_of_an_argument() -> None:
+    class Documented:
+        """One line.
+
+        Args:
+            first: of two
+                lines: yes.
+            second: short.
+
+        Raises:
+            Error: never.
+        """
+
+    assert arguments_of(Documented) == {"first": "of two lines: yes.", "second": "short."}
+    assert help_of("budget.total") == "Most queries of all stages together."

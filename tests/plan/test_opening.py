@@ -1,0 +1,147 @@
+"""From a plan to its story: what it says holds, and what it leaves open is what suits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db3kd.acquisition import Disagreement, Rounds
+from db3kd.boundary import BoundaryDistance, Measurement, MinimalBoundaryDistance
+from db3kd.errors import PlanError
+from db3kd.pipeline.settling import Wishes, settle
+from db3kd.pipeline.story import EndlessLesson, FixedLesson, Pushed, Story
+from db3kd.pipeline.teach import settled_recipe
+from db3kd.plan import OpenedTeacher, open_story, open_train_recipe, parse_plan, read_settings
+from db3kd.pools import ImagePool, Joined, Priors
+from db3kd.softening import Inverse, Smoothed
+from db3kd.training import Committee, Recipe, student_recipe, teacher_recipe
+from known_teachers import Sectors
+from logged_teacher import write_images
+
+TEACHER = Sectors((1, 16, 16), 4)
+
+
+@dataclass(frozen=True)
+class OwnPool:
+    """A pool of somebody's own: it is told the shape of an image."""
+
+    image_shape: tuple[int, int, int]
+    shades: int = 3
+
+    name = "own"
+    size = None
+    children = 0.0
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"type": self.name, "shades": self.shades}
+
+    def draw(self, *_: object) -> None: ...
+    def offspring(self, *_: object) -> None: ...
+
+
+def own_search(*, exemplars: int) -> BoundaryDistance:
+    return BoundaryDistance(exemplars)
+
+
+def _story(*settings: str, images: str | None = None) -> Story:
+    content = read_settings(settings)
+    if images is not None:
+        content["images"] = {"source": images}
+    plan = parse_plan({**content, "teacher": {"uri": "python:known_teachers:Sectors"}})
+    return open_story(plan, OpenedTeacher(TEACHER, None))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> str:
+    return write_images(tmp_path / "tiny.npz")
+
+
+def test_an_empty_plan_is_what_python_does() -> None:
+    found, expected = _story(), settle(Wishes(names={"teacher": "python:known_teachers:Sectors"}), TEACHER)
+    assert found == expected
+    assert isinstance(found.pool, Priors)
+    assert found.lesson == EndlessLesson()
+
+
+def test_single_keys_change_what_suits(images: str) -> None:
+    story = _story("committee.members=2", "rounds.patience=0", "search=guided", "student.epochs=3", images=images)
+    assert story.rounds == Rounds(opening=1.0, number=0, between=0.0, aside_every=0, patience=0)
+    assert story.committee == Committee("lenet5", members=2, mixtures_per_image=2.0)
+    assert settled_recipe(story.lesson, story.student, 1) == Recipe("adam", 1e-3, 3, 512)
+    assert story.lesson == FixedLesson(Smoothed())
+    assert _story("lesson.hard_weight=0", images=images).lesson == FixedLesson(Smoothed(), hard_weight=0.0)
+    recipe = _story("student.rate=0.5").student
+    assert settled_recipe(EndlessLesson(), recipe, 50_000) == Recipe(
+        "adam", 0.5, 120, 128, schedule="one-cycle", precision="bfloat16"
+    )
+
+
+def test_objects_are_made_of_their_keys(images: str) -> None:
+    story = _story(
+        "search.name=mbd",
+        "search.start.exemplars=2",
+        "search.queries_per_pair=70",
+        "search.snapshots=[10, 20]",
+        "lesson.softening=inverse",
+        "lesson.softening.temperature=5",
+        "acquisition=disagreement",
+        "committee.recipe.epochs=9",
+        images=images,
+    )
+    method = MinimalBoundaryDistance(BoundaryDistance(2))
+    assert story.measurement == Measurement(method, 70, (10, 20))
+    assert story.lesson == FixedLesson(Inverse(5.0))
+    assert story.acquisition == Disagreement()
+    assert story.committee is not None
+    assert story.committee.recipe == Recipe("adam", 2e-3, 9, 128, schedule="one-cycle", precision="bfloat16")
+    assert _story("search=none", images=images).measurement is None
+
+
+def test_pools(images: str) -> None:
+    assert isinstance(_story(images=images).pool, ImagePool)
+    assert isinstance(_story("pool=images", images=images).pool, ImagePool)
+    joined = _story("pool.kind=joined", "pool.children=0.25", images=images).pool
+    assert isinstance(joined, Joined)
+    assert joined.pools[1] == Priors((1, 16, 16), 0.25)
+    pushed = _story("pool=repulsion", "pool.search=mbd", "pool.search.directions=3", "pool.images_per_class=7").pool
+    assert isinstance(pushed, Pushed)
+    assert pushed.repulsion.method == MinimalBoundaryDistance(directions=3)
+    assert pushed.noise.images_per_class == 7
+    for refused in (("pool=images",), ("pool=joined",)):
+        with pytest.raises(PlanError, match=r"images\.source"):
+            _story(*refused)
+    with pytest.raises(PlanError, match="joined"):
+        _story("pool=priors", images=images)
+
+
+def test_ones_own_objects_take_any_key(images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "users_own", __import__("types").ModuleType("users_own"))
+    monkeypatch.setattr("users_own.Pool", OwnPool, raising=False)
+    monkeypatch.setattr("users_own.search", own_search, raising=False)
+    made: object = _story("pool.kind=users_own:Pool", "pool.shades=5").pool
+    assert made == OwnPool((1, 16, 16), 5)
+    with pytest.raises(PlanError, match=r"pool\.colours is unknown: expected one of kind, shades"):
+        _story("pool.kind=users_own:Pool", "pool.colours=5")
+    found = _story("search.name=users_own:search", "search.exemplars=4", "search.queries_per_pair=9", images=images)
+    assert found.measurement == Measurement(BoundaryDistance(4), 9)
+    with pytest.raises(PlanError, match=r"users_own:search cannot be made of shades"):
+        _story("search.name=users_own:search", "search.shades=4", images=images)
+
+
+def test_true_labels_are_no_baseline_where_there_are_none(tmp_path: Path, images: str) -> None:
+    held_out = f'held_out.source="{images}"'
+    assert _story(held_out, images=images).student.baselines == ("true-labels", "hard-decisions")
+    assert _story(held_out, "pool=repulsion").student.baselines == ("hard-decisions",)
+    assert _story(held_out, "student.baselines=[]", images=images).student.baselines == ()
+
+
+def test_the_recipe_of_a_teacher_is_its_preset_with_what_is_said() -> None:
+    section = parse_plan({"train": {"architecture": "lenet5"}}).train
+    assert section is not None
+    assert open_train_recipe(section) == teacher_recipe("lenet5")
+    keys = {"architecture": "alexnet", "preset": "student", "epochs": 3, "milestones": [2]}
+    changed = parse_plan({"train": keys}).train
+    assert changed is not None
+    assert open_train_recipe(changed) == Recipe("adam", student_recipe("alexnet").rate, 3, 512, milestones=(2,))

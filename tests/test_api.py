@@ -1,0 +1,298 @@
+"""The whole way in one line: a teacher that only decides, images or none, a student."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+import db3kd
+from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement, MinimalBoundaryDistance
+from db3kd.context import silent
+from db3kd.data import from_arrays, load
+from db3kd.errors import BudgetExhausted, InputError, RunMismatch
+from db3kd.models import build
+from db3kd.pipeline.story import Taken
+from db3kd.pools import ImagePool, Joined, Priors
+from db3kd.teachers import FunctionTeacher, TorchTeacher
+from db3kd.training import Committee, Recipe
+from known_teachers import Counting, Failing, Sectors, draw_images
+from made_files import write_cifar10_folder
+from made_runs import MEMBERS, NETWORK, PUSHED, QUICK, SHAPE, Small, make_small, parts_of, untouched
+
+Digits = tuple[np.ndarray, RandomForestClassifier]
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_small(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    images, labels = load_digits(return_X_y=True)
+    images = (images / 16.0).astype(np.float32)
+    forest = RandomForestClassifier(20, random_state=0).fit(images[:1200], labels[:1200])
+    return images.reshape(-1, 1, 8, 8), forest
+
+
+def _forest(digits: Digits) -> FunctionTeacher:
+    _, forest = digits
+    return FunctionTeacher(lambda x: forest.predict(x.reshape(len(x), -1)), input_shape=(1, 8, 8), num_classes=10)
+
+
+@pytest.mark.parametrize("search", [None, "sd", "bd", "guided"])
+def test_a_random_forest_without_gradients_is_a_teacher_in_one_line(digits: Digits, search: str | None) -> None:
+    teacher, (images, _) = Counting(_forest(digits)), digits
+    result = db3kd.distill(
+        teacher,
+        images[:120],
+        student=NETWORK,
+        search=search,
+        budget=120 + 120 * 9 * 21,
+        committee=replace(MEMBERS, members=1, subspace=8),
+        recipe=Recipe("adam", 3e-2, epochs=15, batch_size=40),
+        progress=silent,
+    )
+    assert result.spent == teacher.rows == result.report.queries.total <= 120 + 120 * 9 * 21
+    assert (teacher.rows > 120 + 16) == (search in ("bd", "guided"))
+    assert (result.distances is None) == (search is None)
+    assert len(result.committee) == (search == "guided")
+    assert not result.student.training
+    held_out = torch.from_numpy(images[1200:])
+    agreement = (result.student(held_out).argmax(1) == _forest(digits)(held_out)).float().mean()
+    # Guessing agrees on a tenth.
+    assert agreement > 0.5
+
+
+def test_a_random_forest_is_copied_without_a_digit(digits: Digits) -> None:
+    teacher, (images, _) = Counting(_forest(digits)), digits
+    result = db3kd.distill(
+        teacher,
+        student=NETWORK,
+        budget=500,
+        acquisition="random",
+        committee=Committee(NETWORK, members=2, choosers=2, recipe=Recipe("adam", 3e-3, epochs=9, batch_size=32)),
+        recipe=Recipe("adam", 3e-3, epochs=4, batch_size=32),
+        progress=silent,
+    )
+    held_out = torch.from_numpy(images[1200:])
+    agreement = (result.student(held_out).argmax(1) == _forest(digits)(held_out)).float().mean()
+    assert result.spent == teacher.rows <= 500
+    # Guessing agrees on a tenth.
+    assert agreement > 0.25
+    assert result.report.asking is not None
+    assert result.report.asking.trust is not None
+
+
+def _rows(teacher: Counting) -> Sequence[tuple[str, dict[str, object], int, str]]:
+    """The table of what can be made: what is given, what it costs, what the student learned from."""
+    images = draw_images(teacher, 30)
+    paper = {"search": Measurement(BoundaryDistance(exemplars=1), 20), "softening": "inverse"}
+    chosen = replace(MEMBERS, choosers=2)
+    return (
+        ("the paper, with data", {"images": images, **paper}, 30 + 30 * 2 * 20 + 16, "bd"),
+        ("one query an image", {"images": images}, 46, "smoothed-decisions"),
+        ("with a committee", {"images": images, "softening": "opinions", "committee": MEMBERS}, 46, "opinions"),
+        (
+            "a part of the pool",
+            {
+                "images": images,
+                "budget": 12,
+                "acquisition": "disagreement",
+                "committee": chosen,
+                "softening": "opinions",
+            },
+            12,
+            "opinions",
+        ),
+        ("no image at all", {"budget": 60, "committee": chosen}, 60, "opinions"),
+        (
+            "both together",
+            {"pool": Joined((ImagePool(from_arrays(images)), Priors(SHAPE))), "budget": 60, "committee": chosen},
+            60,
+            "opinions",
+        ),
+        ("the paper, without data", {"pool": PUSHED, **paper}, 36 + 9 * 2 * (12 + 6) + 18 * 2 * 20, "bd"),
+    )
+
+
+ROWS = [*((row, True) for row in range(7)), (1, False), (4, False), (6, False)]
+NAMES = [row[0].replace(" ", "-") for row in _rows(Counting(Small()))]
+
+
+@pytest.mark.parametrize(
+    ("number", "durable"), ROWS, ids=[f"{NAMES[row]}-{'kept' if durable else 'not-kept'}" for row, durable in ROWS]
+)
+def test_every_row_of_the_table_works(tmp_path: Path, number: int, durable: bool) -> None:
+    teacher = Counting(Small())
+    _, given, most, name = _rows(teacher)[number]
+    run = tmp_path / "run" if durable else None
+
+    def distil(teacher: Counting) -> db3kd.Result:
+        return db3kd.distill(teacher, student=NETWORK, recipe=QUICK, run=run, progress=silent, **given)  # type: ignore[arg-type]
+
+    result = distil(teacher)
+    assert 0 < result.spent == teacher.rows <= most
+    assert result.report.students[-1].name == name
+    assert result.student(torch.zeros(1, *SHAPE)).shape == (1, 3)
+    assert len(result.answers) > 0
+    if durable:
+        again = distil(Counting(untouched(Small())))
+        assert again.spent == result.spent
+        assert all(map(torch.equal, again.student.parameters(), result.student.parameters()))
+        assert (tmp_path / "run/report.html").exists()
+
+
+def test_interrupted_it_goes_on_in_its_run_to_the_same_student(tmp_path: Path) -> None:
+    images = draw_images(Small(), 30)
+
+    def go(teacher: Small | Failing, folder: Path) -> None:
+        db3kd.distill(
+            teacher, images, student=NETWORK, budget=2000, recipe=QUICK, run=folder, search="bd", progress=silent
+        )
+
+    whole, teacher = Small(), Small()
+    go(whole, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        go(Failing(teacher, 7, KeyboardInterrupt), tmp_path / "parts")
+    go(teacher, tmp_path / "parts")
+    assert parts_of(tmp_path / "parts") == parts_of(tmp_path / "whole")
+    assert teacher.asked == whole.asked
+
+
+def test_a_twentieth_of_the_images_is_a_budget(tmp_path: Path) -> None:
+    teacher, images = Counting(Small()), draw_images(Small(), 200)
+    for run in (None, tmp_path):
+        result = db3kd.distill(
+            teacher, images, student=NETWORK, budget=len(images) // 20, recipe=QUICK, run=run, progress=silent
+        )
+        assert len(result.answers) == result.spent == 10
+    assert teacher.rows == 20
+
+
+def test_another_teacher_or_other_images_are_refused_in_a_run(tmp_path: Path) -> None:
+    images = draw_images(Small(), 30)
+    db3kd.distill(Small(), images, student=NETWORK, recipe=QUICK, run=tmp_path, progress=silent)
+    with pytest.raises(RunMismatch, match="another"):
+        db3kd.distill(
+            Small(fingerprint="another"), images, student=NETWORK, recipe=QUICK, run=tmp_path, progress=silent
+        )
+    other = images + 1e-3 * (images < 0.5)
+    with pytest.raises(RunMismatch, match=r"pool\.images is"):
+        db3kd.distill(untouched(Small()), other, student=NETWORK, recipe=QUICK, run=tmp_path, progress=silent)
+
+
+def test_what_cannot_be_is_refused_before_a_query() -> None:
+    teacher = untouched(Small())
+    with pytest.raises(InputError, match=r"\(1, 6, 6\)"):
+        db3kd.distill(teacher, torch.rand(5, 1, 5, 5), student=NETWORK)
+    with pytest.raises(InputError, match="no image"):
+        db3kd.distill(teacher, torch.rand(0, 1, 6, 6), student=NETWORK)
+    with pytest.raises(InputError, match="'nearest' is unknown: expected one of sd, bd, mbd, guided"):
+        db3kd.distill(teacher, torch.rand(5, *SHAPE), student=NETWORK, search="nearest")
+    with pytest.raises(BudgetExhausted):
+        db3kd.distill(teacher, torch.rand(5, *SHAPE), student=NETWORK, budget=0, progress=silent)
+
+
+def test_held_out_images_may_come_later_and_are_outside_the_budget(tmp_path: Path) -> None:
+    teacher = Counting(Small())
+    held_out = from_arrays(draw_images(Small(), 20, seed=3), Small()(draw_images(Small(), 20, seed=3)))
+    images = draw_images(Small(), 24)
+    for later in (None, held_out, None):
+        result = db3kd.distill(
+            teacher, images, student=NETWORK, budget=24, recipe=QUICK, run=tmp_path, held_out=later, progress=silent
+        )
+    assert (result.report.queries.total, result.report.queries.held_out, teacher.rows) == (24, {"held-out": 20}, 44)
+
+
+def test_progress_is_heard_by_whoever_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[str] = []
+
+    def hear(stage: str, done: int, total: int, unit: str) -> None:
+        heard.append(stage)
+
+    for progress in (hear, None):
+        db3kd.distill(Small(), draw_images(Small(), 10), student=NETWORK, recipe=QUICK, progress=progress)
+    assert {"answers", "repeats", "student"} <= set(heard)
+    assert capsys.readouterr().out == "", "the core prints nothing"
+
+
+SHORT = MinimalBoundaryDistance(BoundaryDistance(exemplars=1, tolerance=0.05), directions=10)
+
+
+def test_the_alexnet_way_runs_on_files_in_cifar10s_binary_format(tmp_path: Path) -> None:
+    folder = write_cifar10_folder(tmp_path / "cifar", train=(9, 5), test=10)
+    train, test = load(f"cifar10:{folder}"), load(f"cifar10:{folder}", "test")
+    network = build("alexnet-quarter", (3, 32, 32), 10, seed=1).eval()
+    *_, last = (part for part in network.modules() if isinstance(part, torch.nn.Linear))
+    # Untrained, it has a favourite class; without it, several show up.
+    with torch.no_grad():
+        last.bias.sub_(network(train.images()).mean(0))
+    teacher = Counting(TorchTeacher(network, input_shape=(3, 32, 32), num_classes=10))
+    result = db3kd.distill(
+        teacher,
+        train,
+        student="alexnet-quarter",
+        held_out=test,
+        search=Measurement(SHORT, 25),
+        softening="inverse",
+        recipe=Recipe("adam", 5e-3, epochs=1, batch_size=7),
+        progress=silent,
+    )
+    assert [figures.name for figures in result.report.students] == ["true-labels", "hard-decisions", "mbd"]
+    assert result.distances is not None
+    found = result.distances.distances.isfinite()
+    # Where the teacher put some image into a class, there is a distance to it; elsewhere there is none, at no query.
+    assert torch.equal(found.any(0).nonzero()[:, 0], result.answers.decisions.unique())
+    assert torch.equal(result.distances.queries > 0, found)
+    assert result.spent + 10 == teacher.rows
+    assert all(figures.agreement is not None for figures in result.report.students)
+
+
+def test_the_usual_guided_search_has_a_committee_of_its_own() -> None:
+    teacher = Counting(Sectors((1, 6, 6), 3))
+    result = db3kd.distill(
+        teacher,
+        draw_images(teacher, 12),
+        student=NETWORK,
+        search=GuidedDistance(directions=5),
+        budget=400,
+        recipe=QUICK,
+    )
+    assert len(result.committee) == 4
+    assert result.report.queries.by_stage["mixtures"] == 24
+    assert teacher.rows <= 400
+
+
+def test_answers_of_another_run_are_taken_over_and_none_is_paid_again() -> None:
+    teacher = Counting(Small())
+    quick = Recipe("adam", 1e-2, epochs=1, batch_size=16)
+    images = draw_images(teacher, 24)
+    first = db3kd.distill(teacher, images, student=NETWORK, recipe=quick, progress=silent, budget=24)
+    before = teacher.rows
+    searched = db3kd.distill(
+        teacher, pool=Taken(first.answers), student=NETWORK, recipe=quick, progress=silent, search="bd", budget=2_000
+    )
+    assert searched.distances is not None
+    assert searched.answers.digest == first.answers.digest
+    assert set(searched.report.queries.by_stage) <= {"distances", "repeats"}
+    assert searched.spent == teacher.rows - before
+
+
+def test_a_guided_search_goes_without_a_committee_where_it_has_no_member() -> None:
+    result = db3kd.distill(
+        Small(),
+        draw_images(Small(), 12),
+        student=NETWORK,
+        recipe=Recipe("adam", 1e-2, epochs=1, batch_size=16),
+        search=Measurement(GuidedDistance(directions=4, subspace=8), 12),
+        committee=Committee(NETWORK, members=0),
+        progress=silent,
+    )
+    assert result.committee == ()
+    assert result.distances is not None

@@ -1,0 +1,46 @@
+"""What a committee learns: decided answers that were not set aside, rare classes counting as much as frequent ones."""
+
+import pytest
+import torch
+
+from db3kd.errors import PlanError
+from db3kd.training import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
+from made_answers import CLASSES, of_families
+
+
+def test_a_committee_sees_no_answer_that_was_set_aside_nor_an_abstention() -> None:
+    answers = of_families(("strokes",) * 40, torch.arange(40) % (CLASSES + 1))
+    material = lesson_of(answers)
+    rows = answers.learned()
+    assert 0 < len(rows) <= 32
+    assert torch.equal(material.pixels, answers.images.pixels[rows])
+    assert material.objective.labels is not None
+    assert torch.equal(material.objective.labels, answers.decisions[rows])
+    assert material.objective.offsets is not None
+    assert material.objective.offsets.exp().sum().item() == pytest.approx(1)
+
+
+def test_members_begin_alike_nowhere() -> None:
+    seeds = {
+        member_seed(seed, number, answers) for seed in range(5) for number in range(5) for answers in (10, 11, 500)
+    }
+    assert len(seeds) == 75
+    assert not seeds & set(range(1000))
+
+
+def test_members_learn_for_longer_from_fewer_answers_and_longer_to_teach_than_to_choose() -> None:
+    for answers in (1, 100, 10_000, 1_000_000):
+        assert choosing_recipe(answers).epochs <= teaching_recipe(answers).epochs <= 60
+    assert choosing_recipe(100).epochs > choosing_recipe(100_000).epochs
+    assert teaching_recipe(50_000).batch_size > teaching_recipe(49_999).batch_size
+
+
+@pytest.mark.parametrize("fault", [{"members": -1}, {"choosers": 1}, {"mixtures_per_image": -1.0}, {"subspace": 0}])
+def test_impossible_committees_are_refused(fault: dict[str, int]) -> None:
+    with pytest.raises(PlanError, match="Committee cannot have"):
+        Committee(**fault)  # type: ignore[arg-type]  # one field at a time
+
+
+def test_mixtures_follow_the_images() -> None:
+    assert Committee(mixtures_per_image=0.5).mixtures_for(5) == 2
+    assert Committee().mixtures_for(1000) == 0
