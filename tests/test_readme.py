@@ -1,53 +1,114 @@
-"""What the README shows is run, or held against the code."""
+"""What the manual shows is run, or held against the code: README, CONTRIBUTING and the pages in docs."""
 
+import importlib
+import importlib.util
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import typer
 from torch import nn
 from typer.main import get_command
 
-from db3kd.cli.app import app
+from command_line import Caller
+from db3kd.cli.app import COMMANDS
 from db3kd.models import build, weights
-from db3kd.plan import parse_plan
-from db3kd.plan.synthesis_keys import SynthesizeSection
+from db3kd.plan import Plan, parse_plan
+from db3kd.plan.listing import all_keys
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+}
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Caller:
+    return Caller(capsys)
 
 
 def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_plan_with_every_key_is_a_plan_and_has_every_key() -> None:
-    without, pushed, text = _blocks("toml")
-    written = tomllib.loads(text)
-    plan = parse_plan(written, "the README")
-    for section, value in plan:
-        assert section == "synthesize" or set(written[section]) == set(type(value).model_fields), section
-    dataless = tomllib.loads(without)
-    assert parse_plan(dataless, "the README").explores
-    repulsion = dataless | tomllib.loads(pushed)
-    assert not parse_plan(repulsion, "the README").explores
-    assert set(dataless["synthesize"]) | set(repulsion["synthesize"]) == set(SynthesizeSection.model_fields)
+def _commands(page: str) -> Iterator[list[str]]:
+    """The commands of a page, in words, without their program."""
+    shown = re.findall(r"(?:^ {4}|`)(db3kd [a-z][^`\n]*)", PAGES[page], flags=re.MULTILINE)
+    for line in shown:
+        yield shlex.split(line, comments=True)[1:]
 
 
-def test_every_command_that_is_shown_is_there() -> None:
-    command = get_command(app)
-    known = set(command.commands)  # type: ignore[attr-defined]  # typer gives a group, typed as a command
-    shown = set(re.findall(r"(?:^    |`)db3kd ([a-z][a-z-]*)", README, flags=re.MULTILINE))
-    assert shown <= known, shown - known
-    assert {"train", "label", "distill", "evaluate", "run", "status"} <= shown
+def _options(function: str) -> set[str]:
+    module, _, name = function.partition(":")
+    app = typer.Typer()
+    app.command()(getattr(importlib.import_module(f"db3kd.cli.{module}"), name))
+    return {
+        option
+        for parameter in get_command(app).params
+        for option in (*parameter.opts, *parameter.secondary_opts, "--help")
+    }
 
 
-def test_every_figure_has_its_record() -> None:
-    root = Path(__file__).parent.parent
-    named = set(re.findall(r"records/[0-9a-z-]+", README))
-    assert named
-    for folder in named:
-        assert (root / folder / "README.md").is_file(), folder
+def test_every_plan_that_is_shown_is_a_plan_and_together_they_show_every_section() -> None:
+    plans = [tomllib.loads(text) for text in _blocks("toml")]
+    for written in plans:
+        assert parse_plan(written, "the README").teacher is not None
+    shown = {section for written in plans for section in written}
+    assert shown == set(Plan.model_fields) - {"train"}
+
+
+@every_page
+def test_every_command_that_is_shown_is_there_with_its_options_and_keys(page: str) -> None:
+    keys = {one.key for one in all_keys()}
+    for name, *words in _commands(page):
+        assert name in COMMANDS, name
+        known = _options(COMMANDS[name][0])
+        options = {word for word in words if re.fullmatch(r"--[a-z].*", word)}
+        assert options <= known, (name, options - known)
+        for option, value in pairwise(words):
+            key = value.partition("=")[0]
+            assert option != "--set" or key in keys or key.rpartition(".")[0] in keys, key
+
+
+def test_every_command_is_shown_and_so_is_every_benchmark() -> None:
+    assert {name for name, *_ in _commands("README.md")} | {"demo"} == set(COMMANDS)
+    benchmarks = set(re.findall(r"python -m benchmarks\.([a-z_]+)", README))
+    assert benchmarks == {"search", "frontier", "zero_shot", "wire"}
+    for name in benchmarks:
+        assert importlib.util.find_spec(f"benchmarks.{name}") is not None
+
+
+def test_the_house_that_is_shown_is_the_house_that_is_there() -> None:
+    tree = README.partition("src/db3kd/\n")[2].partition("benchmarks/")[0]
+    named = {name for line in tree.splitlines() for name in re.findall(r"^ {2}(\S+)|^ {2}\S+ {2}(\S+)", line)[0]}
+    named |= set(re.findall(r" {2}(\w+\.py)", tree))
+    source = ROOT / "src" / "db3kd"
+    there = {path.name for path in source.glob("*.py")} - {"__init__.py", "__main__.py"}
+    there |= {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
+    shown = named | set(re.findall(r"^ {2}\w+/ {2}(\w+/)", tree, flags=re.MULTILINE))
+    assert shown - {""} >= there, there - shown
+    for name in shown - {""}:
+        assert (source / name).exists() or not name.endswith((".py", "/")), name
+
+
+@every_page
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    folder = (ROOT / page).parent
+    for link in re.findall(r"\]\(([^)#:]+)\)", PAGES[page]):
+        assert (folder / link).exists(), link
+    for path in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", PAGES[page].partition("## From the reference")[0]):
+        assert any((ROOT / start / path).is_file() for start in ("", "src/db3kd", "tests")) or "/" not in path, path
+    for record in re.findall(r"records/\d[0-9a-z-]+", PAGES[page]):
+        assert (ROOT / record / "README.md").is_file(), record
 
 
 def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +116,7 @@ def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest
     header = weights.describe("lenet5-half", (1, 28, 28), 10)
     (tmp_path / "student.safetensors").write_bytes(weights.to_bytes(module, header))
     monkeypatch.chdir(tmp_path)
-    (example,) = _blocks("py")
+    (example,) = (block for block in _blocks("py") if "load_file" in block)
     names: dict[str, object] = {}
     exec(example, names)
     images = torch.rand(3, 1, 28, 28)
@@ -69,5 +130,49 @@ def test_the_python_example_gives_a_student_that_agrees_with_the_forest() -> Non
     (example,) = _blocks("python")
     names: dict[str, object] = {}
     exec(example + "\nimport torch\nrest = torch.tensor(images[300:])[:, None]\n", names)
-    exec("agreement = (student(rest).argmax(1).numpy() == teacher(rest).numpy()).mean()", names)
+    exec("agreement = (result.student(rest).argmax(1).numpy() == teacher(rest).numpy()).mean()", names)
     assert float(str(names["agreement"])) > 0.7
+    exec("spent = result.spent", names)
+    assert names["spent"] == 300
+
+
+SMALL = {
+    "train": "train.epochs=1 images.limit=40",
+    "label": "images.limit=30 search.queries_per_pair=20",
+    "distill": "student.epochs=1",
+    "synthesize": "pool.queries_per_step=40 pool.images_per_class=2 pool.rounds=1 pool.steps=2 pool.keep=[2]",
+}
+
+
+def _tiny(folder: Path, shape: tuple[int, ...]) -> str:
+    """Images in the place of a named data set."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (60, *shape), dtype=np.uint8)
+    file = folder / f"{'x'.join(map(str, shape))}.npz"
+    np.savez(file, images=pixels, labels=np.arange(60) % 10)
+    return f"npz:{file}"
+
+
+def _chosen(command: str, choice: int) -> str:
+    """Take one of each list of alternatives."""
+    return re.sub(r"\{([^}]*)\}", lambda found: found[1].split("/")[min(choice, found[1].count("/"))], command)
+
+
+@pytest.mark.slow
+def test_every_row_of_the_reference_implementation_works_as_written(tmp_path: Path, call: Caller) -> None:
+    table = README.partition("## From the reference implementation")[2].partition("\n## ")[0]
+    commands = re.findall(r"\| `(db3kd [^`]*)` \|", table)
+    assert len(commands) == 7
+    gray, color = _tiny(tmp_path, (28, 28)), _tiny(tmp_path, (32, 32, 3))
+    teacher = f"torch:lenet5@{tmp_path}/runs/mnist-teacher/model.safetensors"
+    for choice in range(3):
+        for number, command in enumerate(commands):
+            if choice and "{" not in command:
+                continue
+            name, *words = shlex.split(_chosen(command, choice))[1:]
+            # The student learns where its images were labelled.
+            run = f"{tmp_path}/runs/{'labelled' if '{' in command else number}-{choice}"
+            places = {"mnist": gray, "fashion-mnist": gray, "cifar10": color, "torch:...": teacher, "DIR": run}
+            words = [places.get(word, word) for word in words]
+            words = [f"{tmp_path}/{word}" if word.startswith("runs/") else word for word in words]
+            call(name, *words, *(word for key in SMALL[name].split() for word in ("--set", key)))
