@@ -20,7 +20,6 @@ class Progress(Protocol):
             total: how much there is.
             unit: of what.
         """
-        ...
 
 
 def silent(stage: str, done: int, total: int, unit: str) -> None:

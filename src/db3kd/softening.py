@@ -95,7 +95,6 @@ class Inverse:
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
-        """Soften; see `Softening`."""
         own = _own(decisions, num_classes)
         distances = _checked(distances, own, self)
         # In double precision: the decision's lead is the small difference of two sums where one distance is near 0.
@@ -131,7 +130,6 @@ class Proportional:
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
-        """Soften; see `Softening`."""
         own = _own(decisions, num_classes)
         return _by_gaps(_checked(distances, own, self), own, self.temperature)
 
@@ -162,7 +160,6 @@ class Smoothed:
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
-        """Soften; see `Softening`."""
         return (_own(decisions, num_classes).double() * (_MARGIN / self.temperature)).softmax(1).float()
 
 
@@ -189,7 +186,6 @@ class Opinions:
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
-        """Soften; see `Softening`."""
         own = _own(decisions, num_classes)
         if opinions is not None:
             opinions = (opinions.gather(1, decisions.long()[:, None]) - opinions).clamp_min(0.0)

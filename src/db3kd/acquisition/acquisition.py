@@ -15,12 +15,10 @@ class Acquisition(Protocol):
     @property
     def name(self) -> str:
         """What plans and reports call it."""
-        ...
 
     @property
     def committee(self) -> bool:
         """Whether it looks at what a committee believes: without one, it is then not called."""
-        ...
 
     def choose(
         self,
@@ -44,4 +42,3 @@ class Acquisition(Protocol):
 
         Cost: no query.
         """
-        ...

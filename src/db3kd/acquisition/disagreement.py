@@ -36,7 +36,6 @@ class Disagreement:
         count: int,
         generator: torch.Generator,
     ) -> Int[Tensor, " b"]:
-        """Choose; see `Acquisition`."""
         expected = beliefs.mean(dim=0).argmax(dim=1)
         differing = disagreement(beliefs)
         worth = (1 + differing / differing.mean().clamp(min=torch.finfo(differing.dtype).tiny)).square()

@@ -23,5 +23,4 @@ class Random:
         count: int,
         generator: torch.Generator,
     ) -> Int[Tensor, " b"]:
-        """Choose; see `Acquisition`."""
         return torch.randperm(len(candidates), generator=generator)[:count]

@@ -54,7 +54,6 @@ class BoundaryDistance:
         return self.most_queries
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Bisection":
-        """Make the search; see `Method`."""
         choose = exemplars.random if self.order == "random" else exemplars.nearest
         return Bisection(pairs, exemplars, choose(pairs, self.exemplars), spec, tolerance=self.tolerance)
 

@@ -39,7 +39,6 @@ class SampleDistance:
         check_options(self)
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Nearest":
-        """Make the search; see `Method`."""
         count = self.exemplars
         chosen = exemplars.nearest(pairs, 1) if count is None else exemplars.random(pairs, count)
         return Nearest(pairs, exemplars, chosen)

@@ -64,7 +64,6 @@ class MinimalBoundaryDistance:
         check_options(self)
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Chain":
-        """Make the search; see `Method`."""
         first = self.start.search(pairs, exemplars, spec)
         return Chain(first, SignOpt(pairs, first.best, spec, self))
 

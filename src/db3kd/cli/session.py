@@ -72,7 +72,6 @@ class Watched:
         self._teacher, self._hear = teacher, hear
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         decisions = self._teacher(images)
         self._hear(len(images))
         return decisions

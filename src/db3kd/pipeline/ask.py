@@ -58,7 +58,6 @@ class AskPool:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         parts = tuple(Part(numbered_part(NAME, number), queries=size) for number, size in enumerate(self._sizes))
         return Outline(NAME, parts, "rounds")
 
@@ -109,7 +108,6 @@ class AskPool:
         return to_kept(found, about, last=not len(found))
 
     def join(self, parts: Sequence[Kept]) -> Asked:
-        """See `Stage`."""
         ended = parts[-1].about.get("ended", "all") if parts else "all"
         return Asked(all_of(parts, self._none), tuple(_gains_of(parts)), ended)
 

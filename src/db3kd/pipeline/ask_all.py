@@ -40,12 +40,10 @@ class AskAll:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return Outline(self._name, (Part(self._name, len(self._candidates)),), "parts", self._budget is None)
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {**teacher_key(self._teacher.spec), "images": self._about, "count": len(self._candidates)}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -56,7 +54,6 @@ class AskAll:
         return to_kept(answered(self._candidates, decisions, self._none), {}, whole=ended is None)
 
     def join(self, parts: Sequence[Kept]) -> Answers:
-        """See `Stage`."""
         return all_of(parts, self._none)
 
 

@@ -62,12 +62,10 @@ class KeepAnswers:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {"pool": self._answers.images.name}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -75,5 +73,4 @@ class KeepAnswers:
         return to_kept(self._answers, {})
 
     def join(self, parts: Sequence[Kept]) -> Answers:
-        """See `Stage`."""
         return self._answers

@@ -23,7 +23,6 @@ class Lessons(Protocol):
 
     def material(self, epoch: int) -> tuple[Material, int]:
         """Give what is learned in an epoch, counted from 0, and after how many finished epochs it is exchanged."""
-        ...
 
 
 @final
@@ -42,12 +41,10 @@ class LearnCommittee:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return outline_of(self._name, self._members, self._recipe)
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         asked = key_of(self._committee.recipe)
         return {"architecture": self._committee.architecture, "recipe": asked, "seed": self._seed}
 
@@ -66,7 +63,6 @@ class LearnCommittee:
         )
 
     def join(self, parts: Sequence[Kept]) -> tuple[nn.Module, ...]:
-        """See `Stage`."""
         return tuple(network_of(part) for part in parts)
 
 
@@ -78,7 +74,6 @@ class Fixed:
         self._material, self._epochs = material, epochs
 
     def material(self, epoch: int) -> tuple[Material, int]:
-        """See `Lessons`."""
         return self._material, self._epochs
 
 

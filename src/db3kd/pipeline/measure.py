@@ -79,14 +79,12 @@ class MeasureDistances:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return outline_of(
             len(self._answers), self._teacher.spec.input_shape, self._answers.num_classes, self._measurement
         )
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {**teacher_key(self._teacher.spec), "measurement": key_of(self._measurement), "seed": self._seed}
 
     @cached_property
@@ -168,12 +166,10 @@ class FindSubspace:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return Outline(self._name, (Part(self._name),))
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {"count": self._count}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -181,7 +177,6 @@ class FindSubspace:
         return Kept({"subspace": find_subspace(self._members, self._images, self._count, keeper.context)})
 
     def join(self, parts: Sequence[Kept]) -> Float[Tensor, "m d"]:
-        """See `Stage`."""
         return parts[0].tensors["subspace"]
 
 

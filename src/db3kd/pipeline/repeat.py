@@ -63,12 +63,10 @@ class AskAgain:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return Outline(REPEATS, (Part(REPEATS, self._count),))
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return teacher_key(self._teacher.spec)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -87,7 +85,6 @@ class AskAgain:
         return Kept({"rows": rows, "first": self._answers.decisions[rows], "second": again})
 
     def join(self, parts: Sequence[Kept]) -> Repeats | None:
-        """See `Stage`."""
         return repeats_of(parts[0]) if parts else None
 
 

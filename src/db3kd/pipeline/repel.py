@@ -42,14 +42,12 @@ class AskNoise:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         each = self._options.per_round(self._teacher.spec.num_classes)
         parts = tuple(Part(numbered_part(NOISE, number), each) for number in range(self._options.rounds))
         return Outline(NOISE, parts, "rounds at most")
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {**teacher_key(self._teacher.spec), "noise": key_of(self._options), "seed": self._seed}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -134,12 +132,10 @@ class PushNoise:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return outline_of(len(self._starts), self._teacher.spec, self._pushed.repulsion)
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {**teacher_key(self._teacher.spec), "repulsion": key_of(self._pushed.repulsion), "seed": self._seed}
 
     @cached_property

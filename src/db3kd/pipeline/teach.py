@@ -89,12 +89,10 @@ class Teach:
 
     @property
     def outline(self) -> Outline:
-        """See `Stage`."""
         return Outline(self._name, (Part(self._name, epochs=self._recipe.epochs),))
 
     @property
     def key(self) -> Key:
-        """See `Stage`."""
         return {"student": self._architecture, "seed": self._seed, **self._about}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
@@ -111,7 +109,6 @@ class Teach:
         )
 
     def join(self, parts: Sequence[Kept]) -> nn.Module:
-        """See `Stage`."""
         return network_of(parts[0])
 
 
@@ -197,7 +194,6 @@ class Endless:
         self._known = self._think(bought.answers.images.pixels)
 
     def material(self, epoch: int) -> tuple[Material, int]:
-        """See `Lessons`."""
         number = epoch // self._passes
         lesson, answers = self._lesson, self._bought.answers
         generator = torch.Generator().manual_seed((self._context.seed + 1) * 1_000_033 + number)

@@ -18,29 +18,24 @@ class Pool(Protocol):
     @property
     def name(self) -> str:
         """What plans and reports call it."""
-        ...
 
     @property
     def size(self) -> int | None:
         """How many images it has; None where it never runs out."""
-        ...
 
     @property
     def key(self) -> Key:
         """What tells it from other pools: a run that was begun with one goes on with no other."""
-        ...
 
     @property
     def children(self) -> float:
         """The share of a round's candidates that it makes out of answered images; 0 where it makes none."""
-        ...
 
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
         """Give images at random that are not among the answers, fewer where they run out; the generator moves on.
 
         Cost: no query.
         """
-        ...
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
         """Make images out of answered ones; none where the pool makes none or there is no parent.
@@ -49,4 +44,3 @@ class Pool(Protocol):
 
         Cost: no query.
         """
-        ...

@@ -82,17 +82,14 @@ class Stage(Protocol[Made]):
     @property
     def outline(self) -> Outline:
         """Its name, parts and cost."""
-        ...
 
     @property
     def kind(self) -> str:
         """What its files are and in which format version, such as "db3kd-answers-2"."""
-        ...
 
     @property
     def key(self) -> Key:
         """The options that its result depends on, by name."""
-        ...
 
     @property
     def source(self) -> str:
@@ -100,7 +97,6 @@ class Stage(Protocol[Made]):
 
         Where it differs, a part that costs no query is made again, and one that does is refused.
         """
-        ...
 
     def make(self, number: int, before: Sequence[Kept], keeper: "Keeper") -> Kept:
         """Make a part.
@@ -113,11 +109,9 @@ class Stage(Protocol[Made]):
         Returns:
             The part; it is kept before the next one is made.
         """
-        ...
 
     def join(self, parts: Sequence[Kept]) -> Made:
         """Put the parts together."""
-        ...
 
 
 def key_of(value: object) -> object:

@@ -44,7 +44,6 @@ class FunctionTeacher:
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         # A fresh array: the function may keep or change what it is given.
         asked = images.detach().cpu().numpy().copy()
         answer = np.asarray(self._decide(asked))

@@ -69,7 +69,6 @@ class OnnxTeacher:
             _log.info("%s: %s", path, assumption)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         rows = len(images)
         (answer,) = self._session.run([self._output.name], {self._input.name: self._input.arrange(images)})
         answer = np.asarray(answer)

@@ -130,7 +130,6 @@ class PreparedTeacher:
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         with torch.no_grad():
             return self._teacher(self._preparation(images, levels=self.spec.levels))
 
@@ -143,5 +142,4 @@ class ServedTeacher:
         self.spec: TeacherSpec = replace(teacher.spec, service=service)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         return self._teacher(images)

@@ -98,7 +98,6 @@ class Teacher(Protocol):
     @property
     def spec(self) -> TeacherSpec:
         """What must be known before it is asked."""
-        ...
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide.
@@ -109,4 +108,3 @@ class Teacher(Protocol):
         Returns:
             A class from 0 to num_classes - 1 for each image; num_classes where it declines, if `spec.abstains`.
         """
-        ...

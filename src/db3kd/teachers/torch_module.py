@@ -38,7 +38,6 @@ class TorchTeacher:
         self.spec = TeacherSpec(input_shape, num_classes, bounds, max_batch, _fingerprint(module), levels)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide; see `Teacher`."""
         with torch.inference_mode(), _in_full_precision(self._device):
             images = images.to(self._device).contiguous(memory_format=torch.channels_last)
             scores: Tensor = self._module(images)
