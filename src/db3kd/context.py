@@ -12,14 +12,7 @@ class Progress(Protocol):
     """Hears how far a stage is."""
 
     def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
-        """Take note.
-
-        Args:
-            stage: the stage's name.
-            done: how much of it is done.
-            total: how much there is.
-            unit: of what.
-        """
+        """Take note that so much of a stage is done, of a total, in a unit."""
 
 
 def silent(stage: str, done: int, total: int, unit: str) -> None:

@@ -54,18 +54,7 @@ _TEACHER, _STUDENT = "lenet5", "lenet5-half"
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """How large the demo is; the defaults take about three minutes on two cores.
-
-    Args:
-        images: what each student sees.
-        queries_per_pair: of the minimal boundary distance.
-        guided_queries_per_pair: of the guided search.
-        members: networks that guide it.
-        mixtures_per_image: what these learn from besides the images.
-        teacher_epochs: passes of the teacher over the 4,000 digits.
-        student_epochs: passes of each student over its images.
-        seeds: trainings of each student.
-    """
+    """How large the demo is; the defaults take about three minutes on two cores."""
 
     images: int = 300
     queries_per_pair: int = 500
@@ -79,18 +68,6 @@ class DemoOptions:
 
 def demonstrate(keeper: Keeper, options: DemoOptions) -> Report:
     """Train a teacher, buy distances by each method, train the students, and report.
-
-    Args:
-        keeper: keeps everything; an interrupted demo goes on, and a finished one is only read. Its seed decides the
-            teacher and the draw of the images.
-        options: how large it is.
-
-    Returns:
-        The report; it is in the run as `report.json` and, with the extra `report`, as `report.html`.
-
-    Raises:
-        DataError: the extra `demo`, which holds the digits, is not installed.
-        RunMismatch: the run was made with other options.
 
     Cost: for each method one query an image and its searches; see the report.
     """

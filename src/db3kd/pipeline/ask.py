@@ -28,13 +28,7 @@ NAME = "answers"
 
 
 class Asked(NamedTuple):
-    """What the rounds brought.
-
-    Args:
-        answers: all of them.
-        gains: of the rounds after which two committees could be compared.
-        ended: "all" where all rounds were asked, "budget" or "flat" where they ended before.
-    """
+    """What the rounds brought."""
 
     answers: Answers
     gains: tuple[Gain, ...]

@@ -12,17 +12,7 @@ _USUAL_QUESTIONS = 10_000
 
 @dataclass(frozen=True)
 class Budget:
-    """How many queries may be spent, and what they cost.
-
-    Args:
-        total: by all stages together, or None for no limit; evaluation is not among them.
-        images: of a pool to ask about; None for as many as the total reaches for. Below the total, they are asked even
-            where a kill wasted a part of it.
-        stages: by single stages, such as "distances".
-        repeats: images to ask a second time when all else is bought, to see whether the teacher is constant.
-        price_per_1000: money for 1,000 queries, or None.
-        currency: of that price.
-    """
+    """How many queries may be spent, and what they cost."""
 
     total: int | None = None
     images: int | None = None
@@ -36,15 +26,7 @@ class Budget:
         return Limits(run=self.total, stage=self.stages.get(stage))
 
     def questions(self, size: int | None) -> int:
-        """Tell how many images of a pool are asked about.
-
-        Args:
-            size: of the pool; None where it is endless.
-
-        Returns:
-            What is said; else all of a pool, if the total reaches for it, and if not the total without a few to ask
-            some images again.
-        """
+        """Tell how many images of a pool are asked about."""
         allowed = self.stages.get("answers")
         wanted = _USUAL_QUESTIONS if size is None else size
         if self.images is not None:

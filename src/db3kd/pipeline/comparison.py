@@ -30,15 +30,7 @@ _TEMPERATURE = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """What the students of one row learn.
-
-    Args:
-        name: of the row.
-        material: images, and what is learned about each.
-        queries: what its labels cost.
-        images: how many images it began with; mixtures were made of them.
-        label: what tables call it; where empty, the usual name of `name`.
-    """
+    """What the students of one row learn."""
 
     name: str
     material: Material

@@ -39,12 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Measurer:
-    """Measures networks on held-out images that the teacher has decided.
-
-    Args:
-        answers: about these images; none where nothing is measured.
-        device: where networks run.
-    """
+    """Measures networks on held-out images that the teacher has decided."""
 
     answers: Answers | None
     device: str

@@ -39,15 +39,7 @@ _MOST_IMAGES_PER_SHARD = 512
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the stage brought.
-
-    Args:
-        distances: of all images that have a class.
-        points: the nearest crossing of the first images, NaN where nothing was found.
-        passes: of images through members of the committee, forward and backward.
-        seconds: that these took, over all sessions.
-        whole: whether no image is left unmeasured.
-    """
+    """What the stage brought."""
 
     distances: Distances
     points: Float[Tensor, "e c h w"]

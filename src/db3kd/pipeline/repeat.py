@@ -24,12 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Repeats:
-    """How constant a teacher is.
-
-    Args:
-        asked: images that were asked a second time.
-        changed: how many of them got another answer than before.
-    """
+    """How constant a teacher is."""
 
     asked: int
     changed: int

@@ -92,15 +92,7 @@ def draw_starts(spec: TeacherSpec, options: NoiseOptions, decisions: Int[Tensor,
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What pushing made.
-
-    Args:
-        answers: the images after the steps asked for, with the class that each was bought with. One that has not moved
-            since it was kept last is there once.
-        figures: how it went.
-        pictures: the first image of each class over the steps, and which class.
-        steps: after which the images were kept.
-    """
+    """What pushing made."""
 
     answers: Answers
     figures: RepulsionFigures

@@ -44,25 +44,7 @@ _LEAST_GUIDED = 10
 
 @dataclass(frozen=True)
 class Wishes:
-    """What somebody wants of a run; None leaves it open.
-
-    Args:
-        architecture: of the student.
-        images: unlabelled images at hand; None where there are none.
-        pool: where images come from, in the place of those at hand.
-        rounds: how the questions are divided.
-        acquisition: chooses them.
-        committee: networks that learn the answers.
-        measurement: how distances are bought.
-        lesson: what the student learns.
-        recipe: how it learns.
-        baselines: students beside it.
-        held_out: images to measure on.
-        budget: what may be spent.
-        names: what the report says of the teacher.
-        changes: single options that are to differ from what suits, by name: of "rounds", "committee", the student's
-            "recipe", or a "lesson" of labels.
-    """
+    """What somebody wants of a run; None leaves it open."""
 
     architecture: str = "lenet5-half"
     images: Dataset | None = None
@@ -81,18 +63,7 @@ class Wishes:
 
 
 def settle(wishes: Wishes, teacher: Teacher) -> Story:
-    """Choose what is left open.
-
-    Args:
-        wishes: what is wanted.
-        teacher: decides.
-
-    Returns:
-        The whole story.
-
-    Raises:
-        InputError: the parts do not fit each other; nothing was asked.
-    """
+    """Choose what is left open."""
     spec = teacher.spec
     held_out = None if wishes.held_out is None else as_seen(wishes.held_out, spec)
     if wishes.images is not None:

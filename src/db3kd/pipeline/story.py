@@ -143,21 +143,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Story:
-    """One whole run.
-
-    Args:
-        teacher: decides.
-        pool: where unlabelled images come from.
-        rounds: how the questions are divided.
-        acquisition: chooses them.
-        committee: networks that learn the answers; None for none.
-        measurement: how distances are bought; None for none.
-        lesson: what the student learns.
-        student: who it is.
-        held_out: what students are measured on, or None.
-        budget: what may be spent.
-        names: what the report says of the teacher: "teacher" its name, "parameters" the number of its weights.
-    """
+    """One whole run; what is None is not wanted. `names` tells the report of the teacher: "teacher", "parameters"."""
 
     teacher: Teacher
     pool: Source

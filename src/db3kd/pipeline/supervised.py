@@ -21,18 +21,7 @@ MODEL, FIGURES = "model", "train.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that learned from true labels.
-
-    Args:
-        weights: its file, which `torch:` teachers and `--weights` read.
-        architecture: its name.
-        parameters: number of its weights.
-        images: that it was trained on.
-        epochs: passes over them.
-        last_loss: the mean loss of the last epoch, in nats.
-        seconds: wall time, all sessions together.
-        test: what it does on the test images, after the last epoch; None where there are none.
-    """
+    """A network that learned from true labels."""
 
     weights: Path
     architecture: str

@@ -37,14 +37,7 @@ _LEAST_PASSES, _MOST_SETS = 2, 60
 
 @dataclass(frozen=True, eq=False)
 class Bought:
-    """What a run has bought, and what networks of ours made of it.
-
-    Args:
-        answers: about the pool.
-        mixtures: answers about mixtures of it; none where none were asked.
-        committee: networks that learned them; empty where none were trained.
-        distances: to the boundaries; None where no search was wanted.
-    """
+    """What a run has bought, and what networks of ours made of it."""
 
     answers: Answers
     mixtures: Answers

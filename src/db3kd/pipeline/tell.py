@@ -35,17 +35,7 @@ Until = Literal["answers", "distances"]
 
 @dataclass(frozen=True, eq=False)
 class Purchase:
-    """What the stages that spend brought, and how.
-
-    Args:
-        bought: answers, committee and distances.
-        gains: of the rounds.
-        ended: why asking ended.
-        planned: questions that were to be asked.
-        measured: distances with pictures and figures; None where no search was wanted.
-        repeats: how constant the teacher was; None where that is not known.
-        made: how images were pushed, where they were.
-    """
+    """What the stages that spend brought, and how."""
 
     bought: Bought
     gains: tuple[Gain, ...] = ()
@@ -63,18 +53,6 @@ class Purchase:
 
 def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase:
     """Do all that spends, and what it needs.
-
-    Args:
-        story: what to do; `check` has passed.
-        keeper: of the run.
-        until: stop after the answers, or after the distances; None asks some images again at the end.
-
-    Returns:
-        What was bought. Where the budget ended, that is less than was planned, and a larger budget goes on there.
-
-    Raises:
-        BudgetExhausted: not a single answer is within the budget.
-        TeacherError: the teacher failed for good; what was bought is kept.
 
     Cost: what `foretell` says, at most.
     """
@@ -156,17 +134,7 @@ def own_name(story: Story) -> str:
 
 
 def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
-    """Name the stages of a run beforehand, with what they cost at most; nothing is written or asked.
-
-    Args:
-        story: what is going to be done.
-        keeper: knows how the run was begun.
-
-    Returns:
-        The stages in their order; what depends on answers that are still to come is what it is at most.
-
-    Cost: none.
-    """
+    """Name the stages of a run beforehand, with what they cost at most; nothing is written or asked."""
     spec, pool, seed = story.teacher.spec, story.pool, keeper.context.seed
     stages: list[Outline] = []
     if isinstance(pool, Pushed):
@@ -257,20 +225,7 @@ def _measure(
 
 
 def tell(story: Story, keeper: Keeper) -> tuple[Purchase, dict[str, nn.Module]]:
-    """Do all that is still to be done of a story but the report.
-
-    Args:
-        story: what to do; `check` has passed.
-        keeper: of the run.
-
-    Returns:
-        What was bought, and the students.
-
-    Raises:
-        BudgetExhausted: not a single answer is within the budget.
-        TeacherError: the teacher failed for good; what was bought is kept.
-        StorageError: the disk is full; what was bought is kept.
-    """
+    """Do all that is still to be done of a story but the report."""
     with timed(keeper.run):
         purchase = buy(story, keeper)
         return purchase, teach_students(story, keeper, purchase.bought, purchase.planned)

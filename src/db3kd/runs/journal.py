@@ -56,7 +56,6 @@ class Journal:
             self._stored = path.read_bytes()
         self._checksum = zlib.crc32(header)
         self._position = self._end = _HEADER_BYTES
-        self._replayed = 0
         self._synced_at = time.monotonic()
         if len(self._stored) < _HEADER_BYTES or self._is_of_nothing():
             # The header is on the disk before the first answer, so no answer is lost here.
@@ -75,11 +74,6 @@ class Journal:
                     len(self._stored) - self._end,
                 )
                 self._cut(self._end)
-
-    @property
-    def replayed(self) -> int:
-        """Rows that were answered from the file since it was opened, at no query."""
-        return self._replayed
 
     def next_record(self, question: int, rows: int) -> Int64[np.ndarray, " b"] | None:
         """Give the next recorded answer, or None where the teacher must be asked.
@@ -104,7 +98,6 @@ class Journal:
         start = self._position + _RECORD_BYTES
         decisions = np.frombuffer(self._stored, _TYPES[width], rows, start)
         self._position = start + rows * (width + self._digest_bytes)
-        self._replayed += rows
         return decisions.astype(np.int64)
 
     def append(self, question: int, decisions: Integer[np.ndarray, " b"], digests: Sequence[bytes] = ()) -> None:

@@ -41,17 +41,7 @@ _WAY_OUT = (
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a stage is.
-
-    Args:
-        name: of the stage.
-        state: whether it is finished.
-        done: parts that are finished, or epochs where it has one part that is trained.
-        total: of how many.
-        unit: of what.
-        ahead: queries that it may still ask, at most.
-        held_out: whether these are booked outside the budget.
-    """
+    """How far a stage is."""
 
     name: str
     state: State

@@ -16,11 +16,7 @@ from db3kd.errors import RunError
 
 @final
 class RunLock:
-    """The file `run.lock` of a run: held by whoever writes, and read by whoever looks.
-
-    Args:
-        folder: of the run.
-    """
+    """The file `run.lock` of a run: held by whoever writes, and read by whoever looks."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._path = folder, folder / "run.lock"
@@ -32,12 +28,7 @@ class RunLock:
         return self._release is not None
 
     def take(self) -> None:
-        """Hold the run, until `release` or until this object is gone.
-
-        Raises:
-            RunError: another process is writing this run; its number is named.
-            OSError: the file cannot be made.
-        """
+        """Hold the run, until `release` or until this object is gone."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

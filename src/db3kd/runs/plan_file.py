@@ -19,19 +19,7 @@ _NOT_COMPARED = "budget"
 
 
 def merge_plans(kept: Mapping[str, object], asked: Mapping[str, object], folder: Path) -> dict[str, object]:
-    """Add to a run's plan what is asked for newly, if nothing in it differs.
-
-    Args:
-        kept: the plan of the run: sections of keys.
-        asked: the plan that is asked for; None is the same as an absent key.
-        folder: the run's folder, for the message.
-
-    Returns:
-        The plan of the run from now on. A section that one of the two lacks is no difference; the newest budget counts.
-
-    Raises:
-        RunMismatch: naming each key that differs, with both values.
-    """
+    """Add to a run's plan what is asked for newly, if nothing in it differs."""
     merged, differences = _normal(kept), []
     for name, value in _normal(asked).items():
         there = merged.get(name)
