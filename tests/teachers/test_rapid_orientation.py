@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Caller
+from command_line import Caller, settings
 from environments import environment
 from rendered_pages import write
 
@@ -52,16 +52,17 @@ def test_a_student_of_a_thirtieth_of_its_size_learns_from_its_decisions(
     model: Path, pages: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call, run = Caller(capsys), tmp_path / "run"
-    call("label", "--teacher", f"onnx:{model}?{_PREPARATION}", "--images", pages, "--method", "sd", "--run", run)
-    student = ("--student", "rendered_pages:small_student", "--epochs", 16, "--batch-size", 32, "--rate", 0.003)
-    call("distill", "--run", run, *student, "--milestones", "12,15", "--baselines", "none")
-    report = call("evaluate", "--run", run, "--held-out", pages, "--json").figures
+    call("label", "--teacher", f"onnx:{model}?{_PREPARATION}", "--images", pages, "--run", run)
+    recipe = settings(student__epochs=16, student__batch_size=32, student__rate=0.003, student__milestones=[12, 15])
+    student = ("--student", "rendered_pages:small_student", *recipe, *settings(student__baselines=[]))
+    call("distill", "--run", run, *student)
+    report = call("evaluate", run, "--held-out", pages, "--json").figures
     (figures,) = report["students"]
     assert report["teacher"]["accuracy"] > 0.97
     assert figures["parameters"] < 0.05 * _TEACHER_PARAMETERS
     # A quarter by chance.
     assert figures["agreement"] > 0.7
     assert report["queries"]["total"] == 600 + 16
-    call("export", "--run", run)
+    call("export", run)
     assert (run / "export/student.onnx").stat().st_size < 0.05 * model.stat().st_size
     assert json.loads((run / "report.json").read_text())["queries"]["changed"] == 0
