@@ -3,8 +3,10 @@
 import ipaddress
 import socket
 import sys
+from collections.abc import Iterator
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 if "db3kd" in sys.modules:
@@ -32,3 +34,12 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]  # the stub narrows what the method itself checks
 
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two threads on very small networks wait for each other more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -134,7 +134,14 @@ def test_every_row_of_the_table_works(tmp_path: Path, number: int, durable: bool
     run = tmp_path / "run" if durable else None
 
     def distil(teacher: Counting) -> db3kd.Result:
-        return db3kd.distill(teacher, student=NETWORK, recipe=QUICK, run=run, progress=silent, **given)  # type: ignore[arg-type]
+        return db3kd.distill(
+            teacher,
+            student=NETWORK,
+            recipe=QUICK,
+            run=run,
+            progress=silent,
+            **given,  # type: ignore[arg-type]  # a row's own
+        )
 
     result = distil(teacher)
     assert 0 < result.spent == teacher.rows <= most

@@ -21,3 +21,4 @@ def test_another_machine_is_out_of_reach() -> None:
 def test_loopback_is_in_reach() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as connection:
         connection.connect(server.getsockname())
+        assert connection.getpeername() == server.getsockname()

@@ -1,10 +1,8 @@
 """What the tests of the programs share: small images, a network's file, a way to run a program in this process."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark_program import Program
 from db3kd.models import build, weights
@@ -12,12 +10,8 @@ from logged_teacher import write_images
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on networks as small as these wait for each other more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """Networks are very small here."""
 
 
 @pytest.fixture

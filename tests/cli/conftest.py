@@ -1,22 +1,16 @@
 """What the tests of the command line share: small images, a teacher that keeps count, a way to call the program."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from command_line import Caller
 from logged_teacher import write_images
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Two threads on networks as small as these wait for each other more than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread: None) -> None:
+    """Networks are very small here."""
 
 
 @pytest.fixture
