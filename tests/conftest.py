@@ -36,9 +36,12 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect_here)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Two threads on very small networks wait for each other more than they compute."""
+    """Two threads on very small networks wait for each other more than they compute.
+
+    For a whole module, since what a module's fixtures compute is compared with what its tests do.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -9,7 +9,7 @@ from db3kd.models import build, weights
 from logged_teacher import write_images
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread(one_thread: None) -> None:
     """Networks are very small here."""
 

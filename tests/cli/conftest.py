@@ -8,7 +8,7 @@ from command_line import Caller
 from logged_teacher import write_images
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread(one_thread: None) -> None:
     """Networks are very small here."""
 
