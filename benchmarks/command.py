@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from db3kd import progress
+from db3kd.cli.display import print_pairs as print_figures
 from db3kd.cli.exits import run_to_exit
 from db3kd.errors import InputError
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.plan.teachers import open_teacher
+from db3kd.report.tables import UNKNOWN, percent
 from db3kd.runs.files import write_atomically
 from db3kd.teachers import Teacher
 
@@ -40,7 +42,6 @@ __all__ = [
     "write",
 ]
 
-UNKNOWN = "–"
 _WIDTH_ELSEWHERE = 140
 
 
@@ -110,18 +111,6 @@ def remark(text: str) -> None:
 def showing() -> AbstractContextManager[progress.Stages]:
     """Show how far a measurement is: a bar on a terminal, plain lines elsewhere."""
     return progress.showing(remark)
-
-
-def percent(share: float | None) -> str:
-    """Show a fraction of 1."""
-    return UNKNOWN if share is None else f"{100 * share:.2f}%"
-
-
-def print_figures(figures: Mapping[str, str]) -> None:
-    """Print figures with their names on stdout, a line each."""
-    width = max(map(len, figures), default=0)
-    for name, value in figures.items():
-        print(f"{name:{width}}  {value}")
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, str]], *, names: int = 1) -> None:

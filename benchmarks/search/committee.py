@@ -18,7 +18,7 @@ from db3kd.pools import mixtures
 from db3kd.runs import Keeper, Run
 from db3kd.teachers import Teacher
 from db3kd.tensors import Int, Tensor
-from db3kd.training import Committee, teaching_recipe
+from db3kd.training import Committee
 
 
 class Guided(NamedTuple):
@@ -44,7 +44,7 @@ def train_guide(
 ) -> Guided:
     """Ask about mixtures and train a committee on all answers, or read the one that a folder holds."""
     answers = _with_mixtures(teacher, images, decisions, committee.mixtures_for(len(images)), seed=context.seed)
-    recipe = committee.recipe or teaching_recipe(len(answers.learned()))
+    recipe = committee.recipe_for(len(answers.learned()))
     stage = LearnCommittee("committee", answers, committee, recipe, members=committee.members, seed=context.seed)
     with Run(folder) as run:
         members = Keeper(run, context).perform(stage)

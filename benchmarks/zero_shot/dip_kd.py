@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from db3kd.answers import as_bytes
 from db3kd.models.placement import find_device, place
 from db3kd.pools.priors.blending import blend, warp
 from db3kd.tensors import Float, Tensor, UInt8
@@ -50,7 +51,7 @@ def draw_priors(count: int, image_shape: tuple[int, int, int], generator: torch.
         alone = torch.rand(len(rows), 1, 1, 1, generator=generator) < 1 / 2
         masks = _sharpened_masks(len(rows), image_shape[1:], generator)
         images = blend(torch.where(alone, flat.expand_as(second), second), first, masks)
-        parts.append((images * _LEVELS).round().to(torch.uint8))
+        parts.append(as_bytes(images))
     return torch.cat(parts)
 
 
@@ -86,7 +87,7 @@ def spread(
                 (way,) = torch.autograd.grad(_crowding(seen.pop(0), seen.pop(0)), asked)
                 size = way.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp(min=torch.finfo(way.dtype).tiny)
                 points = (points - _STEP_LENGTH * way / size).clamp(0, 1)
-            moved.append((points * _LEVELS).round().to(torch.uint8))
+            moved.append(as_bytes(points))
     return torch.cat(moved)
 
 

@@ -22,8 +22,9 @@ from db3kd.evaluation import evaluate, mean_logits, never_decided
 from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out
 from db3kd.pipeline.learn import Fixed, LearnCommittee, Lessons
+from db3kd.pipeline.settling import committee_architecture
 from db3kd.pipeline.story import EndlessLesson, Story
-from db3kd.pipeline.teach import Bought, Teach, lessons_for, recipe_for
+from db3kd.pipeline.teach import Bought, Teach, fitting_candidates, lessons_for, recipe_for
 from db3kd.pools import Pool
 from db3kd.pools.priors import Priors
 from db3kd.runs import Keeper, key_of
@@ -33,7 +34,6 @@ from db3kd.training import Committee, Material, Objective, Recipe, teaching_reci
 ZeroShotMethod = Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"]
 
 _FORMAT = 1
-_LEAST_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def measure_zero_shot(
     started, context = time.perf_counter(), keeper.context
     wanted = recipe_for(EndlessLesson(), plan.students[0], plan.calls)
     recipe = replace(wanted, epochs=plan.epochs or wanted.epochs)
-    small = min(teacher.spec.input_shape[1:]) < _LEAST_SIDE
-    committee = Committee(plan.students[0]) if small else Committee()
+    committee = Committee(committee_architecture(plan.students[0], teacher.spec))
     pool = Priors(teacher.spec.input_shape)
     if plan.method == "active" or plan.method == "priors":  # `in` would not tell mypy which of the methods are left
         answers = _ask_rounds(keeper, teacher, pool, committee, plan)
@@ -184,7 +183,7 @@ def _teach(
     if plan.method in ("active", "priors"):
         lessons, about = lessons_for(lesson, bought, pool, recipe, keeper.context), key_of(lesson)
     else:
-        seen = recipe.epochs * (_candidates(len(answers)) + min(lesson.answered, len(answers)))
+        seen = recipe.epochs * (fitting_candidates(len(answers)) + min(lesson.answered, len(answers)))
         recipe = replace(recipe, epochs=max(1, round(seen / len(answers))))
         lessons, about = Fixed(_answered_alone(lesson, bought, keeper), recipe.epochs), "answered images alone"
     trained = {}
@@ -211,11 +210,6 @@ def _answered_alone(lesson: EndlessLesson, bought: Bought, keeper: Keeper) -> Ma
     decided = functional.one_hot(answers.decisions, answers.num_classes).to(scores.dtype)
     thought = torch.lerp((scores / lesson.temperature).softmax(dim=1), decided, lesson.trust)
     return Material(answers.images.pixels, Objective(soft_labels=thought, temperature=lesson.temperature))
-
-
-def _candidates(answers: int) -> int:
-    """As many as a set of an endless lesson has (`db3kd.pipeline.teach`)."""
-    return max(1024, min(16_384, 4 * answers))
 
 
 def _peak_memory() -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from db3kd.data import Dataset
+from db3kd.data.dataset import in_unit
 from db3kd.errors import InputError
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
@@ -54,9 +55,10 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def images(self) -> Float[Tensor, "n c h w"]:
-        """Give them in [0, 1], as an oracle takes them."""
-        return self.pixels.to(torch.float32).div_(_LEVELS) if self.pixels.dtype == torch.uint8 else self.pixels
+    def images(self, rows: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b c h w"]:
+        """Give some of them, or all, in [0, 1], as an oracle takes them."""
+        pixels = self.pixels if rows is None else self.pixels[rows]
+        return in_unit(pixels)
 
     def take(self, rows: Int[Tensor, " b"]) -> "Candidates":
         """Keep some, in the order of the rows."""
@@ -156,6 +158,10 @@ class Answers:
     def learned(self) -> Int[Tensor, " m"]:
         """Give the rows that a training may see: decided, and not set aside."""
         return (self.decided & ~self.aside).nonzero()[:, 0]
+
+    def known(self) -> "Answers":
+        """Give the answers that a training may see."""
+        return self.take(self.learned())
 
     def histogram(self) -> Int[Tensor, " num_classes"]:
         """Count the answers of each class."""

@@ -53,7 +53,6 @@ class Stages:
 
     def __init__(self, bar: RichProgress | None, say: Callable[[str], object]) -> None:
         self._bar, self._say = bar, say
-        self._task: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
         self._stage = ""
         self._done = self._total = self._rows = 0
@@ -66,11 +65,9 @@ class Stages:
         if stage != self._stage:
             self._pace, self._rows_pace = Pace(), Pace()
             self._rows_pace.note(self._rows)
-            if self._bar is not None:
-                # A stage that comes back, as asking does between the trainings of its rounds, has one bar.
-                self._task = self._tasks.get(stage)
-                if self._task is None:
-                    self._task = self._tasks[stage] = self._bar.add_task(stage, total=total, text="")
+            # A stage that comes back, as asking does between the trainings of its rounds, has one bar.
+            if self._bar is not None and stage not in self._tasks:
+                self._tasks[stage] = self._bar.add_task(stage, total=total, text="")
         self._stage, self._done, self._total, self._unit = stage, done, total, unit
         self._pace.note(done)
         self._show(ended=done >= total)
@@ -83,8 +80,8 @@ class Stages:
             self._show(ended=False)
 
     def _show(self, *, ended: bool) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=self._total, completed=self._done, text=self._text())
+        if self._bar is not None:
+            self._bar.update(self._tasks[self._stage], total=self._total, completed=self._done, text=self._text())
         elif ended or time.monotonic() - self._line_at > _SECONDS_BETWEEN_LINES:
             self._line_at = time.monotonic()
             self._say(f"{self._stage}: {self._text()}")

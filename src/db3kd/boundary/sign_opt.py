@@ -158,10 +158,7 @@ class SignOpt:
     def _around(self, drawn: Drawn) -> Float[Tensor, "b d"]:
         """Points at the row's radius in directions a little off its own."""
         rows, directions = drawn
-        # What moves each pixel by about a level at the row's radius: a probe that moves none by half a level asks the
-        # same question again.
-        level = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._radius[rows]
-        aims = self._aim[rows].addcmul_(directions, self._smoothing[rows].maximum(level)[:, None])
+        aims = self._aim[rows].addcmul_(directions, self._smoothing[rows][:, None])
         scales = self._radius[rows] / torch.linalg.vector_norm(aims, dim=1)
         return self._origins[self.pairs.image_of[rows]].addcmul_(aims, scales[:, None])
 
@@ -215,7 +212,7 @@ class SignOpt:
         self._estimates.begin(rows)
         self._phase[rows] = _Phase.ESTIMATE
         if self._spec.levels is not None:
-            # A turn that moves no pixel by half a level asks the same question again.
+            # What moves each pixel by about a level: a probe that moves none by half a level asks the same again.
             least = self._spec.level_step * self._origins.shape[1] ** 0.5 / self._radius[rows]
             self._smoothing[rows] = self._smoothing[rows].maximum(least)
 

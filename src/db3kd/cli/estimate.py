@@ -11,8 +11,8 @@ from db3kd.oracle import Oracle
 from db3kd.pipeline.budget import Budget
 from db3kd.plan import open_budget
 from db3kd.pools import NoiseOptions, draw_noise
-from db3kd.report.tables import Column, Table, duration
-from db3kd.runs import Outline
+from db3kd.report.tables import Column, Table, duration, held_out_label
+from db3kd.runs import Keeper, Outline
 from db3kd.teachers import Teacher
 
 _CALLS, _SECONDS = 4, 2.0
@@ -36,11 +36,13 @@ class _Row(NamedTuple):
     money: float | None
 
 
-def show_estimate(session: Session, outlines: tuple[Outline, ...], *, measure: bool, as_json: bool) -> None:
+def show_estimate(
+    session: Session, keeper: Keeper, outlines: tuple[Outline, ...], *, measure: bool, as_json: bool
+) -> None:
     """Print what is going to be asked, at most; nothing is written, and nothing spent of the budget."""
     budget = open_budget(session.plan.budget)
     asking = [outline for outline in outlines if outline.queries]
-    stages = session.keeper().standing(asking)
+    stages = keeper.standing(asking)
     speed = _measure(session.teacher.teacher) if measure and any(stage.ahead for stage in stages) else None
 
     def row(name: str, most: int, ahead: int, *, held_out: bool = False) -> _Row:
@@ -86,7 +88,7 @@ def _table(rows: list[_Row], done: set[str], budget: Budget) -> Table:
     columns += [] if budget.price_per_1000 is None else [Column(budget.currency)]
     cells = [
         (
-            f"{one.stage} (held out, not in the total)" if one.held_out else one.stage,
+            held_out_label(one.stage) if one.held_out else one.stage,
             f"{one.most:,}",
             "done" if one.stage in done else f"{one.ahead:,}",
             duration(one.seconds),

@@ -9,18 +9,19 @@ from db3kd.plan import Content, merged, read_plan, read_settings
 from db3kd.plan.listing import help_of
 
 
-def _key(key: str, *more: str, **settings: Any) -> Any:
+def key_option(key: str, *more: str, **settings: Any) -> Any:
+    """Make an option with the help of a key of the plan."""
     return typer.Option(*more, help=help_of(key), show_default=False, **settings)
 
 
-TEACHER = Annotated[str | None, _key("teacher.uri", metavar="URI")]
-IMAGES = Annotated[str | None, _key("images.source", metavar="SOURCE")]
-HELD_OUT = Annotated[str | None, _key("held_out.source", metavar="SOURCE")]
-STUDENT = Annotated[str | None, _key("student.architecture")]
-SEARCH = Annotated[str | None, _key("search.name")]
-POOL = Annotated[str | None, _key("pool.kind")]
-BUDGET = Annotated[int | None, _key("budget.total")]
-SEED = Annotated[int | None, _key("run.seed")]
+TEACHER = Annotated[str | None, key_option("teacher.uri", metavar="URI")]
+IMAGES = Annotated[str | None, key_option("images.source", metavar="SOURCE")]
+HELD_OUT = Annotated[str | None, key_option("held_out.source", metavar="SOURCE")]
+STUDENT = Annotated[str | None, key_option("student.architecture")]
+SEARCH = Annotated[str | None, key_option("search.name")]
+POOL = Annotated[str | None, key_option("pool.kind")]
+BUDGET = Annotated[int | None, key_option("budget.total")]
+SEED = Annotated[int | None, key_option("run.seed")]
 RUN = Annotated[Path, typer.Option(help="Directory that remembers the run; the same command goes on there.")]
 PLAN = Annotated[Path | None, typer.Option(help="A plan in TOML; options and --set hold over it.")]
 _ANY_KEY = "Any key of the plan: section.key=value; may be repeated. `db3kd plan` lists them."

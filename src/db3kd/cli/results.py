@@ -3,11 +3,10 @@
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.session import Session
 from db3kd.cli.tables import print_table
-from db3kd.pipeline.conclude import PAGE, PICTURE, REPORT, account_of, asking_figures
+from db3kd.pipeline.conclude import PAGE, PICTURE, REPORT, account_of, asking_figures, distance_figures
 from db3kd.pipeline.pictures import picture_of
 from db3kd.pipeline.tell import Purchase
 from db3kd.report.asking import asking_table, origin_table, repulsion_notes, repulsion_table, step_table, trust_notes
-from db3kd.report.distances import summarise
 from db3kd.report.schema import Report
 from db3kd.report.tables import outcome_table, query_table, student_table
 from db3kd.runs import Run
@@ -41,9 +40,7 @@ def show_purchase(session: Session, purchase: Purchase, *, as_json: bool) -> Non
         run.put(PICTURE, picture)
     queries = account_of(run.statement(), purchase.repeats)
     asking = asking_figures(session.story, purchase)
-    measured = None
-    if purchase.measured is not None:
-        measured = summarise(purchase.measured.distances, answers.decisions[answers.learned()])
+    measured = distance_figures(purchase)
     if as_json:
         figures = {"queries": queries, "asking": asking, "distances": measured, "repulsion": purchase.repulsion}
         print_json({name: None if one is None else one.model_dump(mode="json") for name, one in figures.items()})
@@ -58,6 +55,5 @@ def show_purchase(session: Session, purchase: Purchase, *, as_json: bool) -> Non
     print_table(step_table(purchase.repulsion))
     if measured is not None:
         print_table(outcome_table(measured), f"distances by {measured.method}")
-    notes = [note for note in trust_notes(asking, names) if "set aside" not in note]
-    for note in (*notes, *repulsion_notes(purchase.repulsion, names)):
+    for note in (*trust_notes(asking, names, taught=False), *repulsion_notes(purchase.repulsion, names)):
         remark(note)

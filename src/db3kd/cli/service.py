@@ -38,6 +38,7 @@ def serve(
         # Here and not above: the extra is optional.
         from db3kd.serving import Clients, Grant, RequestLimits, make_application, read_grants
         from db3kd.serving.binding import listen
+        from db3kd.serving.clients import ANYBODY
     except ImportError as error:
         raise InputError(
             f"serving needs the extra serve, and {error.name} is not installed; nothing was served: "
@@ -48,7 +49,7 @@ def serve(
     section = parse_plan(content_of(None, settings, teacher__uri=teacher)).teacher
     assert section is not None, "its URI is given"
     opened = open_teacher(section, device=device).teacher
-    grants = {"anybody": Grant(None, budget, rate_limit)} if clients is None else read_grants(clients)
+    grants = {ANYBODY: Grant(None, budget, rate_limit)} if clients is None else read_grants(clients)
     if clients is None and host not in _LOOPBACK:
         remark(f"anybody who reaches {host} may ask: name clients with --clients")
     with Ledger(ledger) as books:

@@ -10,7 +10,7 @@ from db3kd.ledger import Statement
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.repeat import Repeats, kept_repeats
 from db3kd.plan import open_budget, parse_plan
-from db3kd.report.tables import CHANGED, Column, Table, duration
+from db3kd.report.tables import CHANGED, Column, Table, duration, held_out_label
 from db3kd.runs import Keeper, existing, seconds_until_now
 
 
@@ -54,7 +54,7 @@ def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats
     rows = [(name, f"{counts.get(name, 0):,}", f"{left[name]:,}" if name in left else "no limit") for name in names]
     if spent.unsettled:
         rows.append(("of these leased, not known to have been sent", f"{spent.unsettled:,}", ""))
-    rows += [(f"{name} (held out, not in the total)", f"{count:,}", "") for name, count in spent.held_out.items()]
+    rows += [(held_out_label(name), f"{count:,}", "") for name, count in spent.held_out.items()]
     if repeats is not None:
         rows.append((CHANGED, f"{repeats.changed:,} of {repeats.asked:,}", ""))
     money = budget.money(spent.total)

@@ -70,7 +70,7 @@ def distill(
     with Run(run) as opened:
         session = open_session(opened, merged(_taken_over(opened, source), asked), device)
         if dry_run:
-            show_estimate(session, _outlines(session, session.keeper()), measure=measure, as_json=as_json)
+            _show_estimate(session, measure=measure, as_json=as_json)
             return
         with session.adopted(), showing(remark) as stages:
             report = finish(session, stages)
@@ -103,8 +103,7 @@ def _part(until: Until, told: str) -> Callable[..., None]:
             if until == "answers" and session.plan.images is not None:
                 raise PlanError("synthesize makes images, and some are named; nothing was asked: use label or distill")
             if dry_run:
-                stages = _outlines(session, session.keeper(), until)
-                show_estimate(session, stages, measure=measure, as_json=as_json)
+                _show_estimate(session, until, measure=measure, as_json=as_json)
                 return
             with session.adopted(), showing(remark) as shown, timed(opened):
                 purchase = buy(session.watched(shown), session.keeper(shown), until=until)
@@ -142,6 +141,11 @@ def finish(session: Session, stages: Stages) -> Report:
         bought = kept_bought(Keeper(other))
         students = teach_students(story, keeper, bought, len(bought.answers))
     return conclude(story, keeper, Purchase(bought, planned=len(bought.answers)), students)
+
+
+def _show_estimate(session: Session, until: Until | None = None, *, measure: bool, as_json: bool) -> None:
+    keeper = session.keeper()
+    show_estimate(session, keeper, _outlines(session, keeper, until), measure=measure, as_json=as_json)
 
 
 def _outlines(session: Session, keeper: Keeper, until: Until | None = None) -> tuple[Outline, ...]:

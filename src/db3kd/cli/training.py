@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import typer
-
 from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
@@ -12,7 +10,6 @@ from db3kd.data import Dataset, load
 from db3kd.errors import DataError, PlanError
 from db3kd.pipeline.supervised import train_on_labels
 from db3kd.plan import Plan, merged, open_images, open_train_recipe, parse_plan
-from db3kd.plan.listing import help_of
 from db3kd.progress import showing
 from db3kd.report.tables import duration, percent
 from db3kd.runs import Keeper, Run
@@ -21,8 +18,8 @@ from db3kd.runs import Keeper, Run
 def train(
     *,
     run: options.RUN,
-    data: Annotated[str | None, typer.Option(help=help_of("images.source"), show_default=False)] = None,
-    architecture: Annotated[str | None, typer.Option(help=help_of("train.architecture"), show_default=False)] = None,
+    data: Annotated[str | None, options.key_option("images.source")] = None,
+    architecture: Annotated[str | None, options.key_option("train.architecture")] = None,
     held_out: options.HELD_OUT = None,
     seed: options.SEED = None,
     plan: options.PLAN = None,

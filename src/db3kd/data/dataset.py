@@ -75,9 +75,7 @@ class Dataset:
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
         """Give some images, or all, as a network takes them: a copy, float32 in [0, 1]."""
         pixels = self.pixels if rows is None else self.pixels[rows]
-        if pixels.dtype == torch.uint8:
-            return pixels.to(torch.float32).div_(_LEVELS)
-        return pixels.clone()
+        return in_unit(pixels) if pixels.dtype == torch.uint8 else pixels.clone()
 
     def subset(self, rows: Int[Tensor, " b"]) -> "Dataset":
         """Copy some images with their ids and labels, in the order of the rows; each row at most once."""
@@ -95,6 +93,11 @@ class Dataset:
             # Labels of the one may have no name among those of the other.
             class_names = self.class_names if self.class_names == other.class_names else ()
         return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
+
+
+def in_unit(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Bring 8-bit images into [0, 1], 32-bit; others are given as they are."""
+    return pixels.to(torch.float32).div_(_LEVELS) if pixels.dtype == torch.uint8 else pixels
 
 
 def from_arrays(

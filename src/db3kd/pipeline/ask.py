@@ -22,7 +22,7 @@ from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.pools import BoundaryPairs, ImagePool
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
-from db3kd.training import choosing_recipe
+from db3kd.training import Committee, choosing_recipe
 
 NAME = "answers"
 
@@ -111,11 +111,7 @@ class AskPool:
         opening = round(self._story.rounds.opening * sum(self._sizes))
         if not self._chooses or committee is None or not len(answers) or len(answers) < opening:
             return ()
-        recipe = choosing_recipe(len(answers.learned()))
-        name = f"choosers-{number}"
-        return keeper.perform(
-            LearnCommittee(name, answers, committee, recipe, members=committee.choosers, seed=self._seed)
-        )
+        return keeper.perform(_choosers(number, answers, committee, seed=self._seed))
 
     def _ask(
         self, oracle: Remembering, number: int, answers: Answers, members: tuple[nn.Module, ...], keeper: Keeper
@@ -123,15 +119,13 @@ class AskPool:
         """Ask boundary pairs first, halving by halving, then what is chosen."""
         rounds, size, seed = self._story.rounds, self._sizes[number], (self._seed + 1) * 7919 + number
         found = self._none
-        pairs = None
         if members and rounds.pairs(size):
             pairs = BoundaryPairs(answers, rounds.pairs(size), torch.Generator().manual_seed(seed))
-        for _ in range(rounds.halvings if pairs is not None and len(pairs) else 0):
-            assert pairs is not None
-            found, ended = self._ask_some(oracle, pairs.propose(), answers, found)
-            if ended is not None:
-                return found, ended
-            pairs.observe(found.decisions[-len(pairs) :])
+            for _ in range(rounds.halvings if len(pairs) else 0):
+                found, ended = self._ask_some(oracle, pairs.propose(), answers, found)
+                if ended is not None:
+                    return found, ended
+                pairs.observe(found.decisions[-len(pairs) :])
         generator = torch.Generator().manual_seed(seed)
         chosen = propose(
             self._pool,
@@ -199,15 +193,13 @@ def last_gain(story: Story, asked: Asked, members: Sequence[nn.Module], keeper: 
     last = keeper.look(numbered_part(NAME, number), ANSWERS)
     assert last is not None, "it was counted"
     earlier = answers.take(torch.arange(len(answers) - len(last.tensors["decisions"])))
-    choosers = LearnCommittee(
-        f"choosers-{number}",
-        earlier,
-        committee,
-        choosing_recipe(len(earlier.learned())),
-        members=committee.choosers,
-        seed=keeper.context.seed,
-    )
+    choosers = _choosers(number, earlier, committee, seed=keeper.context.seed)
     return compare(answers, keeper.perform(choosers), members, keeper, learned_longer=True)
+
+
+def _choosers(number: int, answers: Answers, committee: Committee, *, seed: int) -> LearnCommittee:
+    recipe = choosing_recipe(len(answers.learned()))
+    return LearnCommittee(f"choosers-{number}", answers, committee, recipe, members=committee.choosers, seed=seed)
 
 
 def _about(gains: Sequence[Gain]) -> dict[str, str]:

@@ -15,13 +15,13 @@ from db3kd.tensorfile import lines_of, text_of
 from db3kd.tensors import Bool, Int, Tensor
 
 ANSWERS = "db3kd-answers-2"
-_BYTE = 256
+BYTE = 256
 _CALLS_OF_A_STEP = 8
 
 
 def as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
     """Give the images as the teacher sees them: on its levels, so that what is measured from is what was asked."""
-    if spec.levels is None or (spec.levels == _BYTE and images.pixels.dtype == torch.uint8):
+    if spec.levels is None or (spec.levels == BYTE and images.pixels.dtype == torch.uint8):
         return images
     return replace(images, pixels=spec.admit(images.images()))
 
@@ -37,8 +37,7 @@ def ask(oracle: Remembering, candidates: Candidates) -> tuple[Int[Tensor, " b"],
     step = spec.max_batch * (1 if spec.service.in_flight == 1 else _CALLS_OF_A_STEP * spec.service.in_flight)
     for rows in torch.arange(len(candidates)).split(step):
         try:
-            pixels = Candidates(candidates.pixels[rows], ()).images()
-            decided.append(oracle(spec.admit(pixels)))
+            decided.append(oracle(spec.admit(candidates.images(rows))))
         except BudgetExhausted as error:
             return torch.cat(decided), error
     return torch.cat(decided), None

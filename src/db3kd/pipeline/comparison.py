@@ -7,7 +7,6 @@ comparison goes on. What was bought is made elsewhere; nothing here asks a teach
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from torch import nn
 
@@ -15,7 +14,7 @@ from db3kd.answers import Answers
 from db3kd.context import Context
 from db3kd.errors import InputError
 from db3kd.evaluation import logits
-from db3kd.pipeline.conclude import Measurer
+from db3kd.pipeline.conclude import Measurer, mean_of
 from db3kd.pipeline.learn import Fixed
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Bought, Teach, cost_of, fixed_material
@@ -50,7 +49,7 @@ class Contender:
 
 def baselines(answers: Answers, whitebox: nn.Module, lesson: FixedLesson, context: Context) -> tuple[Contender, ...]:
     """Give what every method has to beat: true labels, decisions bare and smoothed, a white box's logits."""
-    known = answers.take(answers.learned())
+    known = answers.known()
     labels, pixels, count = known.images.labels, known.images.pixels, len(known)
     if labels is None:
         raise InputError(
@@ -115,15 +114,10 @@ def _mean(found: Sequence[StudentFigures], label: str) -> StudentFigures:
     accuracies = tuple(one.accuracy for one in found if one.accuracy is not None)
     return found[0].model_copy(
         update={
-            "accuracy": fmean(accuracies) if accuracies else None,
-            "agreement": _average([one.agreement for one in found]),
+            "accuracy": mean_of(accuracies),
+            "agreement": mean_of([one.agreement for one in found]),
             "seeds": tuple(seed for one in found for seed in one.seeds),
             "accuracy_by_seed": accuracies,
             "label": label,
         }
     )
-
-
-def _average(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None

@@ -22,10 +22,10 @@ from db3kd.models import parameter_count
 from db3kd.pipeline.ask_all import ask_held_out
 from db3kd.pipeline.pictures import examples_of, picture_of
 from db3kd.pipeline.repeat import Repeats
-from db3kd.pipeline.story import EndlessLesson, Story
+from db3kd.pipeline.story import Story
 from db3kd.pipeline.teach import STUDENT, cost_of
 from db3kd.pipeline.tell import Purchase, own_name
-from db3kd.report.distances import summarise
+from db3kd.report.distances import DistanceFigures, summarise
 from db3kd.report.examples import Example
 from db3kd.report.figures import AskingFigures, CommitteeFigures, Ended, Queries, StudentFigures, TeacherFigures
 from db3kd.report.page import render
@@ -98,15 +98,21 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
         class_names=names,
         asking=asking_figures(story, purchase, own, device=keeper.context.device),
         committee=committee,
-        distances=()
-        if purchase.measured is None
-        else (summarise(purchase.measured.distances, _decided(bought.answers).decisions),),
+        distances=() if (found := distance_figures(purchase)) is None else (found,),
         repulsion=purchase.repulsion,
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
         notes=() if purchase.repeats is None else purchase.repeats.warnings,
     )
     write_report(run, report, examples_of(purchase, names), picture_of(purchase))
     return report
+
+
+def distance_figures(purchase: Purchase) -> DistanceFigures | None:
+    """Sum up the distances; None where no search was wanted."""
+    if purchase.measured is None:
+        return None
+    answers = purchase.bought.answers
+    return summarise(purchase.measured.distances, answers.decisions[answers.learned()])
 
 
 def teacher_figures(story: Story, measurer: Measurer) -> TeacherFigures:
@@ -185,8 +191,7 @@ def _students(
 def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[StudentFigures, ...]:
     """The committee as one, beside the student that learned its opinions; none where there is nothing to measure on."""
     answers, members = measurer.answers, purchase.bought.committee
-    opinions = isinstance(story.lesson, EndlessLesson) or story.lesson.softening.needs == "opinions"
-    if answers is None or not members or not opinions or story.committee is None:
+    if answers is None or not members or not story.teaches_opinions or story.committee is None:
         return ()
     said = mean_logits(members, answers.images, device=measurer.device).argmax(dim=1)
     labels = answers.images.labels
@@ -215,8 +220,8 @@ def committee_figures(story: Story, purchase: Purchase, measurer: Measurer) -> C
         architecture=story.committee.architecture,
         members=len(bought.committee),
         queries=len(bought.answers.learned()) + len(bought.mixtures),
-        accuracy=_mean([one.accuracy for one in found]),
-        agreement=_mean([one.agreement for one in found]),
+        accuracy=mean_of([one.accuracy for one in found]),
+        agreement=mean_of([one.agreement for one in found]),
         cosine=cosine_of(purchase) if guided else None,
         passes=measured.passes if guided and measured is not None else None,
         seconds=measured.seconds if guided and measured is not None else None,
@@ -228,7 +233,7 @@ def cosine_of(purchase: Purchase) -> float | None:
     measured = purchase.measured
     if measured is None or not len(measured.points):
         return None
-    answers, points = _decided(purchase.bought.answers), measured.points
+    answers, points = purchase.bought.answers.known(), measured.points
     distances = measured.distances.distances[: len(points)]
     rows = (points.flatten(1).isfinite().all(dim=1) & (distances.amin(dim=1) > 0)).nonzero()[:, 0]
     if not len(rows):
@@ -258,16 +263,13 @@ def asking_figures(
     )
 
 
-def _decided(answers: Answers) -> Answers:
-    return answers.take(answers.learned())
-
-
 def _names_of(story: Story) -> tuple[str, ...]:
     """What the held-out images call the teacher's classes, where they name all of them."""
     names = () if story.held_out is None else story.held_out.class_names
     return names if len(names) == story.teacher.spec.num_classes else ()
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """Give the mean of what is known; None where nothing is."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None

@@ -15,6 +15,9 @@ from db3kd.pipeline.learn import network_of
 from db3kd.pipeline.teach import Bought
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
 
+# The outline of answers that are kept as they are.
+KEPT = Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
+
 
 def kept_answers(keeper: Keeper) -> Answers:
     """Read the finished answers of a run, or raise a RunError where there are none."""
@@ -62,7 +65,7 @@ class KeepAnswers:
 
     @property
     def outline(self) -> Outline:
-        return Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
+        return KEPT
 
     @property
     def key(self) -> Key:

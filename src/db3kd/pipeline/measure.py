@@ -26,7 +26,7 @@ from db3kd.pipeline.asking import teacher_key
 from db3kd.pipeline.budget import Budget
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.teachers import Teacher
-from db3kd.tensors import Float, Tensor
+from db3kd.tensors import Float, Int, Tensor
 
 NAME = "distances"
 EXAMPLES = 64
@@ -66,7 +66,7 @@ class MeasureDistances:
     ) -> None:
         self._teacher, self._answers, self._measurement = teacher, answers, measurement
         self._guide, self._budget, self._seed = guide, budget, seed
-        self._parts = torch.arange(len(answers)).split(images_per_shard(teacher.spec.input_shape, answers.num_classes))
+        self._parts = shards_of(len(answers), teacher.spec.input_shape, answers.num_classes)
         self.source = f"{answers.digest}/{'' if guide is None else guide.fingerprint}"
 
     @property
@@ -136,9 +136,14 @@ class MeasureDistances:
 def outline_of(images: int, shape: tuple[int, int, int], num_classes: int, measurement: Measurement) -> Outline:
     """Tell beforehand what distances cost, at most."""
     each = (num_classes - 1) * (0 if measurement.method.most_queries == 0 else measurement.queries)
-    sizes = torch.arange(images).split(images_per_shard(shape, num_classes)) if images else ()
-    parts = tuple(Part(numbered_part(NAME, number), len(rows) * each) for number, rows in enumerate(sizes))
+    shards = enumerate(shards_of(images, shape, num_classes))
+    parts = tuple(Part(numbered_part(NAME, number), len(rows) * each) for number, rows in shards)
     return Outline(NAME, parts, "shards")
+
+
+def shards_of(images: int, shape: tuple[int, int, int], num_classes: int) -> tuple[Int[Tensor, " b"], ...]:
+    """Divide images into shards; no image makes none."""
+    return torch.arange(images).split(images_per_shard(shape, num_classes)) if images else ()
 
 
 def images_per_shard(shape: tuple[int, int, int], num_classes: int) -> int:

@@ -4,7 +4,6 @@ import logging
 
 import torch
 
-from db3kd.answers import Answers
 from db3kd.pipeline.kept import kept_bought
 from db3kd.pipeline.measure import NAME, SHARD, Measured
 from db3kd.pipeline.teach import Bought
@@ -20,7 +19,7 @@ def examples_of(purchase: Purchase, class_names: tuple[str, ...]) -> list[Exampl
     measured = purchase.measured
     if measured is None or not len(measured.points):
         return []
-    answers = _decided(purchase)
+    answers = purchase.bought.answers.known()
     images = answers.images.images(torch.arange(len(measured.points)))
     return pick_examples(images, measured.points, answers.decisions, measured.distances, class_names=class_names)
 
@@ -46,14 +45,9 @@ def picture_of(purchase: Purchase) -> bytes:
     except ImportError as error:
         _log.info("no picture was drawn, since %s is missing: pip install 'db3kd[report]'", error.name)
         return b""
-    answers = _decided(purchase)
+    answers = purchase.bought.answers.known()
     if purchase.made is None:
         return draw_samples(answers, purchase.gains, answers.images.class_names)
     strips, classes = purchase.made.pictures
-    steps = sorted(purchase.made.steps)
-    return draw_pushes(strips, [str(number) for number in classes], (0, *steps), purchase.made.figures.distances)
-
-
-def _decided(purchase: Purchase) -> Answers:
-    answers = purchase.bought.answers
-    return answers.take(answers.learned())
+    steps = (0, *purchase.made.steps)
+    return draw_pushes(strips, [str(number) for number in classes], steps, purchase.made.figures.distances)

@@ -4,15 +4,14 @@ The stages themselves are in `repel`; `tell` begins here where a pool is `Pushed
 """
 
 from db3kd.boundary import Guide
-from db3kd.pipeline.ask import NAME
 from db3kd.pipeline.ask_all import MIXTURES, ask_mixtures
+from db3kd.pipeline.kept import KEPT
 from db3kd.pipeline.learn import LearnCommittee, outline_of
 from db3kd.pipeline.measure import guide_by
 from db3kd.pipeline.repel import AskNoise, Made, PushNoise, all_noise, draw_starts
 from db3kd.pipeline.repel import outline_of as outline_of_pushing
 from db3kd.pipeline.story import Pushed, Story
-from db3kd.runs import Keeper, Outline, Part, numbered_part
-from db3kd.training import teaching_recipe
+from db3kd.runs import Keeper, Outline, Part
 
 _COMMITTEE, _MIXTURES, _SUBSPACE = "noise-committee", f"noise-{MIXTURES}", "noise-subspace"
 
@@ -32,7 +31,7 @@ def push(story: Story, pool: Pushed, keeper: Keeper) -> Made:
         if count:
             mixing = ask_mixtures(teacher, noise, count, budget=budget, seed=seed, name=_MIXTURES)
             learned = noise.joined(keeper.perform(mixing))
-        recipe = committee.recipe or teaching_recipe(len(learned))
+        recipe = committee.recipe_for(len(learned))
         stage = LearnCommittee(_COMMITTEE, learned, committee, recipe, members=committee.members, seed=seed)
         guide = guide_by(_SUBSPACE, keeper.perform(stage), noise, committee.subspace, keeper)
     made = keeper.perform(PushNoise(teacher, pool, starts, guide=guide, budget=budget, seed=seed))
@@ -48,7 +47,7 @@ def foretell_push(story: Story, pool: Pushed, keeper: Keeper) -> list[Outline]:
         mixed = committee.mixtures_for(noise)
         stages += [Outline(_MIXTURES, (Part(_MIXTURES, mixed),))] if mixed else []
         # At most: little noise is learned for longer.
-        recipe = committee.recipe or teaching_recipe(pool.noise.per_round(spec.num_classes))
+        recipe = committee.recipe_for(pool.noise.per_round(spec.num_classes))
         stages.append(outline_of(_COMMITTEE, committee.members, recipe))
     stages.append(outline_of_pushing(pool.starts(spec.num_classes), spec, pool.repulsion))
-    return [*stages, Outline(NAME, (Part(numbered_part(NAME, 0)),), "rounds")]
+    return [*stages, KEPT]

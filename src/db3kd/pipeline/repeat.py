@@ -80,7 +80,7 @@ class AskAgain:
         return Kept({"rows": rows, "first": self._answers.decisions[rows], "second": again})
 
     def join(self, parts: Sequence[Kept]) -> Repeats | None:
-        return repeats_of(parts[0]) if parts else None
+        return repeats_of(parts[0])
 
 
 def repeats_of(kept: Kept | None) -> Repeats | None:

@@ -11,13 +11,14 @@ from typing import final
 
 import torch
 
-from db3kd.answers import Answers, no_answers
+from db3kd.answers import Answers, as_bytes
 from db3kd.boundary import ExemplarPool, Guide
 from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted, InputError
-from db3kd.pipeline.asking import teacher_key
+from db3kd.evaluation import never_decided
+from db3kd.pipeline.asking import BYTE, teacher_key
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.measure import images_per_shard
+from db3kd.pipeline.measure import shards_of
 from db3kd.pipeline.story import Pushed
 from db3kd.pools import NoiseOptions, Repulsion, choose_of_each, draw_noise, repel
 from db3kd.report.figures import RepulsionFigures
@@ -27,7 +28,6 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 NOISE, REPULSION = "noise", "repulsion"
 _NOISE, _PUSHED = "db3kd-noise-2", "db3kd-repulsion-2"
-_BYTE = 256
 
 
 @final
@@ -119,7 +119,7 @@ class PushNoise:
     ) -> None:
         self._teacher, self._pushed, self._starts = teacher, pushed, starts
         self._guide, self._budget, self._seed = guide, budget, seed
-        self._parts = torch.arange(len(starts)).split(images_per_shard(teacher.spec.input_shape, 2))
+        self._parts = shards_of(len(starts), teacher.spec.input_shape, 2)
         self.source = f"{starts.digest}/{'' if guide is None else guide.fingerprint}"
 
     @property
@@ -193,7 +193,7 @@ class PushNoise:
             images=len(answers),
             images_by_class=tuple(by_class.tolist()),
             starts_by_class=tuple(starts.histogram().tolist()),
-            missing=tuple((by_class == 0).nonzero()[:, 0].tolist()),
+            missing=never_decided(by_class),
             queries={REPULSION: sum(int(shard["queries"].sum()) for shard in shards)},
             distances=tuple(row.mean().item() if len(row) else None for row in found),
             pushes=tuple(pushes.mean(dim=1).tolist()),
@@ -202,10 +202,8 @@ class PushNoise:
 
 def outline_of(starts: int, spec: TeacherSpec, repulsion: Repulsion) -> Outline:
     """Tell beforehand what pushing costs, at most."""
-    sizes = torch.arange(starts).split(images_per_shard(spec.input_shape, 2)) if starts else ()
-    parts = tuple(
-        Part(numbered_part(REPULSION, number), len(rows) * repulsion.most_queries) for number, rows in enumerate(sizes)
-    )
+    shards = enumerate(shards_of(starts, spec.input_shape, 2))
+    parts = tuple(Part(numbered_part(REPULSION, number), len(rows) * repulsion.most_queries) for number, rows in shards)
     return Outline(REPULSION, parts, "shards")
 
 
@@ -226,8 +224,7 @@ def _noise_answers(
     decisions: Int[Tensor, " n"],
     spec: TeacherSpec,
 ) -> Answers:
-    none = no_answers(spec.input_shape, spec.num_classes, name=NOISE)
-    images = Dataset(none.images.name, ids, pixels[: len(ids)], None, ())
+    images = Dataset(NOISE, ids, pixels[: len(ids)], None, ())
     return Answers(images, decisions, (NOISE,) * len(ids), spec.num_classes, torch.zeros(len(ids), dtype=torch.bool))
 
 
@@ -235,4 +232,4 @@ def _kept_pixels(
     images: Float[Tensor, "n c h w"], spec: TeacherSpec
 ) -> Float[Tensor, "n c h w"] | UInt8[Tensor, "n c h w"]:
     """Give images in bytes where that is all that the teacher sees."""
-    return (images * (_BYTE - 1)).round().to(torch.uint8) if spec.levels == _BYTE else images
+    return as_bytes(images) if spec.levels == BYTE else images

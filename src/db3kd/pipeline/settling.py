@@ -185,9 +185,14 @@ def _are_opinions_worth(wishes: Wishes, pool: Source) -> bool:
     return questions >= _ENOUGH_FOR_OPINIONS and (total is None or total >= round(questions * (1 + _MIXTURES)))
 
 
+def committee_architecture(student: str, spec: TeacherSpec) -> str:
+    """Choose the usual network of a committee, or the student's where images are too small for that."""
+    return student if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
+
+
 def _usual_committee(wishes: Wishes, spec: TeacherSpec, lesson: Lesson, acquisition: Acquisition) -> Committee | None:
     """Networks of the usual size, or of the student's where images are too small; none where nobody needs one."""
-    architecture = wishes.architecture if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
+    architecture = committee_architecture(wishes.architecture, spec)
     changes = wishes.changes.get("committee")
     guided = wishes.measurement is not None and wishes.measurement.method.guided
     if isinstance(lesson, EndlessLesson):

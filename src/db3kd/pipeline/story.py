@@ -158,8 +158,12 @@ class Story:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def teaches_opinions(self) -> bool:
+        """Whether the student learns what a committee thinks."""
+        return isinstance(self.lesson, EndlessLesson) or self.lesson.softening.needs == "opinions"
+
+    @property
     def has_members(self) -> bool:
         """Whether networks are trained that learn the answers in the end."""
         guided = self.measurement is not None and self.measurement.method.guided
-        opinions = isinstance(self.lesson, EndlessLesson) or self.lesson.softening.needs == "opinions"
-        return self.committee is not None and self.committee.members > 0 and (guided or opinions)
+        return self.committee is not None and self.committee.members > 0 and (guided or self.teaches_opinions)

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import torch
@@ -121,7 +122,7 @@ def recipe_for(lesson: Lesson, architecture: str, questions: int) -> Recipe:
 
 def fixed_material(lesson: FixedLesson, bought: Bought, context: Context) -> Material:
     """Say what a student learns of the images that were asked about."""
-    answers = bought.answers.take(bought.answers.learned())
+    answers = bought.answers.known()
     known = answers.images.labels if lesson.classes == "true" else answers.decisions
     if known is None:
         raise InputError(
@@ -130,7 +131,7 @@ def fixed_material(lesson: FixedLesson, bought: Bought, context: Context) -> Mat
         )
     count, together = len(answers), answers
     if lesson.mixtures and len(bought.mixtures):
-        mixtures = bought.mixtures.take(bought.mixtures.learned())
+        mixtures = bought.mixtures.known()
         together, known = answers.joined(mixtures), torch.cat([known, mixtures.decisions])
     softening, needs = lesson.softening, lesson.softening.needs
     soft = softening(
@@ -151,7 +152,7 @@ def fixed_material(lesson: FixedLesson, bought: Bought, context: Context) -> Mat
 
 def baseline_lessons(answers: Answers, names: Sequence[Baseline], epochs: int) -> dict[str, Lessons]:
     """Say what baselines learn: the images that were asked about, with their true labels or the bare decisions."""
-    known = answers.take(answers.learned())
+    known = answers.known()
     labels = {"true-labels": known.images.labels, "hard-decisions": known.decisions}
     return {
         name: Fixed(Material(known.images.pixels, Objective(labels=found)), epochs)
@@ -181,10 +182,7 @@ class Endless:
         self._context = context
         # Asking the committee takes longer than a pass over a set.
         self._passes = max(_LEAST_PASSES, -(-recipe.epochs // _MOST_SETS))
-        fitting = max(_LEAST_CANDIDATES, min(_MOST_CANDIDATES, 4 * len(bought.answers)))
-        self._candidates = lesson.candidates or fitting
-        # What it thinks of answered images is asked once; the candidates of each set are new to it.
-        self._known = self._think(bought.answers.images.pixels)
+        self._candidates = lesson.candidates or fitting_candidates(len(bought.answers))
 
     def material(self, epoch: int) -> tuple[Material, int]:
         number = epoch // self._passes
@@ -199,12 +197,22 @@ class Endless:
         objective = Objective(soft_labels=torch.cat(thought), temperature=lesson.temperature)
         return Material(pixels, objective), (number + 1) * self._passes
 
+    @cached_property
+    def _known(self) -> Float[Tensor, "n num_classes"]:
+        """What it thinks of answered images: asked once, and not for a student that is there already."""
+        return self._think(self._bought.answers.images.pixels)
+
     def _think(self, pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n num_classes"]:
         if not len(pixels):
             # A pool of which all was asked has no other images.
             return torch.zeros(0, self._bought.answers.num_classes)
         scores = mean_logits(self._bought.committee, pixels, device=self._context.device)
         return (scores / self._lesson.temperature).softmax(dim=1)
+
+
+def fitting_candidates(answers: int) -> int:
+    """Choose how many candidates a set of an endless lesson has, where it does not say so itself."""
+    return max(_LEAST_CANDIDATES, min(_MOST_CANDIDATES, 4 * answers))
 
 
 def cost_of(lesson: Lesson, bought: Bought) -> int:

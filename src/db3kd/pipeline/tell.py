@@ -5,7 +5,7 @@ beforehand. Called by `db3kd.api` and by the commands.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -28,7 +28,6 @@ from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
 from db3kd.pipeline.teach import STUDENT, Bought, Teach, baseline_lessons, lessons_for, settled_recipe
 from db3kd.report.figures import RepulsionFigures
 from db3kd.runs import Keeper, Outline, Part, key_of, timed
-from db3kd.training import teaching_recipe
 
 Until = Literal["answers", "distances"]
 
@@ -43,7 +42,7 @@ class Purchase:
     planned: int = 0
     measured: Measured | None = None
     repeats: Repeats | None = None
-    made: repel.Made | None = field(default=None)
+    made: repel.Made | None = None
 
     @property
     def repulsion(self) -> RepulsionFigures | None:
@@ -151,8 +150,7 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
     if committee is not None and story.has_members:
         mixed = committee.mixtures_for(questions)
         stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
-        recipe = committee.recipe or teaching_recipe(questions + mixed)
-        stages.append(outline_of(COMMITTEE, committee.members, recipe))
+        stages.append(outline_of(COMMITTEE, committee.members, committee.recipe_for(questions + mixed)))
     settled = settle_measurement(story, questions, keeper)
     if settled is not None:
         stages.append(measure.outline_of(questions, spec.input_shape, spec.num_classes, settled))
@@ -194,12 +192,12 @@ def _learn(
     """Ask about mixtures, and train the committee: mixtures, members, and whether all mixtures are answered."""
     committee, seed = story.committee, keeper.context.seed
     assert committee is not None, "a story that has members has a committee"
-    known = answers.take(answers.learned())
+    known = answers.known()
     mixtures, count = known.take(torch.arange(0)), committee.mixtures_for(len(known))
     if count and asking:
         mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed))
     learned = known.joined(mixtures) if len(mixtures) else answers
-    recipe = committee.recipe or teaching_recipe(len(learned.learned()))
+    recipe = committee.recipe_for(len(learned.learned()))
     stage = LearnCommittee(COMMITTEE, learned, committee, recipe, members=committee.members, seed=seed)
     whole = len(mixtures) == count or not _is_spent(story, keeper)
     return mixtures, keeper.perform(stage), asking and whole
@@ -211,7 +209,7 @@ def _measure(
     settled = settle_measurement(story, len(answers), keeper)
     if settled is None:
         return None
-    decided = answers.take(answers.learned())
+    decided = answers.known()
     guide: Guide | None = None
     if settled.method.guided and members and story.committee is not None:
         guide = guide_by("subspace", members, decided, story.committee.subspace, keeper)

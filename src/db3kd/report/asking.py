@@ -69,8 +69,10 @@ def gain_table(found: AskingFigures | None) -> Table:
     )
 
 
-def trust_notes(found: AskingFigures | None, class_names: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Say which classes never came, how far the student can be trusted, and why asking ended early."""
+def trust_notes(
+    found: AskingFigures | None, class_names: tuple[str, ...] = (), *, taught: bool = True
+) -> tuple[str, ...]:
+    """Say which classes never came, how far the student can be trusted where there is one, and why asking ended."""
     if found is None:
         return ()
     notes = []
@@ -87,7 +89,7 @@ def trust_notes(found: AskingFigures | None, class_names: tuple[str, ...] = ()) 
             f"training saw (95% interval: {percent(trust.lower)} to {percent(trust.upper)}). On images of another kind "
             "the share may differ."
         )
-    else:
+    elif taught:
         notes.append("No answer was set aside, so only held-out images can tell how far to trust the student.")
     if found.ended == "flat":
         notes.append(

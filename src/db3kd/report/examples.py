@@ -106,4 +106,9 @@ def _data_uri(pixels: Float64[np.ndarray, "h w c"]) -> str:
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return png_uri(buffer.getvalue())
+
+
+def png_uri(data: bytes) -> str:
+    """Write a PNG picture as a URI that stands in the page itself."""
+    return "data:image/png;base64," + base64.b64encode(data).decode("ascii")

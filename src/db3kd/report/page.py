@@ -5,14 +5,13 @@ Chooses what is shown and in which order; the words and the looks are in `page.h
 text.
 """
 
-import base64
 from collections.abc import Sequence
 from importlib import resources
 
 from db3kd.errors import InputError
 from db3kd.report import asking, tables
 from db3kd.report.distances import DistanceFigures
-from db3kd.report.examples import Example, draw
+from db3kd.report.examples import Example, draw, png_uri
 from db3kd.report.schema import Report
 
 
@@ -55,7 +54,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         repulsion=asking.repulsion_table(report.repulsion, report.class_names),
         missing=asking.repulsion_notes(report.repulsion, report.class_names),
         steps=asking.step_table(report.repulsion),
-        sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii") if sheet else "",
+        sheet=png_uri(sheet) if sheet else "",
         distances=[_view(number, search, report.class_names) for number, search in enumerate(report.distances)],
         examples=[draw(example) for example in examples],
         classes=tables.class_table(report),

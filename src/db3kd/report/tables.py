@@ -63,6 +63,11 @@ def class_label(class_names: tuple[str, ...], number: int) -> str:
     return class_names[number] if class_names else str(number)
 
 
+def held_out_label(stage: str) -> str:
+    """Name a stage whose queries are booked outside the budget."""
+    return f"{stage} (held out, not in the total)"
+
+
 def percent(fraction: float | None) -> str:
     """Show a fraction of 1 as a percentage with two decimals, such as '91.96%', or a dash."""
     return UNKNOWN if fraction is None else f"{100 * fraction:.2f}%"
@@ -139,7 +144,7 @@ def query_table(report: Report) -> Table:
     rows.append(("total", count(queries.total)))
     if queries.unsettled:
         rows.append(("of these charged, but not known to have been sent", count(queries.unsettled)))
-    rows += [(f"{stage} (held out, not in the total)", count(spent)) for stage, spent in queries.held_out.items()]
+    rows += [(held_out_label(stage), count(spent)) for stage, spent in queries.held_out.items()]
     if queries.repeated is not None:
         rows.append((CHANGED, f"{queries.changed:,} of {queries.repeated:,}"))
     return Table((Column("stage", numeric=False), Column("queries")), tuple(rows))

@@ -172,12 +172,11 @@ class Keeper:
         Yields:
             The oracle. What was leased and not used is given back at the end.
         """
-        identity = hashlib.sha256(json.dumps([part, stage.key, stage.source], sort_keys=True).encode()).digest()
         path = self._path(part).with_suffix(".journal")
         self._make_folder(path.parent)
         with (
             self.run.ledger().account(stage.outline.name, limits=limits, block=_LEASE, held_out=held_out) as booked,
-            Journal(path, identity, recording=self._recording) as journal,
+            Journal(path, _identity(part, stage), recording=self._recording) as journal,
         ):
             oracle = Oracle(teacher, booked)
             try:
@@ -195,8 +194,7 @@ class Keeper:
         """Give the notes of a training: where it was interrupted, and where its epochs are written down."""
         path = self._path(part.name).with_suffix(".state")
         self._make_folder(path.parent)
-        stamp = hashlib.sha256(json.dumps([part.name, stage.key, stage.source], sort_keys=True).encode()).hexdigest()
-        return Notebook(self.run, path, part, stamp, self.context.progress)
+        return Notebook(self.run, path, part, _identity(part.name, stage).hex(), self.context.progress)
 
     def declare(self, outlines: Sequence[Outline]) -> None:
         """Write down what a run is going to do, so that its status can be told without its teacher."""
@@ -216,8 +214,9 @@ class Keeper:
         return tuple(self._stand(outline, epochs) for outline in outlines)
 
     def _stand(self, outline: Outline, epochs: Mapping[str, int]) -> Standing:
-        missing = [part for part in outline.parts if not self.has(part.name)]
-        ended = missing and any(self._is_last(part.name) for part in outline.parts if self.has(part.name))
+        there = [part for part in outline.parts if self.has(part.name)]
+        missing = [part for part in outline.parts if part not in there]
+        ended = missing and any(self._is_last(part.name) for part in reversed(there))
         done, total, unit = len(outline.parts) - len(missing), len(outline.parts), outline.unit
         if total == 1 and outline.parts[0].epochs:
             done, total, unit = epochs.get(outline.parts[0].name, 0), outline.parts[0].epochs, "epochs"
@@ -266,6 +265,11 @@ class Keeper:
         if not all(piece and not piece.startswith(".") and piece == Path(piece).name for piece in part.split("/")):
             raise RunError(f"a part of a run is called by plain names, got {part!r}; nothing was done: rename it")
         return self.run.folder / f"{part}.safetensors"
+
+
+def _identity(part: str, stage: Stage[object]) -> bytes:
+    """What a journal or the state of a training belongs to; of another one, nothing is replayed or gone on with."""
+    return hashlib.sha256(json.dumps([part, stage.key, stage.source], sort_keys=True).encode()).digest()
 
 
 def numbered_part(stage: str, number: int) -> str:

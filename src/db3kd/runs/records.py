@@ -1,6 +1,6 @@
 """Small JSON files of a run: one object with a format version, or a line per record.
 
-`run.py` and `artifacts.py` call it; what stands in the objects is theirs.
+`run.py` and `keeper.py` call it; what stands in the objects is theirs.
 """
 
 import json

@@ -114,7 +114,8 @@ class Remembering:
             answers.append(torch.from_numpy(recorded))
         rest = batches[len(answers) :]
         if rest:
-            for batch, decisions in zip(rest, self._oracle.answers(torch.cat(rest)), strict=True):
+            fresh = images[len(answers) * self.spec.max_batch :]
+            for batch, decisions in zip(rest, self._oracle.answers(fresh), strict=True):
                 digests = digests_of(batch) if self._recording else ()
                 self._journal.append(_checksum(batch), decisions.cpu().numpy(), digests)
                 answers.append(decisions.cpu())

@@ -48,6 +48,10 @@ class Committee:
         """Tell how many mixtures are asked about beside so many images."""
         return round(self.mixtures_per_image * images)
 
+    def recipe_for(self, answers: int) -> Recipe:
+        """Choose how the members learn so many answers."""
+        return self.recipe or teaching_recipe(answers)
+
 
 def lesson_of(answers: Answers) -> Material:
     """Say what a committee learns: the answers that were not set aside, rare classes as much as frequent ones."""
