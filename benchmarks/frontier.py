@@ -1,291 +1,183 @@
-"""Accuracy against queries: every method's student beside its baselines on the same images, over several seeds.
+"""Accuracy against questions: our way beside what it has to beat, on the same pool, teacher, students and questions.
 
-It reads runs that have bought already (`db3kd label`, `db3kd distill`), so that no comparison costs a query but the
-teacher's decisions on held-out images. `python -m benchmarks.frontier` has the options.
+Each measurement is a run of its own and asks anew, so that every query is counted; interrupted, it goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import stdev
-from typing import Annotated
+from typing import Annotated, final
 
 import torch
 import typer
-from torch import nn
 
 from benchmarks import command
-from db3kd.answers import Answers
+from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.context import Context
 from db3kd.data import Dataset, load
 from db3kd.errors import InputError
-from db3kd.models import weights
-from db3kd.names import SOFTENINGS, find
+from db3kd.evaluation import evaluate
 from db3kd.pipeline.ask_all import ask_held_out
-from db3kd.pipeline.comparison import Contender, baselines, by_lesson, compare
-from db3kd.pipeline.conclude import Measurer
-from db3kd.pipeline.kept import kept_bought
+from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import FixedLesson, Student
-from db3kd.pipeline.teach import Bought
-from db3kd.report.figures import StudentFigures
-from db3kd.runs import Keeper, Run, existing
-from db3kd.softening import Inverse, Opinions, Proportional, Smoothed, Softening
-from db3kd.teachers import TorchTeacher
-from db3kd.training import student_recipe
+from db3kd.pipeline.tell import buy, own_name, teach_students
+from db3kd.runs import Keeper, Run, timed
+from db3kd.runs.seconds import spent_seconds
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+TRUE_LABELS = "true-labels"
+METHODS: Mapping[str, Mapping[str, object]] = {
+    "default": {},
+    "random": {"acquisition": Random()},
+    "margin": {"acquisition": Margin()},
+    "disagreement": {"acquisition": Disagreement()},
+    "margin-supervised": {"acquisition": Margin(), "lesson": FixedLesson(), "changes": {"committee": {"unasked": 0}}},
+    "random-supervised": {"changes": {"committee": {"members": 0}}},
+    # The labels of the images in the teacher's place; nothing is known of transformed ones.
+    TRUE_LABELS: {"rounds": replace(Rounds.of_pool(), views=0.0)},
+}
 
 
 @dataclass(frozen=True)
 class FrontierRow:
-    """One method for one student.
+    """One student of one measurement.
 
     Args:
-        method: what the student learned from.
+        method: a name of `METHODS`.
         student: its architecture.
-        images: how many images it saw.
-        queries_per_image: what its labels cost.
-        seeds: of the trainings.
-        accuracy_mean: on the held-out images, after the last epoch, a fraction of 1.
-        accuracy_std: sample standard deviation over the seeds; None for a single one.
-        agreement_mean: share of the held-out images decided as the teacher does.
-        accuracy_by_seed: one for each seed.
+        questions: that were charged.
+        seed: of the whole run.
+        accuracy: on the held-out images after the last epoch, a fraction of 1.
+        agreement: share of them that it decides as the teacher does.
+        seconds: of asking and committee, and of this student.
     """
 
     method: str
     student: str
-    images: int
-    queries_per_image: float
-    seeds: tuple[int, ...]
-    accuracy_mean: float
-    accuracy_std: float | None
-    agreement_mean: float
-    accuracy_by_seed: tuple[float, ...]
+    questions: int
+    seed: int
+    accuracy: float | None
+    agreement: float | None
+    seconds: float
 
 
-@dataclass(frozen=True)
-class FrontierOptions:
-    """What the table compares.
+@final
+class Labels:
+    """Gives the true label of each image of a data set, as if it were a teacher."""
 
-    Args:
-        seeds: of the trainings, the same for all.
-        softenings: rules that make soft labels; a row for each, and three for what a committee thinks.
-    """
+    def __init__(self, images: Dataset, spec: TeacherSpec) -> None:
+        assert images.labels is not None, "asked for labelled images"
+        self.spec = replace(spec, fingerprint=f"labels of {images.digest}")
+        pixels = (images.images() * 255).round().to(torch.uint8).flatten(1).numpy()
+        self._known = {row.tobytes(): label for row, label in zip(pixels, images.labels.tolist(), strict=True)}
 
-    seeds: tuple[int, ...] = (0, 1, 2)
-    softenings: tuple[Softening, ...] = (Inverse(), Proportional(), Opinions())
-
-
-@dataclass(frozen=True)
-class Frontier:
-    """The whole table.
-
-    Args:
-        teacher_accuracy: of the teacher on the held-out images.
-        rows: methods by student and image set.
-    """
-
-    teacher_accuracy: float
-    rows: tuple[FrontierRow, ...]
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Look the labels up."""
+        rows = (images * 255).round().to(torch.uint8).flatten(1).numpy()
+        return torch.tensor([self._known[row.tobytes()] for row in rows])
 
 
 def measure_frontier(
-    keeper: Keeper,
-    bought: Sequence[Bought],
-    whitebox: nn.Module,
+    folder: Path,
+    teacher: Teacher,
+    images: Dataset,
     held_out: Dataset,
-    students: Sequence[Student],
+    students: Sequence[str],
     *,
-    options: FrontierOptions,
-) -> Frontier:
-    """Train and measure all students.
+    method: str,
+    questions: int,
+    context: Context,
+) -> Iterator[FrontierRow]:
+    """Ask so many questions by a method, and train and measure each student.
 
     Args:
-        keeper: keeps the trained students, so that an interrupted table goes on.
-        bought: what runs have bought; those on the same images share their baselines.
-        whitebox: the teacher's network, for standard knowledge distillation and the held-out decisions.
-        held_out: labelled images that no student saw.
-        students: architectures and recipes.
-        options: seeds and softening rules.
+        folder: of the runs.
+        teacher: decides.
+        images: the pool.
+        held_out: labelled images that no student sees.
+        students: architectures.
+        method: a name of `METHODS`.
+        questions: the budget.
+        context: where, and the seed.
 
-    Returns:
-        The table.
+    Yields:
+        A row for each student.
 
-    Raises:
-        InputError: images without labels.
-
-    Cost: one query per held-out image, booked outside the budget.
+    Cost: `questions` at most, and one query for each held-out image, booked outside the budget.
     """
-    first = bought[0].answers
-    teacher = TorchTeacher(
-        whitebox,
-        input_shape=first.images.image_shape,
-        num_classes=first.num_classes,
-        device=keeper.context.device,
-    )
-    measurer = Measurer(keeper.perform(ask_held_out(teacher, held_out)), keeper.context.device)
-    accuracy = measurer.teacher_accuracy
-    if accuracy is None:
-        raise InputError(
-            f"a comparison with true labels needs images that have them, and {held_out.name!r} has none; nothing was "
-            "trained: name labelled images"
-        )
-    rows = []
-    for group in _by_images(bought):
-        contenders = _contenders(group, whitebox, options.softenings, keeper.context)
-        for student in students:
-            table = compare(keeper, contenders, measurer, student, seeds=options.seeds)
-            rows += [_row(figures, student.architecture) for figures in table]
-    return Frontier(accuracy, tuple(rows))
-
-
-def read_bought(folders: Sequence[Path]) -> tuple[Bought, ...]:
-    """Read what runs have bought.
-
-    Args:
-        folders: run directories in which asking and searching are finished.
-
-    Returns:
-        It, in this order.
-
-    Raises:
-        InputError: a run has not finished what it wanted to buy.
-        RunError: there is no run, or it has bought nothing.
-        ArtifactError: a file was edited or truncated.
-    """
-    found = []
-    for folder in folders:
-        with existing(folder) as run:
-            keeper = Keeper(run)
-            standing = keeper.standing(keeper.declared())
-            unfinished = [one.name for one in standing if one.name in ("answers", "distances") and one.state != "done"]
-            if unfinished:
-                raise InputError(
-                    f"{folder} has not finished {' and '.join(unfinished)}; nothing was trained: go on with it first"
-                )
-            found.append(kept_bought(keeper))
-    return tuple(found)
-
-
-def _contenders(
-    group: Sequence[Bought], whitebox: nn.Module, softenings: Sequence[Softening], context: Context
-) -> list[Contender]:
-    """The baselines, the same distances by each rule, and what a committee and its mixtures bring."""
-    lesson = FixedLesson(classes="true")
-    found = [*baselines(group[0].answers, whitebox, lesson, context)]
-    for softening in softenings:
-        if softening.needs == "opinions":
-            taught = next((one for one in group if one.committee), None)
-            found += [] if taught is None else _by_committee(taught, softening, lesson, context)
-            continue
-        # The paper's rule needs no further name.
-        ending = "" if softening.name == Inverse.name else f"-{softening.name}"
-        found += [
-            by_lesson(f"{one.distances.method}{ending}", one, replace(lesson, softening=softening), context)
-            for one in group
-            if one.distances is not None
-        ]
-    return found
-
-
-def _by_committee(bought: Bought, softening: Softening, lesson: FixedLesson, context: Context) -> list[Contender]:
-    """Decisions on mixtures; what a committee thinks of the images, and of the mixtures too."""
-    ways = {
-        "mixtures": FixedLesson(Smoothed(), classes=lesson.classes, mixtures=True),
-        softening.name: replace(lesson, softening=softening),
-        f"{softening.name}-and-mixtures": replace(lesson, softening=softening, mixtures=True),
-    }
-    return [
-        by_lesson(name, bought, way, context) for name, way in ways.items() if len(bought.mixtures) or not way.mixtures
-    ]
-
-
-def _by_images(bought: Sequence[Bought]) -> list[list[Bought]]:
-    """Runs on the same images together, in whatever order they asked about them."""
-    groups: dict[str, list[Bought]] = {}
-    for one in bought:
-        groups.setdefault(_same_whatever_order(one.answers), []).append(one)
-    return list(groups.values())
-
-
-def _same_whatever_order(answers: Answers) -> str:
-    ids = answers.images.ids
-    return answers.images.subset(torch.tensor(sorted(range(len(ids)), key=lambda row: ids[row]))).digest
-
-
-def _row(figures: StudentFigures, student: str) -> FrontierRow:
-    assert figures.accuracy is not None
-    assert figures.agreement is not None
-    assert figures.images
-    by_seed = figures.accuracy_by_seed
-    return FrontierRow(
-        method=figures.name,
-        student=student,
-        images=figures.images,
-        queries_per_image=(figures.queries or 0) / figures.images,
-        seeds=figures.seeds,
-        accuracy_mean=figures.accuracy,
-        accuracy_std=stdev(by_seed) if len(by_seed) > 1 else None,
-        agreement_mean=figures.agreement,
-        accuracy_by_seed=by_seed,
-    )
+    deciding = Labels(images, teacher.spec) if method == TRUE_LABELS else teacher
+    wishes = Wishes(students[0], images, baselines=(), budget=Budget(questions), **METHODS[method])  # type: ignore[arg-type]  # a method's own
+    story, place = settle(wishes, deciding), folder / f"{method}-{questions}-seed{context.seed}"
+    with Run(place) as run:
+        keeper = Keeper(run, context)
+        with timed(run):
+            purchase = buy(story, keeper)
+        spent, seconds = run.statement().total, spent_seconds(run)
+    for architecture in students:
+        with Run(place / architecture.replace(":", ".")) as run:
+            keeper = Keeper(run, context)
+            taught = replace(story, student=Student(architecture))
+            with timed(run):
+                network = teach_students(taught, keeper, purchase.bought, purchase.planned)[own_name(taught)]
+            decisions = keeper.perform(ask_held_out(teacher, held_out)).decisions
+            found = evaluate(network, held_out, decisions=decisions, labels=held_out.labels, device=context.device)
+            took = seconds + spent_seconds(run)
+        yield FrontierRow(method, architecture, spent, context.seed, found.accuracy, found.agreement, took)
 
 
 def frontier(
     *,
-    teacher: Annotated[str, typer.Option(help="The teacher of all runs: torch:FILE or torch:ARCHITECTURE@FILE.")],
-    bought: Annotated[list[Path], typer.Option("--bought", help="A run that has bought all it wants; several times.")],
-    held_out: Annotated[str, typer.Option(help="The test split of this source is what students are measured on.")],
+    teacher: Annotated[str, typer.Option(help="The teacher, as in `db3kd distill --teacher`.")],
+    images: Annotated[str, typer.Option(help="The pool: the training split of this source.")],
     folder: Annotated[Path, typer.Option("--run", help="Directory that remembers all of it; run again to go on.")],
-    students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5-fifth",
-    seeds: Annotated[str, typer.Option(help="Of the trainings.")] = "0,1,2",
-    softenings: Annotated[str, typer.Option(help="A row by each of these rules.")] = "inverse,proportional,opinions",
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 30,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 128,
+    questions: Annotated[str, typer.Option(help="Budgets.")] = "300,1000,3000,10000",
+    methods: Annotated[str, typer.Option(help=f"Of {', '.join(METHODS)}.")] = "default,random,random-supervised",
+    students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5",
+    seeds: Annotated[str, typer.Option(help="Of the runs.")] = "0,1,2",
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     device: Annotated[str, typer.Option(help="Where everything runs: cpu, cuda, cuda:N.")] = "cpu",
 ) -> None:
-    """Train students on what runs have bought, beside their baselines on the same images: accuracy against queries."""
+    """Measure accuracy against questions: our way, random questions, and learning from answers alone."""
     command.check_file(file)
-    network = command.weights_of(teacher)
-    rules = [_rule(name) for name in command.listed(softenings)]
-    numbers = command.listed(seeds)
-    if not numbers or not all(seed.isdecimal() for seed in numbers):
-        raise InputError(f"expected seeds such as 0,1,2, got {seeds!r}; nothing was trained")
-    learning = [
-        Student(name, replace(student_recipe(name), epochs=epochs, batch_size=batch_size))
-        for name in command.listed(students)
-    ]
-    module, _ = weights.from_file(network)
-    with Run(folder) as run, command.showing() as stages:
-        run.adopt({"frontier": {"teacher": teacher, "epochs": epochs, "batch_size": batch_size}})
-        table = measure_frontier(
-            Keeper(run, Context(device, progress=stages)),
-            read_bought(bought),
-            module,
-            load(held_out, "test"),
-            learning,
-            options=FrontierOptions(tuple(map(int, numbers)), tuple(rules)),
+    numbers = [*command.listed(questions), *command.listed(seeds)]
+    unknown = [name for name in command.listed(methods) if name not in METHODS]
+    if unknown or not all(number.isdecimal() for number in numbers):
+        raise InputError(
+            f"expected numbers such as 0,1,2 and methods of {', '.join(METHODS)}; got {questions!r}, {seeds!r} and "
+            f"{methods!r}; nothing was measured"
         )
-    command.write(file, [asdict(row) for row in table.rows])
-    title = f"the teacher itself: {command.percent(table.teacher_accuracy)}"
-    command.print_table(title, [_cells(row) for row in table.rows], names=2)
-
-
-def _rule(name: str) -> Softening:
-    rule = find(SOFTENINGS, name)()
-    if not isinstance(rule, Softening):
-        raise InputError(f"{name!r} makes a {type(rule).__name__}, which is no softening; nothing was trained")
-    return rule
+    opened, pool, test = command.teacher_of(teacher, device=device), load(images, "train"), load(images, "test")
+    rows: list[FrontierRow] = []
+    with command.showing() as stages:
+        for budget in command.listed(questions):
+            for method in command.listed(methods):
+                for seed in command.listed(seeds):
+                    context = Context(device, int(seed), stages)
+                    rows += measure_frontier(
+                        folder,
+                        opened,
+                        pool,
+                        test,
+                        command.listed(students),
+                        method=method,
+                        questions=int(budget),
+                        context=context,
+                    )
+                    command.write(file, [asdict(row) for row in rows])
+    command.print_table("accuracy against questions", [_cells(row) for row in rows], names=2)
 
 
 def _cells(row: FrontierRow) -> dict[str, str]:
-    spread = "" if row.accuracy_std is None else f" ± {100 * row.accuracy_std:.2f}"
     return {
+        "method": row.method,
         "student": row.student,
-        "learned from": row.method,
-        "saw images": f"{row.images:,}",
-        "queries per image": f"{row.queries_per_image:,.0f}",
-        "accuracy": command.percent(row.accuracy_mean) + spread,
-        "agreement": command.percent(row.agreement_mean),
+        "questions": f"{row.questions:,}",
+        "seed": str(row.seed),
+        "accuracy": command.percent(row.accuracy),
+        "agreement": command.percent(row.agreement),
+        "seconds": f"{row.seconds:,.0f}",
     }
 
 

@@ -17,7 +17,12 @@ from db3kd.cli import main
 
 TEACHER = ("--teacher", "python:logged_teacher:decide?input_shape=1,16,16&num_classes=4&max_batch=64")
 """The teacher of `logged_teacher`."""
-SMALL = ("--student", "lenet5-fifth", "--set", "student.epochs=2", "--set", "student.batch_size=16")
+SMALL = (
+    "--student",
+    "lenet5-fifth",
+    *("--set", "student.epochs=2", "--set", "student.batch_size=16"),
+    *("--set", "committee.seen=60", "--set", "committee.architecture=made_networks:one_layer"),
+)
 """A student that is trained in no time."""
 
 _PATHS = os.pathsep.join((str(Path(db3kd.__file__).parents[1]), str(Path(__file__).parent)))

@@ -13,7 +13,7 @@ from db3kd.context import Context, silent
 from db3kd.data import Dataset, from_arrays
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
-from db3kd.pipeline.story import EndlessLesson, FixedLesson, Pushed, Story, Student
+from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story, Student
 from db3kd.pipeline.tell import Purchase, own_name, tell
 from db3kd.pools import ImagePool, NoiseOptions, Priors, Repulsion
 from db3kd.report.schema import Report
@@ -27,7 +27,7 @@ from known_teachers import Failing, Sectors, draw_images
 NETWORK = "made_networks:two_layers"
 QUICK = Recipe("adam", 1e-2, epochs=2, batch_size=16)
 SHAPE, CLASSES = (1, 6, 6), 3
-MEMBERS = Committee(NETWORK, members=2, choosers=2, recipe=QUICK, subspace=4)
+MEMBERS = Committee(NETWORK, members=2, choosers=2, recipe=QUICK, subspace=4, seen=60)
 STUDENT = Student(NETWORK, QUICK)
 BD = Measurement(BoundaryDistance(exemplars=2), 24, snapshots=(10,))
 GUIDED = Measurement(GuidedDistance(directions=6), 16)
@@ -41,7 +41,9 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     """Few questions where no budget says how many, brief trainings of choosers, small sets of candidates."""
     patch.setattr("db3kd.pipeline.budget._USUAL_QUESTIONS", 60)
     patch.setattr("db3kd.training.committee._MOST_EPOCHS", 2)
-    patch.setattr("db3kd.pipeline.teach._LEAST_CANDIDATES", 64)
+    patch.setattr("db3kd.training.committee._LEAST_SEEN", 100)
+    patch.setattr("db3kd.pipeline.opinions._LEAST_CANDIDATES", 64)
+    patch.setattr("db3kd.pipeline.teach._LEAST_SEEN", 100)
 
 
 class Stopped(BaseException):
@@ -103,7 +105,7 @@ def story(teacher: Teacher, **changes: object) -> Story:
 def stories(teacher: Teacher) -> dict[str, Story]:
     """One of each kind that a run can be."""
     mixing = replace(MEMBERS, mixtures_per_image=1.0)
-    endless = EndlessLesson(candidates=32, answered=64)
+    endless = CommitteeLesson(candidates=32, answered=64)
     priors = Priors(teacher.spec.input_shape)
     return {
         "images": story(teacher),

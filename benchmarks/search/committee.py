@@ -44,8 +44,7 @@ def train_guide(
 ) -> Guided:
     """Ask about mixtures and train a committee on all answers, or read the one that a folder holds."""
     answers = _with_mixtures(teacher, images, decisions, committee.mixtures_for(len(images)), seed=context.seed)
-    recipe = committee.recipe_for(len(answers.learned()))
-    stage = LearnCommittee("committee", answers, committee, recipe, members=committee.members, seed=context.seed)
+    stage = LearnCommittee("committee", answers, committee, members=committee.members, seed=context.seed)
     with Run(folder) as run:
         members = Keeper(run, context).perform(stage)
     subspace = find_subspace(members, images, committee.subspace, context)

@@ -22,7 +22,7 @@ from db3kd.pools.priors import FAMILIES, paint
 from db3kd.runs import Keeper
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Tensor, UInt8
-from db3kd.training import Committee, teaching_recipe
+from db3kd.training import Committee
 
 BaselineMethod = Literal["noise", "dip-kd", "repulsion", "repulsion-guided"]
 
@@ -83,8 +83,7 @@ def _buy_spread(keeper: Keeper, teacher: Teacher, calls: int, *, architecture: s
     first = _ask(keeper, teacher, priors[:opening], "priors")
     if calls == opening:
         return first
-    recipe = teaching_recipe(len(first))
-    learning = LearnCommittee("spreader", first, Committee(architecture), recipe, members=1, seed=seed)
+    learning = LearnCommittee("spreader", first, Committee(architecture), members=1, seed=seed)
     (network,) = keeper.perform(learning)
     moved = spread(network, priors[opening:], generator, device=keeper.context.device)
     return first.joined(_ask(keeper, teacher, moved, "spread priors"))

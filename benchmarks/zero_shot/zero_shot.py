@@ -21,15 +21,18 @@ from db3kd.data import Dataset
 from db3kd.evaluation import evaluate, mean_logits, never_decided
 from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out
+from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import Fixed, LearnCommittee, Lessons
+from db3kd.pipeline.lessons import lessons_for
+from db3kd.pipeline.opinions import fitting_candidates
 from db3kd.pipeline.settling import committee_architecture
-from db3kd.pipeline.story import EndlessLesson, Story
-from db3kd.pipeline.teach import Bought, Teach, fitting_candidates, lessons_for, recipe_for
+from db3kd.pipeline.story import CommitteeLesson, Story
+from db3kd.pipeline.teach import Teach, recipe_for
 from db3kd.pools import Pool
 from db3kd.pools.priors import Priors
 from db3kd.runs import Keeper, key_of
 from db3kd.teachers import Teacher
-from db3kd.training import Committee, Material, Objective, Recipe, teaching_recipe
+from db3kd.training import Committee, Material, Objective, Recipe
 
 ZeroShotMethod = Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"]
 
@@ -127,7 +130,7 @@ def measure_zero_shot(
         outside the budget.
     """
     started, context = time.perf_counter(), keeper.context
-    wanted = recipe_for(EndlessLesson(), plan.students[0], plan.calls)
+    wanted = recipe_for(CommitteeLesson(), plan.students[0], plan.calls)
     recipe = replace(wanted, epochs=plan.epochs or wanted.epochs)
     committee = Committee(committee_architecture(plan.students[0], teacher.spec))
     pool = Priors(teacher.spec.input_shape)
@@ -163,7 +166,8 @@ def _ask_rounds(keeper: Keeper, teacher: Teacher, pool: Pool, committee: Committ
     """Ask as a run without data does. The rounds bound what is asked: what a kill lost must not end a measurement."""
     rounds = Rounds() if plan.method == "active" else Rounds(opening=1.0)
     story = Story(teacher, pool, rounds=rounds, acquisition=Disagreement(), committee=committee)
-    return keeper.perform(AskPool(story, keeper.context.seed, rounds.sizes(plan.calls))).answers
+    steps = rounds.steps(plan.calls, size=None, channels=teacher.spec.input_shape[0])
+    return keeper.perform(AskPool(story, keeper.context.seed, steps)).answers
 
 
 def _teach(
@@ -175,10 +179,9 @@ def _teach(
     answered images alone, and as many in all.
     """
     seed = keeper.context.seed
-    learning = teaching_recipe(len(answers.learned()))
-    stage = LearnCommittee("committee", answers, committee, learning, members=committee.members, seed=seed)
+    stage = LearnCommittee("committee", answers, committee, members=committee.members, seed=seed)
     none = no_answers(answers.images.image_shape, answers.num_classes)
-    bought, lesson = Bought(answers, none, keeper.perform(stage)), EndlessLesson()
+    bought, lesson = Bought(answers, none, keeper.perform(stage)), CommitteeLesson()
     lessons: Lessons
     if plan.method in ("active", "priors"):
         lessons, about = lessons_for(lesson, bought, pool, recipe, keeper.context), key_of(lesson)
@@ -203,7 +206,7 @@ def _teach(
     return trained
 
 
-def _answered_alone(lesson: EndlessLesson, bought: Bought, keeper: Keeper) -> Material:
+def _answered_alone(lesson: CommitteeLesson, bought: Bought, keeper: Keeper) -> Material:
     """What a committee thinks of the answered images, drawn towards what the teacher decided."""
     answers = bought.answers
     scores = mean_logits(bought.committee, answers.images.pixels, device=keeper.context.device)

@@ -140,7 +140,7 @@ def _stories(teacher: TorchTeacher, test: Dataset, options: DemoOptions, *, seed
     """One for each method, all on the same images."""
     pool = ImagePool(load(_SOURCE, "train", limit=options.images, seed=seed))
     # Far fewer images than the default is made for: each of them needs more mixtures.
-    committee = Committee(members=options.members, mixtures_per_image=options.mixtures_per_image)
+    committee = Committee(members=options.members, mixtures_per_image=options.mixtures_per_image, unasked=0)
     measurements = (
         Measurement(SampleDistance()),
         Measurement(BoundaryDistance()),

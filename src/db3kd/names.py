@@ -27,6 +27,7 @@ POOLS: Mapping[str, str] = {
 }
 ACQUISITIONS: Mapping[str, str] = {
     "random": "db3kd.acquisition.random:Random",
+    "margin": "db3kd.acquisition.margin:Margin",
     "disagreement": "db3kd.acquisition.disagreement:Disagreement",
 }
 

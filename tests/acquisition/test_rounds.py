@@ -1,5 +1,8 @@
 """Rounds: how a budget is divided, and that what is proposed is new, reproducible and of all kinds."""
 
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -24,23 +27,47 @@ def _propose(count: int, seed: int, *, pool: Priors = PRIORS, rounds: Rounds | N
     )
 
 
+def _sizes(rounds: Rounds, budget: int, *, size: int | None = None) -> tuple[int, ...]:
+    return tuple(step.size for step in rounds.steps(budget, size=size, channels=1))
+
+
 def _ways(candidates: Candidates) -> set[str]:
     return {origin.partition("/")[0] if "/" in origin else "fresh" for origin in candidates.origins}
 
 
 def test_rounds_spend_the_whole_budget_in_growing_steps() -> None:
-    for budget in (1, 7, 1000, 99_999):
-        sizes = Rounds().sizes(budget)
-        assert sum(sizes) == budget
-        assert min(sizes) > 0
-    sizes = Rounds().sizes(10_000)
+    for rounds, size in ((Rounds(), None), (Rounds(), 10**6), (Rounds.of_pool(), 10**6), (Rounds.of_pool(), 1000)):
+        for budget in (1, 7, 50, 1000, 99_999):
+            sizes = _sizes(rounds, budget, size=size)
+            assert sum(sizes) == budget
+            assert min(sizes) > 0
+    sizes = _sizes(Rounds(), 10_000)
     assert sizes[:4] == (250, 250, 500, 1000)
     assert list(sizes[4:]) == sorted(sizes[4:])
     assert len(sizes) == 8
-    assert Rounds(opening=1.0).sizes(800) == (100, 100, 200, 400)
-    assert Rounds.once().sizes(800) == (800,)
-    assert Rounds.once().sizes(0) == ()
+    assert _sizes(Rounds(opening=1.0), 800) == (100, 100, 200, 400)
+    assert _sizes(Rounds.once(), 800) == (800,)
+    assert _sizes(Rounds.once(), 0) == ()
     assert Rounds().pairs(1000) == 25
+
+
+def test_of_a_pool_some_are_set_aside_first_and_transformed_images_are_asked_about_before_anything_is_chosen() -> None:
+    steps = Rounds.of_pool().steps(3000, size=60_000, channels=1)
+    assert [(step.way, step.size) for step in steps[:3]] == [("aside", 150), ("lot", 520), ("views", 248)]
+    assert {step.way for step in steps[3:]} == {"chosen"}
+    assert len(steps) == 6
+    large = Rounds.of_pool().steps(100_000, size=10**6, channels=3)
+    assert [step.size for step in large[:3]] == [1000, 2000, 288]
+    assert all(after.size > before.size for before, after in itertools.pairwise(large[3:]))
+    # Tiny budgets ask about no transformed image.
+    assert [step.way for step in Rounds.of_pool().steps(100, size=1000, channels=1)[:3]] == ["aside", "lot", "chosen"]
+
+
+def test_where_half_a_pool_can_be_asked_about_nothing_is_chosen_unless_an_agreement_is_wanted() -> None:
+    ways = [step.way for step in Rounds.of_pool().steps(500, size=1000, channels=1)]
+    assert ways == ["aside", "lot", "views"]
+    wanted = replace(Rounds.of_pool(), target_agreement=0.9).steps(500, size=1000, channels=1)
+    assert wanted[-1].way == "chosen"
 
 
 def test_what_no_rounds_can_be_is_named_at_once() -> None:

@@ -182,7 +182,8 @@ class TestWhatDoesNotFitTheRun:
         assert (tmp_path / "run/plan.toml").read_bytes() == kept
 
     def test_what_is_kept_was_made_otherwise(self, call: Caller, images: str, log: Path, tmp_path: Path) -> None:
-        call("distill", *TEACHER, "--images", images, *SMALL, "--run", tmp_path / "run")
+        labels = settings(lesson__kind="labels")
+        call("distill", *TEACHER, "--images", images, *SMALL, *labels, "--run", tmp_path / "run")
         kept = (tmp_path / "run/plan.toml").read_bytes()
         refused = call("distill", "--run", tmp_path / "run", *settings(lesson__hard_weight=0), expect=2)
         assert "lesson.hard_weight is 1.0 in the run" in refused.err
@@ -236,7 +237,8 @@ class TestDamage:
     def test_a_disk_that_is_full(self, call: Caller, images: str, log: Path, tmp_path: Path) -> None:
         limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
         write_images(tmp_path / "tiny.npz", train=200)  # 51,200 bytes
-        asked = ("label", *TEACHER, "--images", images, "--run", tmp_path / "run")
+        alone = settings(committee__members=0)
+        asked = ("label", *TEACHER, "--images", images, *alone, "--run", tmp_path / "run")
         done = finish(start(*asked, before=limit), expect=2)
         assert str(tmp_path / "run") in done.err
         assert "run again" in done.err

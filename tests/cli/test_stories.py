@@ -93,7 +93,9 @@ def test_a_budget_below_the_pool_is_a_run_like_any_other_and_a_larger_one_goes_o
     asked = ("distill", *TEACHER, "--images", images, *SMALL, "--run", tmp_path / "run")
     report = call(*asked, "--budget", 30, "--json").figures
     assert report["queries"]["total"] == rows_seen(log) == 30
-    assert report["students"][-1]["images"] == 30
+    assert [student["name"] for student in report["students"]] == ["opinions"]
+    assert report["asking"]["by_origin"] == {"images": 8, "chosen/images": 22}
+    assert report["asking"]["trust"]["images"] == 3
     report = call("distill", "--run", tmp_path / "run", "--budget", 96, "--json").figures
     assert report["queries"]["by_stage"] == {"answers": 80, "repeats": 16}
     assert rows_seen(log) == 96

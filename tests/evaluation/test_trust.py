@@ -64,19 +64,19 @@ def test_there_is_one_class_for_each_image_set_aside() -> None:
 def test_a_gain_and_how_sure_it_is() -> None:
     decisions = torch.zeros(100, dtype=torch.int64)
     before, after = (torch.arange(100) >= 70).long(), (torch.arange(100) >= 80).long()
-    gain = measure_gain(before, after, decisions, queries=5000)
+    gain = measure_gain(before, after, decisions, since=4000, queries=5000)
     assert (gain.before, gain.after, gain.queries, gain.images) == (0.7, 0.8, 5000, 100)
     # Ten answers of a hundred became right: the variance of one is 0.1 x 0.9.
     assert gain.error == pytest.approx(0.03)
-    unchanged = measure_gain(before, before, decisions, queries=5000)
+    unchanged = measure_gain(before, before, decisions, since=4000, queries=5000)
     assert unchanged.error == pytest.approx(0.01)
     with pytest.raises(PlanError, match="one answer at least"):
-        measure_gain(before[:0], after[:0], decisions[:0], queries=0)
+        measure_gain(before[:0], after[:0], decisions[:0], since=0, queries=0)
 
 
 def test_flat_only_after_patience_and_only_where_it_is_sure() -> None:
     def gain(by: float, error: float = 0.0005) -> Gain:
-        return Gain(1000, 1000, 0.8, 0.8 + by, error)
+        return Gain(500, 1000, 1000, 0.8, 0.8 + by, error)
 
     assert not has_flattened([])
     assert not has_flattened([gain(0.0)])
@@ -87,7 +87,7 @@ def test_flat_only_after_patience_and_only_where_it_is_sure() -> None:
     for answers, tells in ((20, False), (100, False), (150, True)):
         right = torch.zeros(answers, dtype=torch.int64)
         wrong = (torch.arange(answers) == 0).long()
-        lost = measure_gain(right, wrong, right, queries=5000)
+        lost = measure_gain(right, wrong, right, since=4000, queries=5000)
         assert has_flattened([lost, lost]) == tells
 
 

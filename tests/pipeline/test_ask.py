@@ -118,9 +118,9 @@ def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -
 
         def plan(total: int) -> tuple[int, ...]:
             changed = replace(described, budget=Budget(total))
-            sizes = plan_rounds(changed, keeper)
+            steps = plan_rounds(changed, keeper)
             keeper.declare(foretell(changed, keeper))
-            return sizes
+            return tuple(step.size for step in steps)
 
         first = plan(12)
         assert sum(first) == 12

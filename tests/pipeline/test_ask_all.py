@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from db3kd.acquisition import Step
 from db3kd.answers import MIXTURE
 from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out, ask_mixtures
@@ -30,7 +31,7 @@ def test_mixtures_are_made_of_learned_answers_and_a_budget_may_leave_some_out(tm
     teacher = Small()
     with Run(tmp_path) as run:
         keeper = keeper_of(run)
-        answers = keeper.perform(AskPool(story(teacher), 0, (24,))).answers
+        answers = keeper.perform(AskPool(story(teacher), 0, (Step("lot", 24),))).answers
         for total, count in ((34, 8), (100, 20)):
             asked = keeper.perform(ask_mixtures(teacher, answers, 20, budget=Budget(total), seed=0))
             assert len(asked) == count

@@ -26,7 +26,7 @@ def _state_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _stage(seed: int = 3, answers: int = 60) -> LearnCommittee:
     some = ANSWERS.take(torch.arange(answers))
-    return LearnCommittee("committee", some, replace(MEMBERS, recipe=RECIPE), RECIPE, members=2, seed=seed)
+    return LearnCommittee("committee", some, replace(MEMBERS, recipe=RECIPE), members=2, seed=seed)
 
 
 def _learn(folder: Path, *, stop_after: tuple[str, int] | None = None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from db3kd.acquisition import Step
 from db3kd.boundary import OWN_CLASS, Measurement, Outcome, SampleDistance
 from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.budget import Budget
@@ -20,7 +21,7 @@ def _measure(folder: Path, teacher: Small, measurement: Measurement = BD, *, tot
     with Run(folder) as run:
         keeper = keeper_of(run)
         described = story(teacher, pool=ImagePool(images(labelled=True)))
-        answers = keeper.perform(AskPool(described, 0, (24,))).answers
+        answers = keeper.perform(AskPool(described, 0, (Step("lot", 24),))).answers
         return keeper.perform(MeasureDistances(teacher, answers, measurement, guide=None, budget=Budget(total), seed=0))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from db3kd.acquisition import Disagreement, Random, Rounds
+from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.answers import Answers, Candidates
 from db3kd.boundary import (
     BoundaryDistance,
@@ -19,15 +19,15 @@ from db3kd.boundary import (
 )
 from db3kd.data import from_arrays
 from db3kd.errors import InputError, PlanError
-from db3kd.pipeline import settling
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.settling import Wishes, settle, settle_measurement
-from db3kd.pipeline.story import EndlessLesson, FixedLesson, Story
+from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Story
 from db3kd.pipeline.tell import foretell
 from db3kd.pools import ImagePool, Priors
 from db3kd.runs import Run
-from db3kd.softening import Inverse, Opinions, Smoothed
+from db3kd.softening import Inverse, Smoothed
 from db3kd.tensors import Float, Int, Tensor
+from db3kd.training import Committee
 from known_teachers import HalfSpace
 from made_runs import BD, CLASSES, GUIDED, MEMBERS, NETWORK, PUSHED, SHAPE, Small, images, keeper_of, untouched
 
@@ -39,18 +39,48 @@ def _settled(wishes: Wishes = WISHES, **changes: object) -> Story:
     return settle(replace(wishes, **changes), TEACHER)  # type: ignore[arg-type]  # the tests' own fields
 
 
-def test_images_are_asked_once_by_lot_and_taught_smoothed() -> None:
-    story = _settled()
+def test_of_images_some_are_chosen_and_a_committee_that_learns_from_all_of_them_teaches() -> None:
+    story = _settled(budget=Budget(12))
     assert isinstance(story.pool, ImagePool)
-    assert (story.rounds, story.acquisition, story.committee) == (Rounds.once(), Random(), None)
-    assert story.lesson == FixedLesson(Smoothed())
+    assert (story.rounds, story.acquisition, story.lesson) == (Rounds.of_pool(), Margin(), CommitteeLesson())
+    assert story.committee is not None
+    assert (story.committee.members, story.committee.choosers, story.committee.mixtures_per_image) == (2, 2, 0)
     assert story.student.baselines == ()
+    by_lot = _settled(acquisition=Random())
+    assert (by_lot.rounds.opening, by_lot.rounds.number, by_lot.lesson) == (1.0, 0, CommitteeLesson())
+
+
+def test_a_budget_beyond_the_pool_pays_for_mixtures() -> None:
+    for total, mixtures in ((24, 0.0), (40, 0.0), (52, 0.5), (1000, 2.0)):
+        story = _settled(budget=Budget(total))
+        assert story.committee is not None
+        assert story.committee.mixtures_per_image == mixtures
+
+
+def test_what_is_taught_changes_nothing_of_what_is_asked() -> None:
+    usual, labels = _settled(), _settled(lesson=FixedLesson(Smoothed()))
+    assert (labels.rounds, labels.acquisition) == (usual.rounds, usual.acquisition)
+    assert not labels.has_members
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"committee": Committee(NETWORK, members=0)},
+        {"changes": {"committee": {"members": 0}}},
+        {"measurement": BD},
+    ],
+)
+def test_without_a_committee_images_are_asked_by_lot_and_taught_smoothed(changes: dict[str, object]) -> None:
+    story = _settled(WISHES, **changes)
+    assert (story.rounds, story.acquisition, story.has_members) == (Rounds.once(), Random(), False)
+    assert story.lesson == FixedLesson(Smoothed())
 
 
 def test_without_images_rounds_choose_among_priors_and_opinions_are_taught() -> None:
     story = _settled(Wishes(NETWORK))
     assert isinstance(story.pool, Priors)
-    assert (story.rounds, story.acquisition, story.lesson) == (Rounds(), Disagreement(), EndlessLesson())
+    assert (story.rounds, story.acquisition, story.lesson) == (Rounds(), Disagreement(), CommitteeLesson())
     assert story.committee is not None
     assert story.committee.architecture == NETWORK, "such small images are no input of lenet5"
     assert _settled(Wishes(NETWORK, acquisition=Random())).rounds == Rounds(opening=1.0)
@@ -59,7 +89,7 @@ def test_without_images_rounds_choose_among_priors_and_opinions_are_taught() -> 
 def test_choosing_among_images_takes_a_committee_that_pushes_none() -> None:
     story = _settled(acquisition=Disagreement())
     assert story.committee is not None
-    assert story.rounds == Rounds(between=0.0, pushed=False)
+    assert story.rounds == Rounds.of_pool()
 
 
 @pytest.mark.parametrize(
@@ -70,16 +100,6 @@ def test_baselines_stand_beside_a_student_that_is_measured(labelled: bool, expec
     assert _settled(images=images(labelled=labelled), held_out=held_out).student.baselines == expected
     assert _settled(images=images(labelled=labelled), held_out=held_out, baselines=()).student.baselines == ()
     assert _settled(images=images(labelled=labelled)).student.baselines == ()
-
-
-def test_many_answers_are_worth_a_committee_where_its_mixtures_are_paid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "_ENOUGH_FOR_OPINIONS", 20)
-    for budget, opinions in ((Budget(), True), (Budget(72), True), (Budget(71), False), (Budget(19), False)):
-        story = _settled(budget=budget)
-        assert isinstance(story.lesson, FixedLesson)
-        assert isinstance(story.lesson.softening, Opinions if opinions else Smoothed)
-        assert (story.committee is not None) == opinions
-        assert story.has_members == opinions
 
 
 def test_a_guided_search_gets_a_committee() -> None:
@@ -160,7 +180,7 @@ def test_an_acquisition_of_ones_own_says_what_it_is() -> None:
         ({"lesson": FixedLesson(queries_per_pair=11), "measurement": BD}, r"snapshots \[10\]"),
         ({"lesson": FixedLesson(mixtures=True)}, "to hold mixtures"),
         ({"lesson": FixedLesson(mixtures=True), "committee": MEMBERS}, r"committee\.mixtures_per_image"),
-        ({"lesson": EndlessLesson(), "pool": PUSHED, "committee": MEMBERS}, "a pool that offers them"),
+        ({"lesson": CommitteeLesson(), "pool": PUSHED, "committee": MEMBERS}, "and a pool of images"),
         ({"pool": replace(PUSHED, committee=replace(MEMBERS, architecture="lenet6"))}, "unknown"),
     ],
 )

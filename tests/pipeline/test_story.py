@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from db3kd.pipeline.story import EndlessLesson, FixedLesson, has_labels
+from db3kd.pipeline.story import CommitteeLesson, FixedLesson, has_labels
 from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.softening import Opinions
 from made_runs import BD, GUIDED, MEMBERS, PUSHED, SHAPE, Small, images, story
@@ -25,7 +25,7 @@ def test_labels_are_there_where_all_images_have_one() -> None:
         ({"measurement": BD}, False),
         ({"measurement": GUIDED}, True),
         ({"lesson": FixedLesson(Opinions())}, True),
-        ({"lesson": EndlessLesson()}, True),
+        ({"lesson": CommitteeLesson()}, True),
     ],
 )
 def test_a_committee_is_trained_in_the_end_for_those_who_listen_to_it(changes: dict[str, object], needed: bool) -> None:

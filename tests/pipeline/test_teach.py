@@ -9,17 +9,11 @@ import torch
 from db3kd.context import HERE, Context
 from db3kd.errors import InputError
 from db3kd.evaluation import mean_logits
-from db3kd.pipeline.story import EndlessLesson, FixedLesson
-from db3kd.pipeline.teach import (
-    Bought,
-    Endless,
-    Teach,
-    baseline_lessons,
-    cost_of,
-    fixed_material,
-    lessons_for,
-    recipe_for,
-)
+from db3kd.pipeline.bought import Bought, cost_of
+from db3kd.pipeline.lessons import baseline_lessons, fixed_material, lessons_for
+from db3kd.pipeline.opinions import Endless
+from db3kd.pipeline.story import CommitteeLesson, FixedLesson
+from db3kd.pipeline.teach import Teach, recipe_for
 from db3kd.pipeline.tell import Purchase, buy
 from db3kd.pools import ImagePool
 from db3kd.runs import Keeper, Run
@@ -109,8 +103,8 @@ class TestFixed:
         ):
             with pytest.raises(InputError, match=fault):
                 fixed_material(lesson, bought, HERE)
-        with pytest.raises(InputError, match="needs a committee"):
-            lessons_for(EndlessLesson(), bare, PRIORS, QUICK, HERE)
+        with pytest.raises(InputError, match="a committee needs one"):
+            lessons_for(CommitteeLesson(), bare, PRIORS, QUICK, HERE)
 
 
 def test_a_lesson_costs_what_it_rests_on(purchase: Purchase) -> None:
@@ -122,7 +116,7 @@ def test_a_lesson_costs_what_it_rests_on(purchase: Purchase) -> None:
         (FixedLesson(mixtures=True), 24 + len(bought.mixtures)),
         (FixedLesson(Opinions()), 24 + len(bought.mixtures)),
         (FixedLesson(Inverse()), 24 + len(bought.mixtures) + searched),
-        (EndlessLesson(), 24),
+        (CommitteeLesson(), 24),
     ):
         assert cost_of(lesson, bought) == cost
 
@@ -138,12 +132,12 @@ def test_baselines_learn_bare_classes(purchase: Purchase) -> None:
 
 
 def test_a_student_of_opinions_learns_for_longer_from_more_questions() -> None:
-    epochs = [recipe_for(EndlessLesson(), "lenet5", questions).epochs for questions in (10, 25_000, 50_000, 10**7)]
+    epochs = [recipe_for(CommitteeLesson(), "lenet5", questions).epochs for questions in (10, 25_000, 50_000, 10**7)]
     assert epochs == [60, 60, 120, 480]
     assert recipe_for(FixedLesson(), "lenet5", 10) == recipe_for(FixedLesson(), "lenet5", 10**7)
 
 
-ENDLESS = EndlessLesson(candidates=32, answered=20)
+ENDLESS = CommitteeLesson(candidates=32, answered=20)
 ANSWERS = answered(60)
 LONG = Recipe("adam", 1e-2, epochs=7, batch_size=16, schedule="one-cycle")
 

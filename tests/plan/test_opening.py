@@ -10,7 +10,7 @@ from db3kd.acquisition import Disagreement, Rounds
 from db3kd.boundary import BoundaryDistance, Measurement, MinimalBoundaryDistance
 from db3kd.errors import PlanError
 from db3kd.pipeline.settling import Wishes, settle
-from db3kd.pipeline.story import EndlessLesson, FixedLesson, Pushed, Story
+from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story
 from db3kd.pipeline.teach import settled_recipe
 from db3kd.plan import OpenedTeacher, open_story, open_train_recipe, parse_plan, read_settings
 from db3kd.pools import ImagePool, Joined, Priors
@@ -62,18 +62,17 @@ def test_an_empty_plan_is_what_python_does() -> None:
     found, expected = _story(), settle(Wishes(names={"teacher": "python:known_teachers:Sectors"}), TEACHER)
     assert found == expected
     assert isinstance(found.pool, Priors)
-    assert found.lesson == EndlessLesson()
+    assert found.lesson == CommitteeLesson()
 
 
 def test_single_keys_change_what_suits(images: str) -> None:
     story = _story("committee.members=2", "rounds.patience=0", "search=guided", "student.epochs=3", images=images)
     assert story.rounds == Rounds(opening=1.0, number=0, between=0.0, aside_every=0, patience=0)
-    assert story.committee == Committee("lenet5", members=2, mixtures_per_image=2.0)
-    assert settled_recipe(story.lesson, story.student, 1) == Recipe("adam", 1e-3, 3, 512)
+    assert story.committee == Committee("lenet5", members=2, mixtures_per_image=2.0, unasked=0)
+    assert settled_recipe(story, 1) == Recipe("adam", 1e-3, 3, 512)
     assert story.lesson == FixedLesson(Smoothed())
     assert _story("lesson.hard_weight=0", images=images).lesson == FixedLesson(Smoothed(), hard_weight=0.0)
-    recipe = _story("student.rate=0.5").student
-    assert settled_recipe(EndlessLesson(), recipe, 50_000) == Recipe(
+    assert settled_recipe(_story("student.rate=0.5"), 50_000) == Recipe(
         "adam", 0.5, 120, 128, schedule="one-cycle", precision="bfloat16"
     )
 

@@ -25,7 +25,7 @@ TRUST = Trust(
     ),
     origins=(OriginScore("dead leaves", 50, 0.8),),
 )
-GAINS = (Gain(1_000, 50, 0.7, 0.8, 0.05), Gain(2_000, 80, 0.8, 0.9, 0.03, learned_longer=True))
+GAINS = (Gain(500, 1_000, 50, 0.7, 0.8, 0.05), Gain(1_000, 2_000, 80, 0.8, 0.9, 0.03, learned_longer=True))
 
 
 def _asked(**changed: object) -> AskingFigures:
@@ -152,4 +152,4 @@ def test_figures_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValidationError, match="trust in 3 classes"):
         _asked(class_histogram=(900, 90), never_decided=())
     with pytest.raises(ValidationError, match="less than or equal to 1"):
-        _asked(gains=(Gain(1_000, 50, 70.0, 0.8, 0.05),))
+        _asked(gains=(Gain(500, 1_000, 50, 70.0, 0.8, 0.05),))

@@ -35,7 +35,7 @@ def _answers(decisions: list[int], num_classes: int) -> Answers:
 
 
 def test_a_class_without_an_image_has_an_empty_strip() -> None:
-    gains = [Gain(100, 9, 0.2, 0.4, 0.1), Gain(200, 9, 0.4, 0.5, 0.1, learned_longer=True)]
+    gains = [Gain(50, 100, 9, 0.2, 0.4, 0.1), Gain(100, 200, 9, 0.4, 0.5, 0.1, learned_longer=True)]
     empty, full = (draw_samples(_answers(classes, 2), gains) for classes in ([0, 0, 0], [0, 0, 0, 1, 1, 1]))
     assert Image.open(io.BytesIO(empty)).format == "PNG"
     assert _seen(empty).mean() > _seen(full).mean() + 1

@@ -7,14 +7,11 @@ import torch
 from torch import nn
 
 from db3kd.acquisition.balance import balanced_choice, draw_lots
-from db3kd.acquisition.duplicates import unlike
+from db3kd.acquisition.duplicates import new_ones
 from db3kd.answers import Answers, Candidates
 from db3kd.context import HERE, Context
 from db3kd.evaluation import logits
 from db3kd.tensors import Float, Int, Tensor, UInt8
-
-# As many more than are asked for are looked at for near-duplicates.
-_SPARE = 1.5
 
 
 @dataclass(frozen=True)
@@ -36,16 +33,10 @@ class Disagreement:
         count: int,
         generator: torch.Generator,
     ) -> Int[Tensor, " b"]:
-        expected = beliefs.mean(dim=0).argmax(dim=1)
         differing = disagreement(beliefs)
         worth = (1 + differing / differing.mean().clamp(min=torch.finfo(differing.dtype).tiny)).square()
-        lots = draw_lots(worth, generator)
-        for spare in (round(_SPARE * count), len(candidates)):
-            preferred = balanced_choice(expected, lots, spare)
-            new = unlike(candidates.pixels[preferred], answers.images.pixels)
-            if int(new.sum()) >= count:
-                break
-        return preferred[(~new).to(torch.uint8).argsort(stable=True)[:count]]
+        preferred = balanced_choice(beliefs.mean(dim=0).argmax(dim=1), draw_lots(worth, generator), len(candidates))
+        return new_ones(candidates, answers, preferred, count)
 
 
 def beliefs(

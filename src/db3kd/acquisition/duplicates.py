@@ -3,11 +3,24 @@
 import torch
 from torch.nn import functional
 
+from db3kd.answers import Answers, Candidates
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 _CELLS = 7
 _STEPS = 12
 _PART = 8192
+# As many more than are asked for are looked at first.
+_SPARE = 1.5
+
+
+def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
+    """Take the first of the preferred candidates that are no near-duplicates, then near-duplicates where it must be."""
+    for spare in (round(_SPARE * count), len(preferred)):
+        first = preferred[:spare]
+        new = unlike(candidates.pixels[first], answers.images.pixels)
+        if int(new.sum()) >= count:
+            break
+    return first[(~new).to(torch.uint8).argsort(stable=True)[:count]]
 
 
 def unlike(

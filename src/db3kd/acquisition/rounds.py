@@ -4,10 +4,11 @@ A round looks at all answers so far and at a committee that has learned them, ha
 query, and lets an acquisition choose among them.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Interval
@@ -16,6 +17,7 @@ from torch import nn
 from db3kd.acquisition.acquisition import Acquisition
 from db3kd.acquisition.disagreement import beliefs
 from db3kd.answers import Answers, Candidates, is_fresh, together
+from db3kd.augmentation import affordable
 from db3kd.context import HERE, Context
 from db3kd.errors import PlanError
 from db3kd.options import check_options
@@ -23,10 +25,29 @@ from db3kd.pools import Pool, push_some, supply
 from db3kd.tensors import Bool, Tensor
 
 _OPENING_STEPS = 4
-_MOST_ASIDE = 1000
+# A round makes so much of what is known; a sixth of it more, so that a fifth grows to the whole in three rounds.
+_GROWTH = 1.75
+MOST_ASIDE, _LEAST_ASIDE = 1000, 20
 _MOST_BYTES = 512 * 2**20
 # So many candidates for each query there are at any rate, however large the images.
 _LEAST_CANDIDATES = 2
+
+
+Way = Literal["aside", "lot", "views", "chosen"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the questions, and how it is chosen.
+
+    Args:
+        way: "aside" is drawn by lot and set aside, "lot" drawn by lot, "views" are transformed images, "chosen" is what
+            the acquisition chooses.
+        size: questions.
+    """
+
+    way: Way
+    size: int
 
 
 @dataclass(frozen=True)
@@ -34,30 +55,39 @@ class Rounds:
     """How a budget is divided, and how candidates are made.
 
     Args:
-        opening: the share of the budget that is asked before there is a committee; 1 for no round after it.
-        number: rounds with a committee after that; 0 asks all at once, which needs an opening of 1.
+        opening: the share of the budget that is drawn by lot before there is a committee; 1 for no round after it.
+        number: rounds with a committee after that; 0 asks all at once, which needs an opening of 1. None for as many as
+            it takes where each adds up to 0.7 of what is known.
         between: the share of each round's queries that goes to images between two others.
         halvings: probes for each such pair.
         candidates: made for each query of a round; of a pool that has a size, all images are looked at.
         pushed: whether the committee's gradients make candidates as well, where the pool makes children.
-        aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none.
+        opening_at_most: questions of the opening; None for no limit but the share.
+        views: the share of the budget that goes to transformed images, to see what the teacher minds.
+        aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size
+            they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth.
         patience: the rounds end early where so many in a row surely gained too little; 0 never ends them.
         least_gain: a gain in agreement below it, a standard error included, is too little; a fraction of 1.
+        target_agreement: the rounds end where the committee surely agrees with the teacher so often: the lower end of
+            the interval of 95% on the answers set aside; a fraction of 1. None for no such end.
     """
 
     opening: Annotated[float, Interval(gt=0, le=1)] = 0.2
-    number: Annotated[int, Ge(0)] = 4
+    number: Annotated[int, Ge(0)] | None = 4
     between: Annotated[float, Interval(ge=0, le=1)] = 0.1
     halvings: Annotated[int, Ge(1)] = 4
     candidates: Annotated[int, Ge(1)] = 16
     pushed: bool = True
+    opening_at_most: Annotated[int, Ge(1)] | None = None
+    views: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     aside_every: Annotated[int, Ge(0)] = 20
     patience: Annotated[int, Ge(0)] = 2
     least_gain: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    target_agreement: Annotated[float, Interval(gt=0, lt=1)] | None = None
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.opening < 1 and not self.number:
+        if self.opening < 1 and self.number == 0:
             raise PlanError(
                 f"number must be at least 1 where an opening of {self.opening} leaves something, got 0; nothing was "
                 "done: set opening to 1 to ask all at once"
@@ -68,18 +98,52 @@ class Rounds:
         """Give the rounds that ask all at once, and set nothing aside."""
         return cls(opening=1.0, number=0, between=0.0, aside_every=0)
 
-    def sizes(self, budget: int) -> tuple[int, ...]:
-        """Divide a budget into steps, none of them empty: the opening's double what is known, then the rounds."""
-        if self.opening == 1 and not self.number:
-            return (budget,) if budget > 0 else ()
-        opening = max(1, round(self.opening * budget))
-        # Rounds grow with what is known already: each adds the same part of it.
-        growth = (1 / self.opening) ** (1 / max(1, self.number))
-        marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]
-        marks += [round(opening * growth ** (step + 1)) for step in range(self.number)]
-        ends = [min(budget, mark) for mark in marks[:-1]] + [budget]
-        sizes = [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-        return tuple(size for size in sizes if size > 0)
+    @classmethod
+    def of_pool(cls) -> "Rounds":
+        """Give the rounds that serve a pool of which only a part can be asked about, whatever the budget."""
+        return cls(opening_at_most=2000, number=None, between=0.0, pushed=False, views=1 / 12)
+
+    def steps(self, budget: int, *, size: int | None, channels: int) -> tuple[Step, ...]:
+        """Divide a budget into steps, none of them empty.
+
+        Of a pool that has a size, what is set aside comes first, then the opening by lot, then transformed images, then
+        the rounds. Where half of it can be asked about, there is nothing to choose, and all is drawn by lot. Of an
+        endless pool the opening is divided too: what earlier answers say changes what it draws.
+
+        Args:
+            budget: questions.
+            size: of the pool; None for an endless one.
+            channels: of its images.
+        """
+        first: list[Step] = []
+        if size is not None:
+            first = [Step("aside", self.aside(budget)), Step("views", affordable(round(self.views * budget), channels))]
+        rest = budget - sum(step.size for step in first)
+        plenty = size is not None and 2 * budget >= size and self.target_agreement is None and self.number is None
+        opening = rest if plenty else min(rest, max(1, round(self.opening * rest)), self.opening_at_most or rest)
+        lots = [Step("lot", opening)]
+        if size is None and self.number:
+            marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]
+            lots = [Step("lot", end - start) for start, end in itertools.pairwise([0, *marks])]
+        known = budget - rest + opening
+        rounds = [Step("chosen", end - start) for start, end in itertools.pairwise(self._ends(known, budget))]
+        return tuple(step for step in (*first[:1], *lots, *first[1:], *rounds) if step.size > 0)
+
+    def _ends(self, known: int, budget: int) -> list[int]:
+        """How many questions there are in all after the opening, and after each round."""
+        if not 0 < known < budget:
+            return [known]
+        number = self.number
+        if number is None:
+            number = math.ceil(math.log(budget / known) / math.log(_GROWTH))
+        growth = (budget / known) ** (1 / max(1, number))
+        return [known, *(round(known * growth ** (step + 1)) for step in range(number - 1)), budget]
+
+    def aside(self, budget: int) -> int:
+        """Tell how many answers of a pool that has a size are set aside."""
+        if not self.aside_every:
+            return 0
+        return min(MOST_ASIDE, max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10)))
 
     def pairs(self, size: int) -> int:
         """Tell how many boundary pairs a round of so many queries bisects."""
@@ -144,7 +208,7 @@ def set_aside(fresh_before: int, origins: Sequence[str], every: int) -> Bool[Ten
     if not every:
         return torch.zeros_like(fresh)
     order = fresh_before + fresh.cumsum(0)
-    return fresh & (order % every == 0) & (order <= every * _MOST_ASIDE)
+    return fresh & (order % every == 0) & (order <= every * MOST_ASIDE)
 
 
 def count_fresh(answers: Answers) -> int:

@@ -6,7 +6,15 @@ from db3kd.cli.tables import print_table
 from db3kd.pipeline.conclude import PAGE, PICTURE, REPORT, account_of, asking_figures, distance_figures
 from db3kd.pipeline.pictures import picture_of
 from db3kd.pipeline.tell import Purchase
-from db3kd.report.asking import asking_table, origin_table, repulsion_notes, repulsion_table, step_table, trust_notes
+from db3kd.report.asking import (
+    asking_table,
+    origin_table,
+    repulsion_notes,
+    repulsion_table,
+    step_table,
+    transform_table,
+    trust_notes,
+)
 from db3kd.report.schema import Report
 from db3kd.report.tables import outcome_table, query_table, student_table
 from db3kd.runs import Run
@@ -24,6 +32,7 @@ def print_report(run: Run, report: Report, *, as_json: bool) -> None:
         asking = report.asking
         if asking is not None and asking.trust is not None and len(asking.class_histogram) <= _MOST_CLASSES:
             print_table(asking_table(asking, report.class_names), "what the teacher answered")
+        print_table(transform_table(asking), "what the teacher minds")
         for note in (*trust_notes(asking, report.class_names), *repulsion_notes(report.repulsion, report.class_names)):
             remark(note)
         page = run.folder / PAGE

@@ -5,9 +5,19 @@ and decisions on any images; `trust` says how far a student can be trusted where
 of questions gained. Nothing here asks a teacher. Called by the pipeline, by `db3kd evaluate` and by benchmarks.
 """
 
-from db3kd.evaluation.figures import Calibration, CalibrationBin, ClassScore, Evaluation, Gain, OriginScore, Trust
+from db3kd.evaluation.curve import Point, curve_of, forecast
+from db3kd.evaluation.figures import (
+    Calibration,
+    CalibrationBin,
+    ClassScore,
+    Evaluation,
+    Gain,
+    OriginScore,
+    TransformScore,
+    Trust,
+)
 from db3kd.evaluation.measures import evaluate, logits, mean_logits, predict
-from db3kd.evaluation.trust import has_flattened, measure_gain, measure_trust, never_decided
+from db3kd.evaluation.trust import has_flattened, interval, measure_gain, measure_trust, never_decided
 
 __all__ = [
     "Calibration",
@@ -16,9 +26,14 @@ __all__ = [
     "Evaluation",
     "Gain",
     "OriginScore",
+    "Point",
+    "TransformScore",
     "Trust",
+    "curve_of",
     "evaluate",
+    "forecast",
     "has_flattened",
+    "interval",
     "logits",
     "mean_logits",
     "measure_gain",

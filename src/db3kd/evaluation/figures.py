@@ -107,14 +107,31 @@ class Trust:
 
 @_strict
 @dataclass(frozen=True)
+class TransformScore:
+    """Whether a teacher minds a transform: of `asked` transformed images, `stayed` got the decision of their original.
+
+    `weak` and `strong` say how far it goes in views that a network learns from, in the transform's own unit; 0 is not
+    at all. Where nobody asked, both are what is cautious.
+    """
+
+    transform: str
+    asked: Count
+    stayed: Count
+    weak: Size
+    strong: Size
+
+
+@_strict
+@dataclass(frozen=True)
 class Gain:
     """What one round brought: the agreement of two committees on the same answers, which neither has learned.
 
-    `queries` were asked in all when the later one had learned. `error` is the standard error of the difference, never
-    less than that of one answer, since few answers on which nothing changed tell little. Where the later one also
-    `learned_longer`, not all of the gain is the round's.
+    `since` queries were asked when the earlier one had learned, `queries` when the later one had. `error` is the
+    standard error of the difference, never less than that of one answer, since few answers on which nothing changed
+    tell little. Where the later one also `learned_longer`, not all of the gain is the round's.
     """
 
+    since: Count
     queries: Count
     images: Count
     before: Fraction

@@ -37,10 +37,11 @@ def measure_trust(student_classes: Int[Tensor, " m"], answers: Answers) -> Trust
         ClassScore(label, None, None, *_counted(alike[decisions == label])) for label in range(answers.num_classes)
     )
     known = [score.agreement for score in classes if score.agreement is not None]
-    lower, upper = _interval(int(alike.sum()), len(alike))
+    agreement = _counted(alike)[1]
+    lower, upper = (None, None) if agreement is None else interval(agreement, len(alike))
     return Trust(
         images=len(alike),
-        agreement=_counted(alike)[1],
+        agreement=agreement,
         lower=lower,
         upper=upper,
         mean_over_classes=sum(known) / len(known) if known else None,
@@ -56,6 +57,7 @@ def measure_gain(
     after: Int[Tensor, " n"],
     decisions: Int[Tensor, " n"],
     *,
+    since: int,
     queries: int,
     learned_longer: bool = False,
 ) -> Gain:
@@ -65,7 +67,7 @@ def measure_gain(
     earlier, later = ((classes == decisions).to(torch.float64) for classes in (before, after))
     differences = later - earlier
     error = max(float(differences.std(correction=0)) / math.sqrt(len(differences)), 1 / len(differences))
-    return Gain(queries, len(decisions), float(earlier.mean()), float(later.mean()), error, learned_longer)
+    return Gain(since, queries, len(decisions), float(earlier.mean()), float(later.mean()), error, learned_longer)
 
 
 def has_flattened(gains: Sequence[Gain], *, least: float = 0.01, patience: int = 2) -> bool:
@@ -88,10 +90,9 @@ def _counted(alike: Bool[Tensor, " m"]) -> tuple[int, float | None]:
     return len(alike), float(alike.to(torch.float64).mean()) if len(alike) else None
 
 
-def _interval(hits: int, count: int) -> tuple[float | None, float | None]:
-    if not count:
-        return None, None
-    share, squared = hits / count, _WIDTH**2
+def interval(share: float, count: int) -> tuple[float, float]:
+    """Give the interval that holds the true share 19 times of 20, where `share` of a number was counted: Wilson's."""
+    squared = _WIDTH**2
     centre = (share + squared / (2 * count)) / (1 + squared / count)
     half = _WIDTH / (1 + squared / count) * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -5,6 +5,9 @@ changes a value.
 """
 
 import copy
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -31,6 +34,22 @@ def find_device(device: str) -> torch.device:
             "devices; use the device cpu, or install a CUDA build of torch"
         )
     return found
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread on the CPU: the same bits, however many cores there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:

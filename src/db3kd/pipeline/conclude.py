@@ -14,16 +14,18 @@ from torch import nn
 
 from db3kd import __version__
 from db3kd.answers import Answers
+from db3kd.augmentation import approve
 from db3kd.boundary import closeness
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import evaluate, mean_logits, measure_trust, predict
 from db3kd.ledger import Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.ask_all import ask_held_out
+from db3kd.pipeline.bought import cost_of
 from db3kd.pipeline.pictures import examples_of, picture_of
 from db3kd.pipeline.repeat import Repeats
 from db3kd.pipeline.story import Story
-from db3kd.pipeline.teach import STUDENT, cost_of
+from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, own_name
 from db3kd.report.distances import DistanceFigures, summarise
 from db3kd.report.examples import Example
@@ -259,6 +261,9 @@ def asking_figures(
         planned=max(purchase.planned, len(answers)),
         ended=cast("Ended", purchase.ended),
         gains=purchase.gains,
+        transforms=approve(answers)
+        if story.committee is not None and story.committee.learns_from(story.images)
+        else (),
         trust=trust,
     )
 

@@ -11,8 +11,8 @@ from db3kd.errors import RunError
 from db3kd.models import weights
 from db3kd.pipeline import ask, ask_all, learn, measure
 from db3kd.pipeline.asking import ANSWERS, all_of, from_kept, to_kept
+from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import network_of
-from db3kd.pipeline.teach import Bought
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
 
 # The outline of answers that are kept as they are.

@@ -5,16 +5,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from threading import Lock
 from typing import Protocol, final, runtime_checkable
 
 from torch import nn
 
 from db3kd.answers import Answers
+from db3kd.data import Dataset
 from db3kd.models import build, weights
+from db3kd.models.placement import count_cores, one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
-from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, lesson_of, member_seed
+from db3kd.scaling import Job, train_side_by_side
+from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, member_seed
 
 COMMITTEE = "committee"
+# From so many answered images on, the seconds that it takes to start processes are worth it.
+_LONG = 16_000
 
 
 @runtime_checkable
@@ -32,11 +38,21 @@ class LearnCommittee:
     kind = weights.FORMAT
 
     def __init__(
-        self, name: str, answers: Answers, committee: Committee, recipe: Recipe, *, members: int, seed: int
+        self,
+        name: str,
+        answers: Answers,
+        committee: Committee,
+        *,
+        members: int,
+        seed: int,
+        pool: Dataset | None = None,
+        choosing: bool = False,
     ) -> None:
-        self._name, self._answers, self._committee = name, answers, committee
-        self._recipe, self._members, self._seed = recipe, members, seed
+        self._name, self._answers, self._committee, self._pool = name, answers, committee, pool
+        self._members, self._seed, self._choosing = members, seed, choosing
         self._learned = len(answers.learned())
+        self._ahead: dict[int, Kept] = {}
+        self._recipe = committee.recipe_for(self._learned, pool, choosing=choosing)
         self.source = answers.digest
 
     @property
@@ -45,22 +61,61 @@ class LearnCommittee:
 
     @property
     def key(self) -> Key:
-        asked = key_of(self._committee.recipe)
-        return {"architecture": self._committee.architecture, "recipe": asked, "seed": self._seed}
+        committee = self._committee
+        asked = {"architecture": committee.architecture, "recipe": key_of(committee.recipe), "seed": self._seed}
+        if not committee.learns_from(self._pool):
+            return asked
+        return {**asked, "unasked": committee.unasked, "seen": committee.seen}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Train one member."""
-        material = lesson_of(self._answers)
-        return train_part(
-            keeper,
-            self,
-            self.outline.parts[number],
-            Fixed(material, self._recipe.epochs),
-            architecture=self._committee.architecture,
-            recipe=self._recipe,
-            num_classes=self._answers.num_classes,
-            seed=member_seed(self._seed, number, self._learned),
-        )
+        """Train one member; where it takes long, all that are missing learn at the same time."""
+        if number in self._ahead:
+            return self._ahead.pop(number)
+        material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
+        parts = self.outline.parts
+        missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
+        cores = count_cores()
+        seen = material.images_per_epoch or len(material.pixels)
+        long = seen * self._recipe.epochs >= _LONG and keeper.context.device == "cpu"
+        if long and min(cores, len(missing)) > 1:
+            self._ahead = self._train_together(missing, material, cores, keeper)
+            return self._ahead.pop(number)
+        with one_thread():
+            return train_part(
+                keeper,
+                self,
+                parts[number],
+                Fixed(material, self._recipe.epochs),
+                architecture=self._committee.architecture,
+                recipe=self._recipe,
+                num_classes=self._answers.num_classes,
+                seed=self._seed_of(number),
+            )
+
+    def _train_together(
+        self, missing: Sequence[int], material: Material, cores: int, keeper: Keeper
+    ) -> dict[int, Kept]:
+        committee, classes, lock = self._committee, self._answers.num_classes, Lock()
+        notebooks = [keeper.training(self.outline.parts[number], self) for number in missing]
+        begun = [notebook.resume() for notebook in notebooks]
+        jobs = [
+            Job(
+                committee.architecture, classes, self._seed_of(number), None if state is None else TrainingState(*state)
+            )
+            for number, state in zip(missing, begun, strict=True)
+        ]
+
+        def hear(place: int, epoch: Epoch, state: Callable[[], TrainingState] | None) -> None:
+            with lock:
+                notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state().tensors)
+
+        trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
+        _, channels, height, width = material.pixels.shape
+        about = weights.describe(committee.architecture, (channels, height, width), classes)
+        return {number: Kept(network.state_dict(), about) for number, network in zip(missing, trained, strict=True)}
+
+    def _seed_of(self, number: int) -> int:
+        return member_seed(self._seed, number, self._learned)
 
     def join(self, parts: Sequence[Kept]) -> tuple[nn.Module, ...]:
         return tuple(network_of(part) for part in parts)

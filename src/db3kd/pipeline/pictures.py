@@ -4,9 +4,9 @@ import logging
 
 import torch
 
+from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.kept import kept_bought
 from db3kd.pipeline.measure import NAME, SHARD, Measured
-from db3kd.pipeline.teach import Bought
 from db3kd.pipeline.tell import Purchase
 from db3kd.report.examples import Example, pick_examples
 from db3kd.runs import Keeper, numbered_part

@@ -31,8 +31,7 @@ def push(story: Story, pool: Pushed, keeper: Keeper) -> Made:
         if count:
             mixing = ask_mixtures(teacher, noise, count, budget=budget, seed=seed, name=_MIXTURES)
             learned = noise.joined(keeper.perform(mixing))
-        recipe = committee.recipe_for(len(learned))
-        stage = LearnCommittee(_COMMITTEE, learned, committee, recipe, members=committee.members, seed=seed)
+        stage = LearnCommittee(_COMMITTEE, learned, committee, members=committee.members, seed=seed)
         guide = guide_by(_SUBSPACE, keeper.perform(stage), noise, committee.subspace, keeper)
     made = keeper.perform(PushNoise(teacher, pool, starts, guide=guide, budget=budget, seed=seed))
     return made.with_noise(decisions)

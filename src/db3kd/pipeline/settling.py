@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from db3kd.acquisition import Acquisition, Disagreement, Random, Rounds
+from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
 from db3kd.boundary import BoundaryDistance, Measurement, SampleDistance
 from db3kd.data import Dataset
 from db3kd.errors import InputError
@@ -18,7 +18,7 @@ from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.story import (
     TRUE_LABELS,
     Baseline,
-    EndlessLesson,
+    CommitteeLesson,
     FixedLesson,
     Lesson,
     Pushed,
@@ -31,12 +31,9 @@ from db3kd.pipeline.story import (
 from db3kd.pipeline.teach import settled_recipe
 from db3kd.pools import ImagePool, Pool, Priors
 from db3kd.runs import Keeper, key_of
-from db3kd.softening import Opinions, Smoothed
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.training import Committee, Recipe
 
-# So many answers make a committee that knows more than a student would find out from the same decisions.
-_ENOUGH_FOR_OPINIONS = 20_000
 _MIXTURES, _GUIDES = 2.0, 4
 _LEAST_SIDE = 16
 _LEAST_GUIDED = 10
@@ -74,10 +71,11 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
     endless = not isinstance(pool, Pushed) and pool.size is None
     if endless or isinstance(pool, Pushed):
         check_makeable(spec)
-    acquisition = wishes.acquisition or (Disagreement() if endless else Random())
     lesson = wishes.lesson or _usual_lesson(wishes, pool)
-    committee = wishes.committee or _usual_committee(wishes, spec, lesson, acquisition)
-    rounds = wishes.rounds or _usual_rounds(acquisition, endless=endless)
+    by_committee = _is_chosen(wishes, pool)
+    acquisition = wishes.acquisition or _usual_acquisition(by_committee=by_committee, endless=endless)
+    committee = wishes.committee or _usual_committee(wishes, pool, spec, lesson, acquisition)
+    rounds = wishes.rounds or _usual_rounds(acquisition, by_committee=by_committee, endless=endless)
     usual: tuple[Baseline, ...] = ("true-labels", "hard-decisions") if held_out is not None and not endless else ()
     asked = usual if wishes.baselines is None else wishes.baselines
     baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
@@ -159,30 +157,39 @@ def _reads_labels(wishes: Wishes) -> bool:
     return true_classes or TRUE_LABELS in (usual if wishes.baselines is None else wishes.baselines)
 
 
+def _is_chosen(wishes: Wishes, pool: Source) -> bool:
+    """Whether a committee says what is asked: not for distances of images at hand, nor where no committee is wanted.
+
+    What is taught in the end does not matter: another lesson of the same run has the same answers.
+    """
+    if isinstance(pool, Pushed | Taken) or (wishes.measurement is not None and pool.size is not None):
+        return False
+    changed = wishes.changes.get("committee", {})
+    return (changed.get("members") if wishes.committee is None else wishes.committee.members) != 0
+
+
 def _usual_lesson(wishes: Wishes, pool: Source) -> Lesson:
-    """Opinions on endless candidates; labels where images end, or where it is said how they are to be."""
+    """What a committee thinks; labels where there is none, or where it is said how they are to be."""
     changes = wishes.changes.get("lesson")
-    if changes is None and not isinstance(pool, Pushed) and pool.size is None:
-        return EndlessLesson()
-    softening = Opinions() if _are_opinions_worth(wishes, pool) else Smoothed()
-    return FixedLesson(**{"softening": softening, **(changes or {})})
+    return CommitteeLesson() if changes is None and _is_chosen(wishes, pool) else FixedLesson(**(changes or {}))
 
 
 def _usual_pool(wishes: Wishes, spec: TeacherSpec) -> Pool:
     return Priors(spec.input_shape) if wishes.images is None else ImagePool(as_seen(wishes.images, spec))
 
 
-def _usual_rounds(acquisition: Acquisition, *, endless: bool) -> Rounds:
+def _usual_acquisition(*, by_committee: bool, endless: bool) -> Acquisition:
+    if endless:
+        return Disagreement()
+    return Margin() if by_committee else Random()
+
+
+def _usual_rounds(acquisition: Acquisition, *, by_committee: bool, endless: bool) -> Rounds:
     if endless:
         return Rounds() if acquisition.committee else Rounds(opening=1.0)
-    return Rounds(between=0.0, pushed=False) if acquisition.committee else Rounds.once()
-
-
-def _are_opinions_worth(wishes: Wishes, pool: Source) -> bool:
-    """Whether so many images are asked that a committee's opinions teach more than decisions, and mixtures are paid."""
-    size = pool.size or 0
-    questions, total = wishes.budget.questions(size), wishes.budget.total
-    return questions >= _ENOUGH_FOR_OPINIONS and (total is None or total >= round(questions * (1 + _MIXTURES)))
+    if acquisition.committee:
+        return Rounds.of_pool()
+    return replace(Rounds.of_pool(), opening=1.0, opening_at_most=None, number=0) if by_committee else Rounds.once()
 
 
 def committee_architecture(student: str, spec: TeacherSpec) -> str:
@@ -190,20 +197,29 @@ def committee_architecture(student: str, spec: TeacherSpec) -> str:
     return student if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
 
 
-def _usual_committee(wishes: Wishes, spec: TeacherSpec, lesson: Lesson, acquisition: Acquisition) -> Committee | None:
+def _usual_committee(
+    wishes: Wishes, pool: Source, spec: TeacherSpec, lesson: Lesson, acquisition: Acquisition
+) -> Committee | None:
     """Networks of the usual size, or of the student's where images are too small; none where nobody needs one."""
     architecture = committee_architecture(wishes.architecture, spec)
     changes = wishes.changes.get("committee")
     guided = wishes.measurement is not None and wishes.measurement.method.guided
-    if isinstance(lesson, EndlessLesson):
+    if isinstance(lesson, FixedLesson) and (guided or lesson.softening.needs == "opinions"):
+        usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES, unasked=0)
+    elif isinstance(lesson, CommitteeLesson) or acquisition.committee or changes is not None:
         usual = Committee(architecture)
-    elif guided or lesson.softening.needs == "opinions":
-        usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES)
-    elif acquisition.committee or changes is not None:
-        usual = Committee(architecture)
+        if pool.size is not None:
+            # Two that learn from the pool know more than five that do not.
+            usual = replace(usual, members=2, choosers=2, mixtures_per_image=_beyond(wishes.budget, pool.size))
     else:
         return None
     return replace(usual, **(changes or {}))
+
+
+def _beyond(budget: Budget, size: int) -> float:
+    """How many mixtures for each image are paid by a budget that goes beyond the pool."""
+    total = budget.total or 0
+    return max(0.0, min(_MIXTURES, (total - budget.repeats - size) / max(1, size)))
 
 
 def _check(story: Story) -> None:
@@ -216,12 +232,12 @@ def _check(story: Story) -> None:
     for architecture in networks:
         # Built and dropped: a network that cannot be built must not show after the budget is spent.
         build(architecture, spec.input_shape, spec.num_classes)
-    settled_recipe(lesson, story.student, 1)
-    if isinstance(lesson, EndlessLesson):
+    settled_recipe(story, 1)
+    if isinstance(lesson, CommitteeLesson):
         if not story.has_members or isinstance(story.pool, Pushed | Taken):
             raise InputError(
-                "a lesson of endless candidates needs a committee and a pool that offers them; nothing was asked: name "
-                "both, or take a lesson of labels"
+                "a lesson of a committee needs one, and a pool of images; nothing was asked: name both, or take a "
+                "lesson of labels"
             )
         return
     if lesson.classes == "true" and not has_labels(story.pool):

@@ -101,14 +101,16 @@ class FixedLesson:
 
 
 @dataclass(frozen=True)
-class EndlessLesson:
-    """Learn what the committee thinks of candidates that never end, and of the images that were asked about.
+class CommitteeLesson:
+    """Learn what the committee thinks of the whole pool, where it ends, or else of candidates that never do.
+
+    What it thinks of an image that was asked about is mixed with the teacher's decision.
 
     Args:
         temperature: at which student and committee are compared.
         trust: weight of the teacher's decision against the committee's opinion, from 0 to 1.
-        candidates: new images in each set; None for what suits the number of answers.
-        answered: images in each set that the teacher has decided, at most.
+        candidates: of an endless pool, new images in each set; None for what suits the number of answers.
+        answered: of an endless pool, images in each set that the teacher has decided, at most.
     """
 
     temperature: Annotated[float, Gt(0)] = 2.0
@@ -120,7 +122,7 @@ class EndlessLesson:
         check_options(self)
 
 
-Lesson = FixedLesson | EndlessLesson
+Lesson = FixedLesson | CommitteeLesson
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,14 @@ class Story:
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def images(self) -> Dataset | None:
+        """All images of the pool, where it is images at hand."""
+        return self.pool.images if isinstance(self.pool, ImagePool) else None
+
+    @property
     def teaches_opinions(self) -> bool:
         """Whether the student learns what a committee thinks."""
-        return isinstance(self.lesson, EndlessLesson) or self.lesson.softening.needs == "opinions"
+        return isinstance(self.lesson, CommitteeLesson) or self.lesson.softening.needs == "opinions"
 
     @property
     def has_members(self) -> bool:

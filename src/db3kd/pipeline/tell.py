@@ -16,18 +16,22 @@ from db3kd.boundary import Guide
 from db3kd.errors import BudgetExhausted, InputError
 from db3kd.evaluation import Gain
 from db3kd.pipeline import measure, repel
-from db3kd.pipeline.ask import NAME, Asked, AskPool, last_gain, plan_rounds
+from db3kd.pipeline.ask import NAME, Asked, AskPool, choosers, plan_rounds
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
+from db3kd.pipeline.asking import ANSWERS
+from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.gains import compare
 from db3kd.pipeline.kept import KeepAnswers
 from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
+from db3kd.pipeline.lessons import baseline_lessons, lessons_for
 from db3kd.pipeline.measure import Measured, MeasureDistances, guide_by, guide_seconds
 from db3kd.pipeline.push import foretell_push, push
 from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.settling import settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
-from db3kd.pipeline.teach import STUDENT, Bought, Teach, baseline_lessons, lessons_for, settled_recipe
+from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe
 from db3kd.report.figures import RepulsionFigures
-from db3kd.runs import Keeper, Outline, Part, key_of, timed
+from db3kd.runs import Keeper, Outline, Part, key_of, numbered_part, timed
 
 Until = Literal["answers", "distances"]
 
@@ -77,7 +81,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     if story.has_members:
         mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
         whole &= mixed
-    gains = (*asked.gains, *last_gain(story, asked, members, keeper))
+    gains = (*asked.gains, *_last_gain(story, asked, members, keeper))
     measured = _measure(story, answers, members, keeper, asking=whole)
     distances = None if measured is None else measured.distances
     bought = Bought(answers, mixtures, members, distances)
@@ -91,7 +95,7 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
     """Train the student and its baselines; no query is spent."""
     context, pool = keeper.context, None if isinstance(story.pool, Pushed | Taken) else story.pool
     student, own = story.student, own_name(story)
-    recipe, preset = settled_recipe(story.lesson, student, planned), settled_recipe(FixedLesson(), student, planned)
+    recipe, preset = settled_recipe(story, planned), settled_recipe(replace(story, lesson=FixedLesson()), planned)
     asked = {"recipe": key_of(student.recipe or dict(student.changes) or None)}
     students: dict[str, nn.Module] = {}
     for name, lesson in baseline_lessons(bought.answers, student.baselines, preset.epochs).items():
@@ -143,22 +147,22 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
         stages.append(KeepAnswers(pool.answers).outline)
         questions = len(pool.answers)
     else:
-        sizes = plan_rounds(story, keeper)
-        stages.append(AskPool(story, seed, sizes).outline)
-        questions = sum(sizes)
+        asking = AskPool(story, seed, plan_rounds(story, keeper)).outline
+        stages.append(asking)
+        questions = asking.queries
     committee = story.committee
     if committee is not None and story.has_members:
         mixed = committee.mixtures_for(questions)
         stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
-        stages.append(outline_of(COMMITTEE, committee.members, committee.recipe_for(questions + mixed)))
+        recipe = committee.recipe_for(questions + mixed, story.images)
+        stages.append(outline_of(COMMITTEE, committee.members, recipe))
     settled = settle_measurement(story, questions, keeper)
     if settled is not None:
         stages.append(measure.outline_of(questions, spec.input_shape, spec.num_classes, settled))
     if story.budget.repeats and not isinstance(pool, Pushed):
         stages.append(Outline(REPEATS, (Part(REPEATS, min(story.budget.repeats, questions)),)))
-    student = story.student
-    recipe, preset = settled_recipe(story.lesson, student, questions), settled_recipe(FixedLesson(), student, questions)
-    stages += [Outline(name, (Part(name, epochs=preset.epochs),)) for name in student.baselines]
+    recipe, preset = settled_recipe(story, questions), settled_recipe(replace(story, lesson=FixedLesson()), questions)
+    stages += [Outline(name, (Part(name, epochs=preset.epochs),)) for name in story.student.baselines]
     stages.append(Outline(STUDENT, (Part(STUDENT, epochs=recipe.epochs),)))
     if story.held_out is not None:
         stages.append(Outline(HELD_OUT, (Part(HELD_OUT, len(story.held_out)),), held_out=True))
@@ -197,8 +201,7 @@ def _learn(
     if count and asking:
         mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed))
     learned = known.joined(mixtures) if len(mixtures) else answers
-    recipe = committee.recipe_for(len(learned.learned()))
-    stage = LearnCommittee(COMMITTEE, learned, committee, recipe, members=committee.members, seed=seed)
+    stage = LearnCommittee(COMMITTEE, learned, committee, members=committee.members, seed=seed, pool=story.images)
     whole = len(mixtures) == count or not _is_spent(story, keeper)
     return mixtures, keeper.perform(stage), asking and whole
 
@@ -220,6 +223,18 @@ def _measure(
         return stage.join(())
     measured = keeper.perform(stage)
     return measured if guide is None else replace(measured, seconds=guide_seconds(guide, keeper))
+
+
+def _last_gain(story: Story, asked: Asked, members: Sequence[nn.Module], keeper: Keeper) -> list[Gain]:
+    """What the committee that teaches knows more than the one that chose last; it has learned for longer too."""
+    answers, number = asked.answers, keeper.count(NAME) - 1
+    if not members or asked.ended != "all" or not keeper.count(f"choosers-{number}"):
+        return []
+    last = keeper.look(numbered_part(NAME, number), ANSWERS)
+    assert last is not None, "it was counted"
+    since = len(answers) - len(last.tensors["decisions"])
+    chose = keeper.perform(choosers(number, answers.take(torch.arange(since)), story, seed=keeper.context.seed))
+    return compare(answers, chose, members, keeper, since=since, learned_longer=True)
 
 
 def tell(story: Story, keeper: Keeper) -> tuple[Purchase, dict[str, nn.Module]]:

@@ -27,7 +27,7 @@ POOL_KINDS: Mapping[str, str] = {**POOLS, JOINED: POOLS["priors"], REPULSION: "d
 SEARCH_NAMES: Mapping[str, str] = {NONE: "db3kd.plan.schema:Nothing", **SEARCHES}
 LESSON_KINDS: Mapping[str, str] = {
     "labels": "db3kd.pipeline.story:FixedLesson",
-    "candidates": "db3kd.pipeline.story:EndlessLesson",
+    "candidates": "db3kd.pipeline.story:CommitteeLesson",
 }
 
 

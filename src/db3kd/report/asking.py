@@ -5,6 +5,7 @@ Laid out by the page and the command line. The tables of every report are in `ta
 
 from collections.abc import Sequence
 
+from db3kd.evaluation import interval
 from db3kd.report.figures import AskingFigures, RepulsionFigures
 from db3kd.report.tables import UNKNOWN, Column, Table, class_label, count, percent, share, table_of
 
@@ -59,6 +60,10 @@ def gain_table(found: AskingFigures | None) -> Table:
         (Column("agreement before"), lambda one: percent(one.before)),
         (Column("after"), lambda one: percent(one.after)),
         (
+            Column("interval", meaning="of the agreement after: it holds the true share 19 times of 20"),
+            lambda one: " to ".join(map(percent, interval(one.after, one.images))),
+        ),
+        (
             Column("gain", meaning="in points, with its standard error"),
             lambda one: f"{100 * (one.after - one.before):+.2f} ± {100 * one.error:.2f}",
         ),
@@ -66,6 +71,24 @@ def gain_table(found: AskingFigures | None) -> Table:
             Column("due to", numeric=False, meaning="more answers alone, or also networks that learned for longer"),
             lambda one: "answers and longer learning" if one.learned_longer else "answers",
         ),
+    )
+
+
+def transform_table(found: AskingFigures | None) -> Table:
+    """Show which transforms the teacher minds, and how far networks of ours are shown them."""
+    return table_of(
+        () if found is None else found.transforms,
+        (Column("transform", numeric=False, meaning="of an image that was asked about"), lambda one: one.transform),
+        (Column("asked"), lambda one: count(one.asked)),
+        (
+            Column("decision stayed"),
+            lambda one: share(one.stayed, one.asked) if one.asked else "not asked: taken with care",
+        ),
+        (
+            Column("in weak views", meaning="largest strength, in the unit of the transform"),
+            lambda one: f"{one.weak:.2g}" if one.weak else "no",
+        ),
+        (Column("in strong views"), lambda one: f"{one.strong:.2g}" if one.strong else "no"),
     )
 
 
@@ -96,8 +119,18 @@ def trust_notes(
             f"Asking stopped after {found.queries:,} of {found.planned:,} planned queries, because the committee no "
             "longer gained from them."
         )
+    elif found.ended == "agreement":
+        notes.append(
+            f"Asking stopped after {found.queries:,} of {found.planned:,} planned queries, because the committee "
+            "surely agrees with the teacher as often as was wanted."
+        )
     elif found.ended == "budget":
         notes.append(f"The budget was spent after {found.queries:,} of {found.planned:,} planned queries.")
+    if found.after_1000_more is not None and found.gains:
+        notes.append(
+            f"After 1,000 more questions the committee would agree on about {percent(found.after_1000_more)}, by "
+            f"extrapolation from the rounds; it is {percent(found.gains[-1].after)} now."
+        )
     return tuple(notes)
 
 

@@ -10,10 +10,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from db3kd.answers import Answers
-from db3kd.evaluation import Calibration, Evaluation, Gain, Trust, never_decided
+from db3kd.evaluation import (
+    Calibration,
+    Evaluation,
+    Gain,
+    TransformScore,
+    Trust,
+    curve_of,
+    forecast,
+    never_decided,
+)
 from db3kd.evaluation.figures import Count, Fraction, Size
 
-Ended = Literal["all", "budget", "flat"]
+Ended = Literal["all", "budget", "flat", "agreement"]
 
 
 class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -93,8 +102,10 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What the teacher was asked and answered, and how far that makes a student trustworthy.
 
-    Asking `ended` since all that was `planned` was asked, the budget was spent, or the gains had become flat.
-    `never_decided` are the classes that no answer was of, and `gains` those of the rounds, in order.
+    Asking `ended` since all that was `planned` was asked, the budget was spent, the gains had become flat, or the
+    agreement that was wanted was reached. `never_decided` are the classes that no answer was of, `gains` those of the
+    rounds, in order, and `after_1000_more` the agreement that 1,000 more questions would bring by extrapolation.
+    `transforms` tells what the teacher minds, where networks learned from transformed images.
     """
 
     pool: str
@@ -107,6 +118,8 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     never_decided: tuple[Count, ...] = ()
     by_origin: dict[str, Count] = {}
     gains: tuple[Gain, ...] = ()
+    after_1000_more: Fraction | None = None
+    transforms: tuple[TransformScore, ...] = ()
     trust: Trust | None = None
 
     @model_validator(mode="after")
@@ -131,6 +144,7 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         planned: int,
         ended: Ended,
         gains: Sequence[Gain] = (),
+        transforms: Sequence[TransformScore] = (),
         trust: Trust | None = None,
     ) -> "AskingFigures":
         """Count answers; what else there is to know is said as in the fields."""
@@ -147,6 +161,8 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             never_decided=never_decided(histogram),
             by_origin=dict(zip(names, counts, strict=True)),
             gains=tuple(gains),
+            after_1000_more=forecast(curve_of(gains)),
+            transforms=tuple(transforms),
             trust=trust,
         )
 

@@ -50,6 +50,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         asked=asking.asking_table(report.asking, report.class_names),
         trust=asking.trust_notes(report.asking, report.class_names),
         gains=asking.gain_table(report.asking),
+        transforms=asking.transform_table(report.asking),
         origins=asking.origin_table(report.asking),
         repulsion=asking.repulsion_table(report.repulsion, report.class_names),
         missing=asking.repulsion_notes(report.repulsion, report.class_names),

@@ -44,10 +44,11 @@ class Notebook:
         self._progress(self._part.name, done, self._part.epochs, "epochs")
         return state
 
-    def note(self, epoch: int, figures: Mapping[str, object], state: Callable[[], Mapping[str, Tensor]]) -> None:
+    def note(self, epoch: int, figures: Mapping[str, object], state: Callable[[], Mapping[str, Tensor]] | None) -> None:
         """Write an epoch down; the state of the last one is not kept, since nothing would be trained from it."""
         self._run.append_line({"part": self._part.name, "epoch": epoch, **figures})
-        if time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES and epoch < self._part.epochs:
+        due = time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES and epoch < self._part.epochs
+        if due and state is not None:
             about = {"epoch": str(epoch), "stamp": self._stamp}
             write_atomically(self._path, pack(state(), about, kind=_STATE))
             self._kept_at = time.monotonic()

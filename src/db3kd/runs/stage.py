@@ -28,11 +28,13 @@ class Part:
         name: of the file in the run, without its ending, such as "student" or "answers/00003".
         queries: rows that it asks, at most.
         epochs: epochs that it trains, at most.
+        way: how its questions are chosen, where a stage has several ways.
     """
 
     name: str
     queries: int = 0
     epochs: int = 0
+    way: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ is how networks of ours learn a teacher's answers. Where soft labels come from i
 
 from db3kd.training.committee import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
 from db3kd.training.fitting import Epoch, fit
-from db3kd.training.objective import Material, Objective, balanced
+from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
 from db3kd.training.recipe import Recipe, adapted, student_recipe, teacher_recipe
 from db3kd.training.state import TrainingState
 
@@ -17,6 +17,8 @@ __all__ = [
     "Objective",
     "Recipe",
     "TrainingState",
+    "Unasked",
+    "Views",
     "adapted",
     "balanced",
     "choosing_recipe",

@@ -7,15 +7,23 @@ Training and keeping them is a stage (`db3kd.pipeline.learn`). No query is spent
 from dataclasses import dataclass
 from typing import Annotated
 
+import torch
 from annotated_types import Ge
 
-from db3kd.answers import Answers
+from db3kd.answers import Answers, is_fresh
+from db3kd.augmentation import approve
+from db3kd.data import Dataset
 from db3kd.options import check_options
-from db3kd.training.objective import Material, balanced
+from db3kd.tensors import Float, Int, Tensor
+from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
 from db3kd.training.recipe import Recipe
 
 _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
+_PASSES, _LEAST_SEEN, _MOST_SEEN, _CHOOSING = 30, 60_000, 2_000_000, 5
+_SMOOTHING = 0.05
+# Epochs are only the pieces in which a training goes on after an interruption.
+POOL_RECIPE = Recipe("adam", 2e-3, 30, 64, schedule="one-cycle", precision="bfloat16")
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,10 @@ class Committee:
         architecture: of each, as `db3kd.models.build` takes it; the teacher's size does well.
         members: networks that learn all answers in the end; 0 for none, also where a search could be guided.
         choosers: networks that learn the answers so far and choose the next questions; two at least can disagree.
+        unasked: images of a pool that has a size, asked about or not, that are learned from in a step for each answer:
+            what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
+        seen: so many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
+            the pool, 60,000 at least and 2,000,000 at most.
         recipe: how the members learn; None for one that suits the number of answers.
         mixtures_per_image: mixtures and noisy images that are asked about for them, per image of a pool of images.
         subspace: directions of their gradients in which a guided search asks.
@@ -37,6 +49,8 @@ class Committee:
     architecture: str = "lenet5"
     members: Annotated[int, Ge(0)] = 5
     choosers: Annotated[int, Ge(2)] = 3
+    unasked: Annotated[int, Ge(0)] = 3
+    seen: Annotated[int, Ge(1)] | None = None
     recipe: Recipe | None = None
     mixtures_per_image: Annotated[float, Ge(0)] = 0.0
     subspace: Annotated[int, Ge(1)] = 100
@@ -48,15 +62,59 @@ class Committee:
         """Tell how many mixtures are asked about beside so many images."""
         return round(self.mixtures_per_image * images)
 
-    def recipe_for(self, answers: int) -> Recipe:
-        """Choose how the members learn so many answers."""
-        return self.recipe or teaching_recipe(answers)
+    def recipe_for(self, answers: int, pool: Dataset | None = None, *, choosing: bool = False) -> Recipe:
+        """Choose how the members learn so many answers, and a pool beside them where there is one."""
+        if self.learns_from(pool):
+            return self.recipe or POOL_RECIPE
+        return choosing_recipe(answers) if choosing else self.recipe or teaching_recipe(answers)
+
+    def learns_from(self, pool: Dataset | None) -> bool:
+        """Tell whether members learn from images of a pool that nobody asked about."""
+        return pool is not None and self.unasked > 0
+
+    def lesson(
+        self, answers: Answers, recipe: Recipe, pool: Dataset | None = None, *, choosing: bool = False
+    ) -> Material:
+        """Say what a member learns: answers that are not set aside, and of a pool what no answer tells."""
+        if pool is None or not self.unasked:
+            return lesson_of(answers)
+        seen = self.seen or max(_LEAST_SEEN, min(_MOST_SEEN, _PASSES * len(pool)))
+        steps = max(1, (seen // _CHOOSING if choosing else seen) // self.unasked // recipe.epochs)
+        return pool_lesson(answers, pool, for_each=self.unasked, images_per_epoch=steps)
 
 
 def lesson_of(answers: Answers) -> Material:
     """Say what a committee learns: the answers that were not set aside, rare classes as much as frequent ones."""
     rows = answers.learned()
     return Material(answers.images.pixels[rows], balanced(answers.decisions[rows], answers.num_classes))
+
+
+def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_epoch: int) -> Material:
+    """Say what a committee learns from answers and, beside them, from a pool.
+
+    A class that was chosen more often than the pool has it counts as often as the pool has it, by the answers that were
+    drawn by lot. How images are transformed is what the teacher does not mind. Images that are set aside are not seen.
+    """
+    rows, classes = answers.learned(), answers.num_classes
+    decisions = answers.decisions[rows]
+    by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
+    shares, known = _shares(by_lot, classes), _shares(decisions, classes)
+    aside = {answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist()}
+    beside = torch.tensor([row for row, name in enumerate(pool.ids) if name not in aside], dtype=torch.int64)
+    views = approve(answers)
+    return Material(
+        answers.images.pixels[rows],
+        Objective(labels=decisions, smoothing=_SMOOTHING, offsets=(known / shares).log()),
+        images_per_epoch,
+        Views({one.transform: one.weak for one in views}, {one.transform: one.strong for one in views}),
+        Unasked(pool.pixels, beside, shares, len(by_lot), for_each) if len(beside) else None,
+    )
+
+
+def _shares(decisions: Int[Tensor, " n"], num_classes: int) -> Float[Tensor, " num_classes"]:
+    """The part of each class, none of them nothing."""
+    counts = torch.bincount(decisions, minlength=num_classes).to(torch.float32) + 1
+    return counts / counts.sum()
 
 
 def member_seed(seed: int, number: int, answers: int) -> int:

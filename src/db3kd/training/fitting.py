@@ -4,24 +4,28 @@ Teachers, committees, baselines and students differ in their `Material` and `Rec
 kept by `db3kd.runs`.
 """
 
-import hashlib
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from db3kd.augmentation import transform
 from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
 from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
-from db3kd.tensors import Int, Tensor
-from db3kd.training.objective import Material, Objective, Pixels
+from db3kd.tensors import Float, Int, Tensor
+from db3kd.training.consistency import Consistency
+from db3kd.training.objective import Material, Objective, Pixels, Views
+from db3kd.training.orders import batches_of, derive, generator_of, order_of
 from db3kd.training.recipe import Recipe
 from db3kd.training.state import TrainingState, restore, snapshot
 
@@ -78,19 +82,19 @@ def fit(
     _check(module, pixels, objective, recipe)
     target = find_device(context.device)
     student = place(module, context.device).train()
-    optimizer = _make_optimizer(student, recipe)
+    material, objective = replace(material, pixels=pixels.to(target)), objective.to(target)
+    _check_classes(student, material.pixels, objective)
+    steps = _Steps(student, material, objective, recipe, target)
     if resume is not None:
-        restore(student, optimizer, resume)
-    pixels, objective = pixels.to(target), objective.to(target)
-    _check_classes(student, pixels, objective)
+        restore(student, steps.optimizer, resume)
+        if steps.consistency is not None:
+            steps.consistency.restore(resume.tensors)
     for epoch in range(resume.epoch if resume is not None else 0, min(until or recipe.epochs, recipe.epochs)):
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
-        with _reproducible(_derive(seed, epoch, "dropout"), target):
-            order = _order(len(pixels), material.images_per_epoch, seed, epoch)
-            # All at once: a copy for each step would keep a GPU waiting.
-            batches = _batches(order.to(target), recipe.batch_size)
-            loss = _run_epoch(student, pixels, objective, optimizer, batches, recipe=recipe, epoch=epoch)
+        with _reproducible(derive(seed, epoch, "dropout"), target):
+            order = order_of(len(pixels), material.images_per_epoch or len(pixels), seed, epoch)
+            loss = steps.epoch(epoch, order, seed)
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
             raise PlanError(
@@ -101,8 +105,9 @@ def fit(
         report = Epoch(epoch + 1, loss, seconds, len(order) / seconds, rate)
         _log.debug("epoch %d of %d: loss %.4f, %.0f images/s", epoch + 1, recipe.epochs, loss, report.images_per_second)
         if on_epoch is not None:
-            on_epoch(report, partial(snapshot, student, optimizer, epoch + 1))
-    return student.eval()
+            more = {} if steps.consistency is None else steps.consistency.tensors()
+            on_epoch(report, partial(snapshot, student, steps.optimizer, epoch + 1, more))
+    return student.eval() if steps.consistency is None else steps.consistency.average
 
 
 def _check(module: nn.Module, pixels: Pixels, objective: Objective, recipe: Recipe) -> None:
@@ -156,31 +161,6 @@ def _make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def _derive(seed: int, epoch: int, purpose: str) -> int:
-    # A hash, not a sum: epoch 1 of seed 0 must not be epoch 0 of seed 1, nor the order follow the dropout. Torch's
-    # generator on the CPU looks at 32 bits.
-    return int.from_bytes(hashlib.sha256(f"{purpose}/{seed}/{epoch}".encode()).digest()[:4], "big")
-
-
-def _order(count: int, images_per_epoch: int | None, seed: int, epoch: int) -> Int[Tensor, " _"]:
-    """Go on where the epoch before stopped, in a new order whenever all images had their turn."""
-    taken = min(count, images_per_epoch or count)
-    first, last = epoch * taken, (epoch + 1) * taken
-    orders = []
-    for turn in range(first // count, -(-last // count)):
-        generator = torch.Generator().manual_seed(_derive(seed, turn, "order"))
-        orders.append(torch.randperm(count, generator=generator))
-    return torch.cat(orders)[first % count :][:taken]
-
-
-def _batches(order: Int[Tensor, " _"], batch_size: int) -> tuple[Int[Tensor, " _"], ...]:
-    batches = torch.split(order, batch_size)
-    # Batch norm has no spread to divide by in a batch of one, so a single image left over joins the batch before it.
-    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-        batches = (*batches[:-2], torch.cat(batches[-2:]))
-    return batches
-
-
 @contextmanager
 def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
     on_gpu = device.type == "cuda"
@@ -197,30 +177,74 @@ def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _run_epoch(
-    module: nn.Module,
-    pixels: Pixels,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    batches: tuple[Int[Tensor, " _"], ...],
-    *,
-    recipe: Recipe,
-    epoch: int,
-) -> float:
-    # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
-    piece = _CPU_PIECE if pixels.device.type == "cpu" and not _has_batch_norm(module) else len(pixels)
-    short = recipe.precision == "bfloat16" and is_faster_in_bfloat16(pixels.device)
-    # Summed on the device: asking for the number after each step would make a GPU wait.
-    summed = torch.zeros((), device=pixels.device)
-    for number, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_after(epoch + number / len(batches))
-        optimizer.zero_grad()
-        for rows in torch.split(batch, piece):
-            with torch.autocast(pixels.device.type, torch.bfloat16, enabled=short):
-                answered = module(gather(pixels, rows))
-            loss = objective.loss(answered.to(torch.float32), rows) * (len(rows) / len(batch))
+@final
+class _Steps:
+    """One step after another: the network, what it learns, and what changes its weights."""
+
+    def __init__(
+        self, student: nn.Module, material: Material, objective: Objective, recipe: Recipe, device: torch.device
+    ) -> None:
+        self.optimizer = _make_optimizer(student, recipe)
+        views = material.views or Views()
+        self.consistency: Consistency | None = None
+        if material.unasked is not None:
+            self.consistency = Consistency(student, material.unasked, views, device)
+        self._student, self._pixels, self._objective, self._recipe = student, material.pixels, objective, recipe
+        self._weak, self._device = views.weak, device
+        # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
+        self._piece = _CPU_PIECE if device.type == "cpu" and not _has_batch_norm(student) else 2**31
+        self._short = recipe.precision == "bfloat16" and is_faster_in_bfloat16(device)
+
+    def epoch(self, epoch: int, order: Int[Tensor, " _"], seed: int) -> float:
+        """Learn from some images once; the mean loss, in nats."""
+        # All at once: a copy for each step would keep a GPU waiting.
+        batches = batches_of(order.to(self._device), self._recipe.batch_size)
+        beside = None if self.consistency is None else self.consistency.rows(len(order), seed, epoch)
+        generator = generator_of(seed, epoch, "views", self._device)
+        # Summed on the device: asking for the number after each step would make a GPU wait.
+        summed, done = torch.zeros((), device=self._device), 0
+        for number, batch in enumerate(batches):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._recipe.rate_after(epoch + number / len(batches))
+            self.optimizer.zero_grad()
+            summed += self._learn_answers(batch, generator) * len(batch)
+            if self.consistency is not None and beside is not None:
+                each = len(beside) // len(order)
+                rows = beside[done * each : (done + len(batch)) * each]
+                done += len(batch)
+                summed += self._learn_unasked(self.consistency, rows, generator) * len(batch)
+            self.optimizer.step()
+            if self.consistency is not None:
+                self.consistency.follow(self._student)
+        return summed.item() / len(order)
+
+    def _learn_answers(self, batch: Int[Tensor, " b"], generator: torch.Generator) -> Float[Tensor, ""]:
+        summed = torch.zeros((), device=self._device)
+        for rows in torch.split(batch, self._piece):
+            images = gather(self._pixels, rows)
+            if self._weak:
+                images = transform(images, self._weak, generator)
+            loss = self._objective.loss(self._answer(images), rows) * (len(rows) / len(batch))
             loss.backward()
-            summed += loss.detach() * len(batch)
-        optimizer.step()
-    return summed.item() / sum(map(len, batches))
+            summed += loss.detach()
+        return summed
+
+    def _learn_unasked(
+        self, consistency: Consistency, rows: Int[Tensor, " b"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        summed = torch.zeros((), device=self._device)
+        with self._precision():
+            images, targets = consistency.views(rows, generator)
+        for some, wanted in zip(torch.split(images, self._piece), torch.split(targets, self._piece), strict=True):
+            loss = functional.cross_entropy(self._answer(some), wanted) * (len(some) / len(images))
+            loss.backward()
+            summed += loss.detach()
+        return summed
+
+    def _answer(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b num_classes"]:
+        with self._precision():
+            answered: Tensor = self._student(images.contiguous(memory_format=torch.channels_last))
+        return answered.to(torch.float32)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._short)

@@ -4,7 +4,8 @@ Where soft labels come from is the matter of `db3kd.softening`; the loop that lo
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch.nn import functional
@@ -33,6 +34,7 @@ class Objective:
         temperature: T, at which the network's logits are compared with `soft_labels`.
         hard_weight: of the cross-entropy.
         soft_weight: of the divergence.
+        smoothing: the part of each label that is spread over all classes.
         offsets: added to the logits where they are compared with labels: with the logarithms of the classes' shares, a
             class that is rare here is not thought to be rare elsewhere.
 
@@ -45,6 +47,7 @@ class Objective:
     temperature: float = 1.0
     hard_weight: float = 1.0
     soft_weight: float = 1.0
+    smoothing: float = 0.0
     offsets: Float[Tensor, " num_classes"] | None = None
 
     def __post_init__(self) -> None:
@@ -82,12 +85,46 @@ class Objective:
         total = logits.new_zeros(())
         if self.labels is not None and self.hard_weight:
             scores = logits if self.offsets is None else logits + self.offsets
-            total = total + self.hard_weight * functional.cross_entropy(scores, self.labels.index_select(0, rows))
+            labels = self.labels.index_select(0, rows)
+            loss = functional.cross_entropy(scores, labels, label_smoothing=self.smoothing)
+            total = total + self.hard_weight * loss
         if self.soft_labels is not None and self.soft_weight:
             answered = functional.log_softmax(logits / self.temperature, dim=1)
             divergence = functional.kl_div(answered, self.soft_labels.index_select(0, rows), reduction="batchmean")
             total = total + self.soft_weight * self.temperature**2 * divergence
         return total
+
+
+@dataclass(frozen=True)
+class Views:
+    """How far each transform of `db3kd.augmentation` goes, by its name.
+
+    Args:
+        weak: in views that are labelled: of answered images, and of those that the running mean looks at.
+        strong: in views from which the network has to find out what the running mean said.
+    """
+
+    weak: Mapping[str, float] = field(default_factory=dict)
+    strong: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Unasked:
+    """Images that nobody asked about, of which a network learns beside those that it knows; see `consistency`.
+
+    Args:
+        pixels: of a whole pool, which is not copied.
+        rows: of those that nobody asked about.
+        shares: the part of the pool that each class has, as answers drawn by lot say; each at least a little.
+        certainty: how many of them say so.
+        for_each: so many of them are learned from in a step for each answer.
+    """
+
+    pixels: Pixels
+    rows: Int[Tensor, " m"]
+    shares: Float[Tensor, " num_classes"]
+    certainty: int
+    for_each: int = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +136,15 @@ class Material:
         objective: what to learn about each of them.
         images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
             of them. Sets of different sizes are learned from equally long with it.
+        views: how images are transformed, each time anew; None to show them as they are.
+        unasked: images without a label that are learned from as well; they need views.
     """
 
     pixels: Pixels
     objective: Objective
     images_per_epoch: int | None = None
+    views: Views | None = None
+    unasked: Unasked | None = None
 
 
 def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:

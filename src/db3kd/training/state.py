@@ -4,6 +4,7 @@ Turning them into a file is the matter of `db3kd.runs`. Called by `fitting` alon
 whoever keeps it between two calls of `fit`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -26,9 +27,11 @@ class TrainingState:
     tensors: dict[str, Tensor]
 
 
-def snapshot(module: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> TrainingState:
-    """Copy the state of a training out, so that further training leaves it as it is."""
-    tensors = {f"module/{name}": value for name, value in module.state_dict().items()}
+def snapshot(
+    module: nn.Module, optimizer: torch.optim.Optimizer, epoch: int, more: Mapping[str, Tensor]
+) -> TrainingState:
+    """Copy the state of a training out, with what else it needs, so that further training leaves it as it is."""
+    tensors = {**more} | {f"module/{name}": value for name, value in module.state_dict().items()}
     for name, parameter in module.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor):

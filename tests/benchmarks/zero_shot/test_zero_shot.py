@@ -10,9 +10,7 @@ from benchmarks.zero_shot import (
     ZeroShot,
     ZeroShotMethod,
     ZeroShotPlan,
-    baselines,
     measure_zero_shot,
-    zero_shot,
 )
 from db3kd.data import Dataset, from_arrays
 from db3kd.errors import InputError
@@ -21,15 +19,15 @@ from db3kd.training import Recipe
 from known_teachers import Counting, Failing, Sectors
 
 STUDENT = "made_networks:two_layers"
-CHOOSING = "db3kd.pipeline.ask.choosing_recipe"
 PLAN = ZeroShotPlan("priors", 150, (STUDENT, "made_networks:one_layer"), epochs=1)
 
 
 @pytest.fixture(autouse=True)
 def _brief_committees(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the committees learn is not looked at here."""
-    for place in (f"{zero_shot.__name__}.teaching_recipe", f"{baselines.__name__}.teaching_recipe", CHOOSING):
-        monkeypatch.setattr(place, lambda _: Recipe("adam", 1e-3, epochs=2, batch_size=64))
+    brief = Recipe("adam", 1e-3, epochs=2, batch_size=64)
+    for recipe in ("teaching_recipe", "choosing_recipe"):
+        monkeypatch.setattr(f"db3kd.training.committee.{recipe}", lambda _: brief)
 
 
 def teacher_and_test(count: int) -> tuple[Counting, Dataset]:

@@ -1,0 +1,45 @@
+"""Agreement against questions: what the rounds of a run measured, and what further questions would bring."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from db3kd.evaluation.figures import Gain
+from db3kd.evaluation.trust import interval
+
+_LEAST_ERROR = 1e-3
+
+
+class Point(NamedTuple):
+    """The agreement of a committee after so many questions, on answers that it has not learned, with its interval."""
+
+    queries: int
+    agreement: float
+    lower: float
+    upper: float
+
+
+def curve_of(gains: Sequence[Gain]) -> tuple[Point, ...]:
+    """Put the rounds of a run into a curve; networks that learned for longer than those before are a point as well."""
+    found = {gains[0].since: (gains[0].before, gains[0].images)} if gains else {}
+    found |= {gain.queries: (gain.after, gain.images) for gain in gains}
+    return tuple(Point(queries, share, *interval(share, images)) for queries, (share, images) in found.items())
+
+
+def forecast(points: Sequence[Point], more: int = 1000) -> float | None:
+    """Tell the agreement after so many more questions, by the power law through the errors of a curve.
+
+    None where fewer than two points tell nothing. What is not sure to shrink is taken to stay.
+
+    Source: power laws of learning curves, as in Hestness et al. (2017).
+    """
+    if len(points) < 2:
+        return None
+    across = [math.log(point.queries) for point in points]
+    errors = [math.log(max(_LEAST_ERROR, 1 - point.agreement)) for point in points]
+    middle, mean = sum(across) / len(across), sum(errors) / len(errors)
+    spread = sum((place - middle) ** 2 for place in across)
+    slope = sum((place - middle) * (error - mean) for place, error in zip(across, errors, strict=True)) / spread
+    last = points[-1]
+    shrunk: float = ((last.queries + more) / last.queries) ** min(0.0, slope)
+    return 1 - (1 - last.agreement) * shrunk

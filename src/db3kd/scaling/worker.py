@@ -1,0 +1,75 @@
+"""A process that trains one network: `python -m db3kd.scaling.worker FOLDER`, started by `side_by_side`.
+
+It reads the folder, writes the states of the training there, and says a line of JSON for each epoch.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from db3kd.context import Context
+from db3kd.errors import Db3kdError
+from db3kd.models import build
+from db3kd.scaling.parcel import Parcel, unwrapped
+from db3kd.tensorfile import pack, unpack
+from db3kd.training import Epoch, Recipe, TrainingState, fit
+
+KIND = "db3kd-work-1"
+MATERIAL, JOB, BEGUN, STATE, DONE = "material", "job.json", "begun", "state", "done"
+_SECONDS_BETWEEN_STATES = 6.0
+
+
+def read(path: Path) -> Parcel:
+    """Read what was written for a worker, or by one."""
+    return Parcel(*unpack(path.read_bytes(), kind=KIND, origin=str(path), way_out="train again"))
+
+
+def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, str]) -> None:
+    """Write something for a worker, or for whoever started one."""
+    part = path.with_suffix(".part")
+    part.write_bytes(pack(tensors, about, kind=KIND))
+    part.replace(path)
+
+
+def work(folder: Path) -> None:
+    """Train as the folder says."""
+    job = json.loads((folder / JOB).read_text())
+    sys.path[:0] = [place for place in job["path"] if place not in sys.path]
+    torch.set_num_threads(1)
+    recipe = Recipe(**{**job["recipe"], "milestones": tuple(job["recipe"]["milestones"])})
+    state = None
+    if (folder / BEGUN).exists():
+        tensors, about = read(folder / BEGUN)
+        state = TrainingState(int(about["epoch"]), dict(tensors))
+    kept_at = time.monotonic()
+
+    def hear(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+        nonlocal kept_at
+        keep = time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < recipe.epochs
+        if keep:
+            write(folder / STATE, snapshot().tensors, {"epoch": str(epoch.number)})
+            kept_at = time.monotonic()
+        _say({"epoch": asdict(epoch), "state": keep})
+
+    network = build(job["architecture"], tuple(job["input_shape"]), job["num_classes"], seed=job["seed"])
+    material = unwrapped(read(folder.parent / MATERIAL))
+    trained = fit(network, material, recipe, context=Context(seed=job["seed"]), resume=state, on_epoch=hear)
+    write(folder / DONE, trained.state_dict(), {})
+
+
+def _say(message: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        work(Path(sys.argv[1]))
+    except Db3kdError as error:
+        _say({"error": type(error).__name__, "text": str(error)})
+        sys.exit(1)

@@ -1,0 +1,78 @@
+"""Networks that learn side by side are byte for byte those that learn one after another, and go on as they do."""
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from db3kd.context import Context
+from db3kd.errors import Db3kdError, PlanError
+from db3kd.models import build
+from db3kd.models.placement import one_thread
+from db3kd.scaling import Job, train_side_by_side
+from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
+from db3kd.tensorfile import pack, unpack
+from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, Unasked, Views, fit
+
+SHAPE = (1, 16, 16)
+RECIPE = Recipe("adam", 1e-3, 3, 16, schedule="one-cycle")
+PIXELS = torch.randint(0, 256, (60, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+MATERIAL = Material(
+    PIXELS[:20],
+    Objective(labels=torch.arange(20) % 3, offsets=torch.tensor([0.1, 0.0, -0.1]), smoothing=0.05),
+    32,
+    Views({"shift": 0.1}, {"noise": 0.1}),
+    Unasked(PIXELS, torch.arange(20, 60), torch.full((3,), 1 / 3), 20, 2),
+)
+JOBS = (Job("lenet5-fifth", 3, 5), Job("lenet5-fifth", 3, 6))
+
+
+def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
+    for material in (MATERIAL, Material(PIXELS, Objective(soft_labels=torch.full((60, 3), 1 / 3), temperature=2.0))):
+        tensors, about = wrapped(material)
+        packed = pack(tensors, about, kind="x")
+        back = unwrapped(Parcel(*unpack(packed, kind="x", origin="memory", way_out="none")))
+        again = wrapped(back)
+        assert {**again.about} == {**about}
+        assert again.tensors.keys() == tensors.keys()
+        assert all(torch.equal(again.tensors[name], tensors[name]) for name in tensors)
+
+
+def _alone(job: Job, states: list[TrainingState]) -> nn.Module:
+    """Train one here, and gather its states."""
+    network, context = build(job.architecture, SHAPE, 3, seed=job.seed), Context(seed=job.seed)
+    return fit(network, MATERIAL, RECIPE, context=context, on_epoch=lambda _, snapshot: states.append(snapshot()))
+
+
+def test_side_by_side_is_one_after_another_to_the_byte() -> None:
+    heard: list[tuple[int, int]] = []
+    lock = threading.Lock()
+
+    def hear(number: int, epoch: Epoch, state: object) -> None:
+        with lock:
+            heard.append((number, epoch.number))
+
+    together = train_side_by_side(JOBS, MATERIAL, RECIPE, cores=2, hear=hear)
+    assert sorted(heard) == [(number, epoch) for number in (0, 1) for epoch in (1, 2, 3)]
+    with one_thread():
+        for job, network in zip(JOBS, together, strict=True):
+            states: list[TrainingState] = []
+            alone = _alone(job, states)
+            assert all(torch.equal(one, network.state_dict()[name]) for name, one in alone.state_dict().items())
+    begun = Job(job.architecture, 3, job.seed, states[0])
+    (resumed,) = train_side_by_side([begun], MATERIAL, RECIPE, cores=1, hear=hear)
+    assert all(torch.equal(one, network.state_dict()[name]) for name, one in resumed.state_dict().items())
+    assert heard[6:] == [(0, 2), (0, 3)]
+
+
+def test_what_a_training_refuses_is_raised_here() -> None:
+    wrong = Material(PIXELS, Objective(labels=torch.arange(60)))
+    with pytest.raises(PlanError, match="labels from 0 to 59"):
+        train_side_by_side(JOBS, wrong, RECIPE, cores=2, hear=lambda *_: None)
+
+
+def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "false")
+    with pytest.raises(Db3kdError, match="ended with 1"):
+        train_side_by_side(JOBS[:1], MATERIAL, RECIPE, cores=1, hear=lambda *_: None)
