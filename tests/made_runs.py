@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from db3kd.acquisition import Disagreement, Random, Rounds
+from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement
 from db3kd.context import Context, silent
 from db3kd.data import Dataset, from_arrays
@@ -115,6 +115,15 @@ def stories(teacher: Teacher) -> dict[str, Story]:
         "guided": story(teacher, measurement=GUIDED, committee=mixing, lesson=FixedLesson(Opinions(), mixtures=True)),
         "rounds": story(
             teacher, acquisition=Disagreement(), rounds=Rounds(0.5, 2, between=0.0, aside_every=6), committee=MEMBERS
+        ),
+        "pool": story(
+            teacher,
+            pool=ImagePool(images(60)),
+            rounds=replace(Rounds.of_pool(), views=0.5, target_agreement=0.999),
+            acquisition=Margin(),
+            committee=MEMBERS,
+            lesson=CommitteeLesson(),
+            budget=Budget(images=48, repeats=2),
         ),
         "priors": story(
             teacher,

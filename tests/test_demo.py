@@ -6,7 +6,9 @@ from db3kd.demo import DemoOptions, demonstrate
 from db3kd.report.schema import from_json
 from db3kd.runs import Keeper, Run
 
-SMALL = DemoOptions(images=30, queries_per_pair=30, teacher_epochs=2, student_epochs=2, seeds=(0, 1))
+SMALL = DemoOptions(
+    images=30, queries_per_pair=30, teacher_epochs=2, student_epochs=2, seeds=(0, 1), seen=300, pool_epochs=1
+)
 
 
 @pytest.mark.slow
@@ -19,12 +21,12 @@ def test_the_demo_reports_every_row_and_is_only_read_the_second_time(tmp_path: P
         page = (run.folder / "report.html").read_text()
     names = [student.name for student in report.students]
     baselines = ["true-labels", "hard-decisions", "smoothed-decisions", "logits"]
-    assert names == [*baselines, "sd", "bd", "mbd", "guided", "true-labels-all"]
+    assert names == [*baselines, "sd", "bd", "mbd", "guided", "opinions", "true-labels-all"]
     assert {student.images for student in report.students[:-1]} == {30}
     assert report.students[-1].images == 4000
     assert report.queries.total == sum(report.queries.by_stage.values())
     spent = {student.name: student.queries for student in report.students}
-    assert spent["sd"] == 30
+    assert spent["sd"] == spent["opinions"] == 30
     stages = ("answers", "mixtures", "distances")
     assert spent["guided"] == sum(report.queries.by_stage[f"guided: {stage}"] for stage in stages)
     assert report.committee is not None

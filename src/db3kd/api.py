@@ -83,16 +83,16 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         images: unlabelled images: a `Dataset`, or arrays as `db3kd.data.from_arrays` takes them; None where there are
             none: procedural images are asked about then.
         student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
-        budget: most queries in all. One that does not reach for all images asks as many as it does. None asks about
-            every image, or 10,000 times without images.
+        budget: most queries in all. One that does not reach for all images asks about some of them, and the student
+            learns from the others too. None asks as many questions as there are images, or 10,000 without images.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
             twice. None for a temporary one.
         held_out: images that students are measured on; their queries are outside the budget.
         search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
             None. No search has made a better student.
         pool: where images come from, in the place of those at hand: an object of `db3kd.pools`.
-        acquisition: chooses what is asked: "random", "disagreement" or an object of `db3kd.acquisition`; None for
-            random among images at hand, and disagreement among images that are made.
+        acquisition: chooses what is asked: "random", "margin", "disagreement" or an object of `db3kd.acquisition`; None
+            for margin among images at hand, and disagreement among images that are made.
         softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
             of distances) or an object of `db3kd.softening`; None for what suits.
         committee: networks that learn the answers; None for what suits.

@@ -16,6 +16,7 @@ class Margin:
 
     A candidate's chance grows with its worth: the square of one minus the margin between the two likeliest classes,
     divided by the part of the candidates that is expected in its class. A class without doubts is asked about less.
+    Where members know a last class for what the teacher gives no class, worth falls with its probability.
 
     Source: margin sampling of Scheffer et al. (2001), drawn by lots.
     """
@@ -34,5 +35,6 @@ class Margin:
         together = beliefs.mean(dim=0)
         (first, second), expected = together.topk(2, dim=1).values.unbind(dim=1), together.argmax(dim=1)
         shares = torch.bincount(expected, minlength=answers.num_classes) / len(expected)
-        lots = draw_lots((1 - (first - second)).square() / shares[expected], generator)
+        known = together[:, : answers.num_classes].sum(dim=1)
+        lots = draw_lots((1 - (first - second)).square() * known / shares[expected], generator)
         return new_ones(candidates, answers, lots.argsort(descending=True), count)

@@ -114,6 +114,9 @@ class Rounds:
             budget: questions.
             size: of the pool; None for an endless one.
             channels: of its images.
+
+        Returns:
+            The steps in their order; they add up to the budget.
         """
         first: list[Step] = []
         if size is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import torch
 
@@ -92,21 +93,4 @@ def from_kept(kept: Kept) -> Answers:
 
 def all_of(parts: Sequence[Kept], none: Answers) -> Answers:
     """Put the answers of several parts together."""
-    found = [from_kept(part) for part in parts if len(part.tensors["decisions"])]
-    if not found:
-        return none
-    known = [one.images.labels for one in found if one.images.labels is not None]
-    images = Dataset(
-        found[0].images.name,
-        tuple(name for one in found for name in one.images.ids),
-        torch.cat([one.images.pixels for one in found]),
-        torch.cat(known) if len(known) == len(found) else None,
-        found[0].images.class_names,
-    )
-    return Answers(
-        images,
-        torch.cat([one.decisions for one in found]),
-        tuple(origin for one in found for origin in one.origins),
-        none.num_classes,
-        torch.cat([one.aside for one in found]),
-    )
+    return reduce(Answers.joined, map(from_kept, parts), none)

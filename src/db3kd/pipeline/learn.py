@@ -88,14 +88,15 @@ class LearnCommittee:
                 Fixed(material, self._recipe.epochs),
                 architecture=self._committee.architecture,
                 recipe=self._recipe,
-                num_classes=self._answers.num_classes,
+                num_classes=self._committee.classes_for(self._answers, self._pool),
                 seed=self._seed_of(number),
             )
 
     def _train_together(
         self, missing: Sequence[int], material: Material, cores: int, keeper: Keeper
     ) -> dict[int, Kept]:
-        committee, classes, lock = self._committee, self._answers.num_classes, Lock()
+        committee, lock = self._committee, Lock()
+        classes = committee.classes_for(self._answers, self._pool)
         notebooks = [keeper.training(self.outline.parts[number], self) for number in missing]
         begun = [notebook.resume() for notebook in notebooks]
         jobs = [

@@ -21,6 +21,7 @@ from db3kd.training import Material, Objective, Recipe, Views
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 _LEAST_PASSES, _MOST_SETS = 2, 60
+_LEAST_KNOWN = 0.5
 
 
 @final
@@ -35,18 +36,26 @@ class WholePool:
 
     def material(self, epoch: int) -> tuple[Material, int]:
         answers, temperature = self._bought.answers, self._lesson.temperature
-        soft = opinions_of(self._bought.committee, self._images.pixels, temperature, self._context)
+        pixels = self._images.pixels
+        thought = opinions_of(self._bought.committee, pixels, temperature, self._context)
+        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
+        soft = soft / known[:, None]
         places = {name: place for place, name in enumerate(self._images.ids)}
-        known = [
-            (places[answers.images.ids[row]], row)
-            for row in answers.learned().tolist()
-            if answers.images.ids[row] in places
-        ]
-        rows, asked = torch.tensor(known, dtype=torch.int64).view(-1, 2).unbind(dim=1)
-        soft[rows] = _with_decisions(soft[rows], answers.decisions[asked], self._lesson.trust)
+        named = ((places.get(name), row) for row, name in enumerate(answers.images.ids))
+        both = [(place, row) for place, row in named if place is not None and not answers.aside[row]]
+        rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
+        decided = answers.decided[asked]
+        soft[rows[decided]] = _with_decisions(
+            soft[rows[decided]], answers.decisions[asked[decided]], self._lesson.trust
+        )
+        # An image that is of no class, or likely so, would teach nothing.
+        known[rows] = decided.to(known.dtype)
+        kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
+        if 0 < len(kept) < len(pixels):
+            pixels, soft = pixels[kept], soft[kept]
         views = Views({one.transform: one.weak for one in approve(answers)})
         objective = Objective(soft_labels=soft, temperature=temperature)
-        return Material(self._images.pixels, objective, views=views), self._recipe.epochs
+        return Material(pixels, objective, views=views), self._recipe.epochs
 
 
 @final

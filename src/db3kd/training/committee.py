@@ -68,6 +68,10 @@ class Committee:
             return self.recipe or POOL_RECIPE
         return choosing_recipe(answers) if choosing else self.recipe or teaching_recipe(answers)
 
+    def classes_for(self, answers: Answers, pool: Dataset | None) -> int:
+        """Tell how many classes the members tell apart."""
+        return classes_of(answers) if self.learns_from(pool) else answers.num_classes
+
     def learns_from(self, pool: Dataset | None) -> bool:
         """Tell whether members learn from images of a pool that nobody asked about."""
         return pool is not None and self.unasked > 0
@@ -94,8 +98,9 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
 
     A class that was chosen more often than the pool has it counts as often as the pool has it, by the answers that were
     drawn by lot. How images are transformed is what the teacher does not mind. Images that are set aside are not seen.
+    Where the teacher abstained, that is one more class: a pool may be mostly of none.
     """
-    rows, classes = answers.learned(), answers.num_classes
+    rows, classes = (~answers.aside).nonzero()[:, 0], classes_of(answers)
     decisions = answers.decisions[rows]
     by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
     shares, known = _shares(by_lot, classes), _shares(decisions, classes)
@@ -109,6 +114,11 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
         Views({one.transform: one.weak for one in views}, {one.transform: one.strong for one in views}),
         Unasked(pool.pixels, beside, shares, len(by_lot), for_each) if len(beside) else None,
     )
+
+
+def classes_of(answers: Answers) -> int:
+    """Tell how many classes a network tells apart that learns from a pool: one more where the teacher abstained."""
+    return answers.num_classes + int(not bool(answers.decided.all()))
 
 
 def _shares(decisions: Int[Tensor, " n"], num_classes: int) -> Float[Tensor, " num_classes"]:

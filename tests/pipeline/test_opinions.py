@@ -1,0 +1,67 @@
+"""A student learns what a committee thinks of a whole pool, and of what was asked half of what the teacher said."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from db3kd.context import HERE
+from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.opinions import WholePool, opinions_of
+from db3kd.pipeline.story import CommitteeLesson, Story
+from db3kd.pipeline.tell import buy
+from db3kd.runs import Run
+from db3kd.training import Material
+from made_runs import QUICK, Small, keeper_of, stories
+
+
+def _bought(story: Story, folder: Path) -> Bought:
+    with Run(folder) as run:
+        return buy(story, keeper_of(run)).bought
+
+
+def _material(story: Story, bought: Bought, **options: float) -> Material:
+    assert story.images is not None
+    return WholePool(CommitteeLesson(**options), bought, story.images, QUICK, HERE).material(0)[0]  # type: ignore[arg-type]  # options of a lesson
+
+
+def test_the_whole_pool_is_taught_and_the_teacher_is_believed_as_far_as_the_lesson_says(tmp_path: Path) -> None:
+    story = stories(Small())["pool"]
+    bought = _bought(story, tmp_path)
+    assert story.images is not None
+    thought = opinions_of(bought.committee, story.images.pixels, 2.0, HERE)
+    bare, believed = (_material(story, bought, trust=trust).objective.soft_labels for trust in (0.0, 1.0))
+    assert bare is not None
+    assert believed is not None
+    assert torch.allclose(bare, thought)
+    known = dict(zip(bought.answers.images.ids, bought.answers.decisions.tolist(), strict=True))
+    aside = {name for name, mark in zip(bought.answers.images.ids, bought.answers.aside.tolist(), strict=True) if mark}
+    for row, name in enumerate(story.images.ids):
+        if name in known and name not in aside:
+            assert believed[row, known[name]] == 1
+        else:
+            assert torch.allclose(believed[row], thought[row]), "what is set aside is told to nobody"
+
+
+def test_of_a_pool_that_is_mostly_of_no_class_only_the_rest_is_taught(tmp_path: Path) -> None:
+    story = stories(Small(abstains=True))["pool"]
+    bought = _bought(story, tmp_path)
+    answers = bought.answers
+    assert 0 < int((~answers.decided).sum()) < len(answers)
+    assert {member(torch.rand(1, 1, 6, 6)).shape[1] for member in bought.committee} == {4}, "one class more: none"
+    material = _material(story, bought)
+    assert story.images is not None
+    assert 0 < len(material.pixels) < len(story.images)
+    silent = {image.numpy().tobytes() for image in answers.images.pixels[~answers.decided & ~answers.aside]}
+    assert not silent & {image.numpy().tobytes() for image in material.pixels}
+    soft = material.objective.soft_labels
+    assert soft is not None
+    assert soft.shape[1] == 3
+    assert torch.allclose(soft.sum(dim=1), torch.ones(len(soft)), atol=1e-5)
+
+
+def test_a_committee_that_learns_from_answers_alone_knows_no_further_class(tmp_path: Path) -> None:
+    story = stories(Small(abstains=True))["pool"]
+    assert story.committee is not None
+    bought = _bought(replace(story, committee=replace(story.committee, unasked=0)), tmp_path)
+    assert {member(torch.rand(1, 1, 6, 6)).shape[1] for member in bought.committee} == {3}
