@@ -18,6 +18,7 @@ from db3kd.data import Dataset, load
 from db3kd.errors import InputError
 from db3kd.evaluation import evaluate
 from db3kd.pipeline.ask_all import ask_held_out
+from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import FixedLesson, Student
@@ -105,9 +106,9 @@ def measure_frontier(
     Yields:
         A row for each student.
 
-    Cost: `questions` at most, and one query for each held-out image, booked outside the budget.
+    Cost: `questions` at most, and for each student one query for each held-out image, booked outside the budget.
     """
-    deciding = Labels(images, teacher.spec) if method == TRUE_LABELS else teacher
+    deciding = Labels(as_seen(images, teacher.spec), teacher.spec) if method == TRUE_LABELS else teacher
     wishes = Wishes(students[0], images, baselines=(), budget=Budget(questions), **METHODS[method])  # type: ignore[arg-type]  # a method's own
     story, place = settle(wishes, deciding), folder / f"{method}-{questions}-seed{context.seed}"
     with Run(place) as run:

@@ -57,13 +57,15 @@ class Stages:
         self._stage = ""
         self._done = self._total = self._rows = 0
         self._unit = ""
+        self._paces: dict[str, Pace] = {}
         self._pace, self._rows_pace = Pace(), Pace()
         self._line_at = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
         """Take note of how far a stage is."""
         if stage != self._stage:
-            self._pace, self._rows_pace = Pace(), Pace()
+            # Trainings that go on side by side tell of themselves in turn.
+            self._pace, self._rows_pace = self._paces.setdefault(stage, Pace()), Pace()
             self._rows_pace.note(self._rows)
             # A stage that comes back, as asking does between the trainings of its rounds, has one bar.
             if self._bar is not None and stage not in self._tasks:

@@ -163,3 +163,15 @@ def test_children_of_other_images_are_never_set_aside() -> None:
     origins = (*children.origins, *("mixture",) * 100, "shapes")
     assert set_aside(19, origins, 20).nonzero()[:, 0].tolist() == [300]
     assert not any(is_fresh(origin) for origin in origins[:300])
+
+
+@pytest.mark.parametrize("by_lot", [True, False])
+def test_a_raised_budget_sets_more_aside_and_goes_on_in_few_rounds(by_lot: bool) -> None:
+    for rounds, first in ((Rounds.of_pool(), 10), (Rounds.of_pool(), 300), (Rounds(), 100)):
+        known = rounds.steps(first, size=10**5, channels=1)
+        more = rounds.further(known, 3000, size=10**5, by_lot=by_lot)
+        assert sum(step.size for step in (*known, *more)) == 3000
+        assert sum(step.size for step in (*known, *more) if step.way == "aside") == 150
+        assert {step.way for step in more} == {"aside", "lot" if by_lot else "chosen"}
+        assert len(more) < 15
+    assert Rounds.of_pool().further(known, 100, size=10**5, by_lot=by_lot) == ()

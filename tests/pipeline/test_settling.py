@@ -51,7 +51,7 @@ def test_of_images_some_are_chosen_and_a_committee_that_learns_from_all_of_them_
 
 
 def test_a_budget_beyond_the_pool_pays_for_mixtures() -> None:
-    for total, mixtures in ((24, 0.0), (40, 0.0), (52, 0.5), (1000, 2.0)):
+    for total, mixtures in ((24, 0.0), (40, 0.0), (41, 2.0), (1000, 2.0)):
         story = _settled(budget=Budget(total))
         assert story.committee is not None
         assert story.committee.mixtures_per_image == mixtures

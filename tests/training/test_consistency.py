@@ -1,5 +1,6 @@
 """Images that nobody asked about teach what answers do not; interrupted, it is the same to the byte."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -90,7 +91,7 @@ def test_targets_are_shared_out_as_the_classes_are() -> None:
         unasked = Unasked(pixels, torch.arange(len(pixels)), shares, certainty)
         consistency = Consistency(network, unasked, VIEWS, torch.device("cpu"))
         for _ in range(300):
-            images, targets = consistency.views(torch.arange(32), torch.Generator().manual_seed(0))
+            images, targets = consistency.views(torch.arange(32), torch.Generator().manual_seed(0), nullcontext())
         assert images.shape == (32, *SHAPE)
         assert torch.allclose(targets.sum(dim=1), torch.ones(32), atol=1e-5)
         assert targets.mean(dim=0)[1] >= least

@@ -25,9 +25,9 @@ from db3kd.pools import Pool, push_some, supply
 from db3kd.tensors import Bool, Tensor
 
 _OPENING_STEPS = 4
-# A round makes so much of what is known; a sixth of it more, so that a fifth grows to the whole in three rounds.
+# A round makes at most so much of what is known: a fifth grows to the whole in three rounds.
 _GROWTH = 1.75
-MOST_ASIDE, _LEAST_ASIDE = 1000, 20
+_MOST_ASIDE, _LEAST_ASIDE = 1000, 20
 _MOST_BYTES = 512 * 2**20
 # So many candidates for each query there are at any rate, however large the images.
 _LEAST_CANDIDATES = 2
@@ -57,13 +57,15 @@ class Rounds:
     Args:
         opening: the share of the budget that is drawn by lot before there is a committee; 1 for no round after it.
         number: rounds with a committee after that; 0 asks all at once, which needs an opening of 1. None for as many as
-            it takes where each adds up to 0.7 of what is known.
+            it takes where each adds up to three quarters of what is known.
         between: the share of each round's queries that goes to images between two others.
         halvings: probes for each such pair.
-        candidates: made for each query of a round; of a pool that has a size, all images are looked at.
+        candidates: made for each query of a round; of a pool that has a size, all images are looked at,
+            or so many that they fit into 512 MiB.
         pushed: whether the committee's gradients make candidates as well, where the pool makes children.
         opening_at_most: questions of the opening; None for no limit but the share.
-        views: the share of the budget that goes to transformed images, to see what the teacher minds.
+        views: the share of the budget that goes to transformed images, to see what the teacher minds; of a pool that
+            has a size.
         aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size
             they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth.
         patience: the rounds end early where so many in a row surely gained too little; 0 never ends them.
@@ -120,10 +122,14 @@ class Rounds:
         """
         first: list[Step] = []
         if size is not None:
-            first = [Step("aside", self.aside(budget)), Step("views", affordable(round(self.views * budget), channels))]
+            aside = min(self.aside(budget), budget)
+            views = min(affordable(round(self.views * budget), channels), budget - aside)
+            first = [Step("aside", aside), Step("views", views)]
         rest = budget - sum(step.size for step in first)
         plenty = size is not None and 2 * budget >= size and self.target_agreement is None and self.number is None
-        opening = rest if plenty else min(rest, max(1, round(self.opening * rest)), self.opening_at_most or rest)
+        opening = rest
+        if not plenty and self.opening < 1:
+            opening = min(rest, max(1, round(self.opening * rest)), self.opening_at_most or rest)
         lots = [Step("lot", opening)]
         if size is None and self.number:
             marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]
@@ -131,6 +137,15 @@ class Rounds:
         known = budget - rest + opening
         rounds = [Step("chosen", end - start) for start, end in itertools.pairwise(self._ends(known, budget))]
         return tuple(step for step in (*first[:1], *lots, *first[1:], *rounds) if step.size > 0)
+
+    def further(self, known: Sequence[Step], budget: int, *, size: int | None, by_lot: bool) -> tuple[Step, ...]:
+        """Divide what a budget adds to the steps that are known: more is set aside of a pool, then rounds follow."""
+        asked = sum(step.size for step in known)
+        aside = sum(step.size for step in known if step.way == "aside")
+        more = 0 if size is None else min(max(0, self.aside(budget) - aside), budget - asked)
+        way: Way = "lot" if by_lot else "chosen"
+        rounds = [Step(way, end - start) for start, end in itertools.pairwise(self._ends(asked + more, budget))]
+        return tuple(step for step in (Step("aside", more), *rounds) if step.size > 0)
 
     def _ends(self, known: int, budget: int) -> list[int]:
         """How many questions there are in all after the opening, and after each round."""
@@ -146,7 +161,7 @@ class Rounds:
         """Tell how many answers of a pool that has a size are set aside."""
         if not self.aside_every:
             return 0
-        return min(MOST_ASIDE, max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10)))
+        return min(_MOST_ASIDE, max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10)))
 
     def pairs(self, size: int) -> int:
         """Tell how many boundary pairs a round of so many queries bisects."""
@@ -211,7 +226,7 @@ def set_aside(fresh_before: int, origins: Sequence[str], every: int) -> Bool[Ten
     if not every:
         return torch.zeros_like(fresh)
     order = fresh_before + fresh.cumsum(0)
-    return fresh & (order % every == 0) & (order <= every * MOST_ASIDE)
+    return fresh & (order % every == 0) & (order <= every * _MOST_ASIDE)
 
 
 def count_fresh(answers: Answers) -> int:

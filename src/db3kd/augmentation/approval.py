@@ -19,7 +19,7 @@ _LEAST_EACH, _MOST_EACH = 12, 32
 _WEAK, _STRONG = 0.1, 0.35
 _MIRRORED_STRONG = 0.45
 # What is assumed of a transform that nobody asked about.
-_ASSUMED = 0.25
+_ASSUMED = 0.5
 
 
 def affordable(count: int, channels: int) -> int:
@@ -41,11 +41,16 @@ def view_questions(answers: Answers, count: int, generator: torch.Generator) -> 
 
     Cost: no query.
     """
-    rows = answers.learned()
-    each, ways = _divide(count, answers.images.image_shape[0])
-    chosen = [rows[torch.randperm(len(rows), generator=generator)[:each]] for _ in ways]
-    some = [_children(answers, part, way, generator) for part, way in zip(chosen, ways, strict=True)]
-    return together(some) if some else _children(answers, rows[:0], TRANSFORMS[0], generator)
+    known, (each, ways) = set(answers.images.ids), _divide(count, answers.images.image_shape[0])
+    none = answers.learned()[:0]
+    parts = [_children(answers, none, TRANSFORMS[0], generator)]
+    for way in ways:
+        # Images of an earlier run may hold a child of another one.
+        left = [row for row in answers.learned().tolist() if _child(answers.images.ids[row], way) not in known]
+        chosen = torch.randperm(len(left), generator=generator)[:each].tolist()
+        rows = torch.tensor([left[place] for place in chosen], dtype=torch.int64)
+        parts.append(_children(answers, rows, way, generator))
+    return together(parts)
 
 
 def _divide(count: int, channels: int) -> tuple[int, Sequence[Transform]]:
@@ -82,9 +87,13 @@ def _children(answers: Answers, rows: Int[Tensor, " b"], way: Transform, generat
     return Candidates(
         as_bytes(changed),
         answers.children(way.name, rows),
-        tuple(f"{answers.images.ids[row]}{_MARK}{way.name}" for row in rows.tolist()),
+        tuple(_child(answers.images.ids[row], way) for row in rows.tolist()),
         None if labels is None else labels[rows],
     )
+
+
+def _child(name: str, way: Transform) -> str:
+    return f"{name}{_MARK}{way.name}"
 
 
 def _score(way: Transform, asked: int, stayed: int) -> TransformScore:

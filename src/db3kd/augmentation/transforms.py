@@ -20,7 +20,7 @@ class Transform:
     Args:
         name: what reports call it.
         meaning: of its strength, for people.
-        weak: strength in a weak view.
+        weak: strength in a weak view, of which the label or opinion is kept; 0 for one that is no weak view.
         strong: strength in a strong view, and in a question to the teacher.
         least_channels: of an image that it can be done to.
         binary: whether it is done or not, with nothing between.
@@ -38,13 +38,13 @@ class Transform:
 TRANSFORMS = (
     Transform("mirror", "left and right exchanged", 1.0, 1.0, binary=True),
     Transform("shift", "of the side, each way", 0.07, 0.12),
-    Transform("turn", "degrees", 5.0, 15.0),
-    Transform("scale", "larger or smaller by this part", 0.05, 0.15),
-    Transform("hole", "side of a square, as a part of the image's", 0.15, 0.35),
-    Transform("brightness", "lighter or darker by this part", 0.1, 0.3),
-    Transform("contrast", "more or less by this part", 0.1, 0.3),
-    Transform("noise", "standard deviation", 0.02, 0.08),
-    Transform("colour", "each channel more or less by this part", 0.05, 0.2, least_channels=3),
+    Transform("turn", "degrees", 0.0, 15.0),
+    Transform("scale", "larger or smaller by this part", 0.0, 0.15),
+    Transform("hole", "side of a square, as a part of the image's", 0.0, 0.35),
+    Transform("brightness", "lighter or darker by this part", 0.0, 0.3),
+    Transform("contrast", "more or less by this part", 0.0, 0.3),
+    Transform("noise", "standard deviation", 0.0, 0.08),
+    Transform("colour", "each channel more or less by this part", 0.0, 0.2, least_channels=3),
 )
 
 Strengths = Mapping[str, float]

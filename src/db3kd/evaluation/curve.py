@@ -26,10 +26,11 @@ def curve_of(gains: Sequence[Gain]) -> tuple[Point, ...]:
     return tuple(Point(queries, share, *interval(share, images)) for queries, (share, images) in found.items())
 
 
-def forecast(points: Sequence[Point], more: int = 1000) -> float | None:
+def forecast(points: Sequence[Point], last: Sequence[Point] = (), more: int = 1000) -> float | None:
     """Tell the agreement after so many more questions, by the power law through the errors of a curve.
 
-    None where fewer than two points tell nothing. What is not sure to shrink is taken to stay.
+    It is taken on from the `last` point where there is one: of networks that learned for longer, which says nothing of
+    what questions bring. None where fewer than two points tell nothing. What is not sure to shrink is taken to stay.
 
     Source: power laws of learning curves, as in Hestness et al. (2017).
     """
@@ -40,6 +41,6 @@ def forecast(points: Sequence[Point], more: int = 1000) -> float | None:
     middle, mean = sum(across) / len(across), sum(errors) / len(errors)
     spread = sum((place - middle) ** 2 for place in across)
     slope = sum((place - middle) * (error - mean) for place, error in zip(across, errors, strict=True)) / spread
-    last = points[-1]
-    shrunk: float = ((last.queries + more) / last.queries) ** min(0.0, slope)
-    return 1 - (1 - last.agreement) * shrunk
+    (now,) = last or points[-1:]
+    shrunk: float = ((now.queries + more) / now.queries) ** min(0.0, slope)
+    return 1 - (1 - now.agreement) * shrunk

@@ -25,7 +25,7 @@ from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
 
 NAME = "answers"
-# They say when asking ends, and no more: a run may go on with others.
+# They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
 
 
@@ -60,7 +60,7 @@ class AskPool:
 
     @property
     def key(self) -> Key:
-        """See `Stage`. When to end is no part of it: a run may go on with another patience."""
+        """See `Stage`. When to end is no part of it."""
         rounds = self._story.rounds
         divided = {name: value for name, value in asdict(rounds).items() if name not in _ENDS}
         return {
@@ -76,7 +76,12 @@ class AskPool:
     def _choosers(self) -> Key | None:
         """Of a committee only what chooses: the members that teach may be others when a run goes on."""
         committee = self._story.committee
-        return None if committee is None else {"architecture": committee.architecture, "number": committee.choosers}
+        if committee is None:
+            return None
+        asked = {"architecture": committee.architecture, "number": committee.choosers}
+        if not committee.learns_from(self._story.images):
+            return asked
+        return {**asked, "unasked": committee.unasked, "seen": committee.seen, "recipe": key_of(committee.recipe)}
 
     @property
     def _chooses(self) -> bool:
@@ -110,7 +115,7 @@ class AskPool:
     def _members(self, number: int, answers: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
         """The networks that choose a round; none while it is opened."""
         committee, chosen = self._story.committee, self._steps[number].way == "chosen"
-        if not self._chooses or committee is None or not len(answers) or not chosen:
+        if not self._chooses or committee is None or not len(answers.learned()) or not chosen:
             return ()
         return keeper.perform(choosers(number, answers, self._story, seed=self._seed))
 
@@ -194,14 +199,14 @@ def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:
     """Divide the questions: as a run was begun, and further rounds where its budget was raised."""
     wanted, channels = story.budget.questions(story.pool.size), story.teacher.spec.input_shape[0]
     begun = next((outline for outline in keeper.declared() if outline.name == NAME), None)
-    if begun is None:
+    if begun is None or not begun.parts:
         return story.rounds.steps(wanted, size=story.pool.size, channels=channels)
     known = tuple(Step(cast("Way", part.way), part.queries) for part in begun.parts)
     if begun.queries >= wanted:
         # What was planned stays planned; the budget ends it.
         return known
-    more = torch.arange(wanted - begun.queries).split(max(step.size for step in known))
-    return (*known, *(Step("chosen", len(part)) for part in more))
+    by_lot = not story.acquisition.committee
+    return (*known, *story.rounds.further(known, wanted, size=story.pool.size, by_lot=by_lot))
 
 
 def choosers(number: int, answers: Answers, story: Story, *, seed: int) -> LearnCommittee:

@@ -36,7 +36,7 @@ def cost_of(lesson: Lesson, bought: Bought) -> int:
     """Tell how many queries a student's lesson rests on: decisions, and what of the rest it makes use of."""
     images = len(bought.answers)
     if isinstance(lesson, CommitteeLesson):
-        return images
+        return images + len(bought.mixtures)
     needs = lesson.softening.needs
     distances = bought.distances.cost if needs == "distances" and bought.distances is not None else 0
     # A search that a committee guided rests on what that learned from.

@@ -24,7 +24,7 @@ from db3kd.pipeline.ask_all import ask_held_out
 from db3kd.pipeline.bought import cost_of
 from db3kd.pipeline.pictures import examples_of, picture_of
 from db3kd.pipeline.repeat import Repeats
-from db3kd.pipeline.story import Story
+from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, own_name
 from db3kd.report.distances import DistanceFigures, summarise
@@ -179,7 +179,7 @@ def _students(
             StudentFigures(
                 name=name,
                 queries=costs[name],
-                images=asked,
+                images=len(story.images) if name == own and _by_pool(story) and story.images else asked,
                 seeds=(keeper.context.seed,),
                 last_loss=losses.get(STUDENT if name == own else name),
             ),
@@ -188,6 +188,10 @@ def _students(
         for name, network in students.items()
     ]
     return (*found, *_together(story, purchase, measurer))
+
+
+def _by_pool(story: Story) -> bool:
+    return isinstance(story.lesson, CommitteeLesson)
 
 
 def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[StudentFigures, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from torch import nn
 
 from db3kd.answers import Answers
@@ -26,7 +27,8 @@ def kept_answers(keeper: Keeper) -> Answers:
         raise RunError(
             f"{keeper.run.folder} holds no finished answers yet; nothing was done: go on with this run first"
         )
-    return all_of(parts, from_kept(parts[0]))
+    first = from_kept(parts[0])
+    return all_of(parts, first.take(torch.arange(0)))
 
 
 def kept_bought(keeper: Keeper) -> Bought:

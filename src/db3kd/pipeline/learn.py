@@ -77,6 +77,8 @@ class LearnCommittee:
         cores = count_cores()
         seen = material.images_per_epoch or len(material.pixels)
         long = seen * self._recipe.epochs >= _LONG and keeper.context.device == "cpu"
+        # A network of the user's own script is unknown elsewhere.
+        long &= not self._committee.architecture.startswith("__main__:")
         if long and min(cores, len(missing)) > 1:
             self._ahead = self._train_together(missing, material, cores, keeper)
             return self._ahead.pop(number)
@@ -107,8 +109,11 @@ class LearnCommittee:
         ]
 
         def hear(place: int, epoch: Epoch, state: Callable[[], TrainingState] | None) -> None:
+            found = None if state is None else state()
+            # A worker that is far ahead has written a later one by now.
+            fits = found is not None and found.epoch == epoch.number
             with lock:
-                notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state().tensors)
+                notebooks[place].note(epoch.number, asdict(epoch), (lambda: found.tensors) if fits and found else None)
 
         trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
         _, channels, height, width = material.pixels.shape

@@ -6,7 +6,6 @@ What a committee thinks of a pool is in `opinions`.
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from db3kd.answers import Answers
 from db3kd.context import Context
@@ -39,7 +38,7 @@ def fixed_material(lesson: FixedLesson, bought: Bought, context: Context) -> Mat
     soft = softening(
         together.decisions,
         distances=_distances_for(lesson, bought, together.images.ids) if needs == "distances" else None,
-        opinions=_opinions(bought.committee, together.images, context) if needs == "opinions" else None,
+        opinions=_opinions(bought, together.images, context) if needs == "opinions" else None,
         num_classes=answers.num_classes,
     )
     objective = Objective(
@@ -87,10 +86,11 @@ def _distances_for(lesson: FixedLesson, bought: Bought, ids: Sequence[str]) -> F
     return (measured if lesson.queries_per_pair is None else measured.at(lesson.queries_per_pair)).of(ids)
 
 
-def _opinions(committee: Sequence[nn.Module], images: Dataset, context: Context) -> Float[Tensor, "n num_classes"]:
-    if not committee:
+def _opinions(bought: Bought, images: Dataset, context: Context) -> Float[Tensor, "n num_classes"]:
+    if not bought.committee:
         raise InputError(
             "softening = 'opinions' needs a committee, and there is none; nothing was trained: set committee.members, "
             "or take another softening"
         )
-    return mean_logits(committee, images, device=context.device)
+    # A committee may know one class more, for what the teacher gave none.
+    return mean_logits(bought.committee, images, device=context.device)[:, : bought.answers.num_classes]

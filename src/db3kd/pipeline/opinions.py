@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from db3kd.augmentation import approve
 from db3kd.context import Context
 from db3kd.data import Dataset
 from db3kd.evaluation import mean_logits
@@ -17,7 +16,7 @@ from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
 from db3kd.tensors import Float, Int, Tensor, UInt8
-from db3kd.training import Material, Objective, Recipe, Views
+from db3kd.training import Material, Objective, Recipe
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 _LEAST_PASSES, _MOST_SETS = 2, 60
@@ -42,20 +41,18 @@ class WholePool:
         soft = soft / known[:, None]
         places = {name: place for place, name in enumerate(self._images.ids)}
         named = ((places.get(name), row) for row, name in enumerate(answers.images.ids))
-        both = [(place, row) for place, row in named if place is not None and not answers.aside[row]]
+        both = [(place, row) for place, row in named if place is not None]
         rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
-        decided = answers.decided[asked]
+        decided = answers.decided[asked] & ~answers.aside[asked]
         soft[rows[decided]] = _with_decisions(
             soft[rows[decided]], answers.decisions[asked[decided]], self._lesson.trust
         )
-        # An image that is of no class, or likely so, would teach nothing.
+        # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
         known[rows] = decided.to(known.dtype)
         kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
         if 0 < len(kept) < len(pixels):
             pixels, soft = pixels[kept], soft[kept]
-        views = Views({one.transform: one.weak for one in approve(answers)})
-        objective = Objective(soft_labels=soft, temperature=temperature)
-        return Material(pixels, objective, views=views), self._recipe.epochs
+        return Material(pixels, Objective(soft_labels=soft, temperature=temperature)), self._recipe.epochs
 
 
 @final
@@ -63,7 +60,7 @@ class Endless:
     """Sets of candidates, and what the committee thinks of them and of answered images; see `CommitteeLesson`."""
 
     def __init__(self, lesson: CommitteeLesson, bought: Bought, pool: Pool, recipe: Recipe, context: Context) -> None:
-        self._lesson, self._bought, self._pool, self._epochs = lesson, bought, pool, recipe.epochs
+        self._lesson, self._bought, self._pool = lesson, bought, pool
         self._context = context
         # Asking the committee takes longer than a pass over a set.
         self._passes = max(_LEAST_PASSES, -(-recipe.epochs // _MOST_SETS))

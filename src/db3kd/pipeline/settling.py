@@ -204,9 +204,10 @@ def _usual_committee(
     architecture = committee_architecture(wishes.architecture, spec)
     changes = wishes.changes.get("committee")
     guided = wishes.measurement is not None and wishes.measurement.method.guided
-    if isinstance(lesson, FixedLesson) and (guided or lesson.softening.needs == "opinions"):
+    opinions = isinstance(lesson, CommitteeLesson) or lesson.softening.needs == "opinions"
+    if isinstance(lesson, FixedLesson) and (guided or (opinions and wishes.measurement is not None)):
         usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES, unasked=0)
-    elif isinstance(lesson, CommitteeLesson) or acquisition.committee or changes is not None:
+    elif opinions or acquisition.committee or changes is not None:
         usual = Committee(architecture)
         if pool.size is not None:
             # Two that learn from the pool know more than five that do not.
@@ -217,9 +218,8 @@ def _usual_committee(
 
 
 def _beyond(budget: Budget, size: int) -> float:
-    """How many mixtures for each image are paid by a budget that goes beyond the pool."""
-    total = budget.total or 0
-    return max(0.0, min(_MIXTURES, (total - budget.repeats - size) / max(1, size)))
+    """How many mixtures for each image a budget that goes beyond the pool may pay; it ends them where it ends."""
+    return _MIXTURES if (budget.total or 0) > size + budget.repeats else 0.0
 
 
 def _check(story: Story) -> None:

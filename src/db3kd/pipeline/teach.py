@@ -77,14 +77,15 @@ def settled_recipe(story: Story, questions: int) -> Recipe:
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:
     """Choose a preset: the paper's for fixed labels, one cycle for what a committee thinks.
 
-    A pool is seen 50 times, 100,000 images at least and 3,000,000 at most; of endless candidates the more, the more
-    questions were asked.
+    A pool is seen 50 times, 100,000 images at least and 3,000,000 at most, in no more than 480 epochs; of endless
+    candidates the more, the more questions were asked.
     """
     if isinstance(lesson, FixedLesson):
         return student_recipe(architecture)
     if pool is not None:
         seen = max(_LEAST_SEEN, min(_MOST_SEEN, _POOL_PASSES * len(pool)))
-        return Recipe("adam", 2e-3, -(-seen // len(pool)), 128, schedule="one-cycle", precision="bfloat16")
+        epochs = min(_MOST_EPOCHS, -(-seen // len(pool)))
+        return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")
     wanted = round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS)
     epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, wanted))
     return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")

@@ -152,7 +152,8 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
         questions = asking.queries
     committee = story.committee
     if committee is not None and story.has_members:
-        mixed = committee.mixtures_for(questions)
+        left = questions * 2 if story.budget.total is None else max(0, story.budget.total - questions)
+        mixed = min(committee.mixtures_for(questions), left)
         stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
         recipe = committee.recipe_for(questions + mixed, story.images)
         stages.append(outline_of(COMMITTEE, committee.members, recipe))
@@ -200,7 +201,7 @@ def _learn(
     mixtures, count = known.take(torch.arange(0)), committee.mixtures_for(len(known))
     if count and asking:
         mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed))
-    learned = known.joined(mixtures) if len(mixtures) else answers
+    learned = answers.joined(mixtures)
     stage = LearnCommittee(COMMITTEE, learned, committee, members=committee.members, seed=seed, pool=story.images)
     whole = len(mixtures) == count or not _is_spent(story, keeper)
     return mixtures, keeper.perform(stage), asking and whole

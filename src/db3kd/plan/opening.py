@@ -20,7 +20,7 @@ from db3kd.plan.teachers import OpenedTeacher
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
 from db3kd.teachers import TeacherSpec
-from db3kd.training import Committee, Recipe, adapted, student_recipe, teacher_recipe, teaching_recipe
+from db3kd.training import POOL_RECIPE, Committee, Recipe, adapted, student_recipe, teacher_recipe, teaching_recipe
 
 # A committee's recipe follows from the answers; one of which only some options are said, from so many.
 _MANY = 100_000
@@ -121,7 +121,7 @@ def _open_repulsion(section: Options) -> Pushed:
     return Pushed(
         NoiseOptions(**{key: value for key, value in given.items() if key in noise}),
         Repulsion(**pushing),
-        None if committee is None else Committee(**_committee_changes(committee)),
+        None if committee is None else Committee(**_committee_changes(committee, teaching_recipe(_MANY))),
     )
 
 
@@ -143,7 +143,8 @@ def _changes(plan: Plan) -> dict[str, dict[str, Any]]:
     if plan.rounds is not None:
         changes["rounds"] = plan.rounds.given
     if plan.committee is not None:
-        changes["committee"] = _committee_changes(plan.committee)
+        of_pool = plan.images is not None and plan.search is None
+        changes["committee"] = _committee_changes(plan.committee, POOL_RECIPE if of_pool else teaching_recipe(_MANY))
     if plan.student is not None:
         changes["recipe"] = {key: value for key, value in plan.student.given.items() if key in keys_of(Recipe)}
     if plan.lesson is not None and _is_adapted(plan.lesson):
@@ -151,7 +152,7 @@ def _changes(plan: Plan) -> dict[str, dict[str, Any]]:
     return changes
 
 
-def _committee_changes(section: Options) -> dict[str, Any]:
+def _committee_changes(section: Options, usual: Recipe) -> dict[str, Any]:
     given = section.given
     recipe = given.get("recipe")
-    return given if recipe is None else {**given, "recipe": adapted(teaching_recipe(_MANY), recipe.given)}
+    return given if recipe is None else {**given, "recipe": adapted(usual, recipe.given)}

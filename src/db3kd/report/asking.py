@@ -5,10 +5,12 @@ Laid out by the page and the command line. The tables of every report are in `ta
 
 from collections.abc import Sequence
 
+from db3kd.augmentation import TRANSFORMS
 from db3kd.evaluation import interval
 from db3kd.report.figures import AskingFigures, RepulsionFigures
 from db3kd.report.tables import UNKNOWN, Column, Table, class_label, count, percent, share, table_of
 
+_MEANINGS = {way.name: way.meaning for way in TRANSFORMS}
 _NAMED = 20
 """Most classes that a sentence names."""
 
@@ -78,7 +80,10 @@ def transform_table(found: AskingFigures | None) -> Table:
     """Show which transforms the teacher minds, and how far networks of ours are shown them."""
     return table_of(
         () if found is None else found.transforms,
-        (Column("transform", numeric=False, meaning="of an image that was asked about"), lambda one: one.transform),
+        (
+            Column("transform", numeric=False, meaning="of an image that was asked about"),
+            lambda one: f"{one.transform} ({_MEANINGS.get(one.transform, '')})",
+        ),
         (Column("asked"), lambda one: count(one.asked)),
         (
             Column("decision stayed"),

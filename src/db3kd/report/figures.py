@@ -161,7 +161,9 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             never_decided=never_decided(histogram),
             by_origin=dict(zip(names, counts, strict=True)),
             gains=tuple(gains),
-            after_1000_more=forecast(curve_of(gains)),
+            after_1000_more=forecast(
+                curve_of([gain for gain in gains if not gain.learned_longer]), curve_of(gains)[-1:]
+            ),
             transforms=tuple(transforms),
             trust=trust,
         )

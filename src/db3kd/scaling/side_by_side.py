@@ -13,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from torch import nn
+from safetensors.torch import save_file
+from torch import contiguous_format, nn
 
 import db3kd.errors
 from db3kd.errors import Db3kdError
 from db3kd.models import build
+from db3kd.runs.files import storage_errors
 from db3kd.scaling import worker
 from db3kd.scaling.parcel import wrapped
 from db3kd.training import Epoch, Material, Recipe, TrainingState
@@ -65,7 +67,10 @@ def train_side_by_side(
     with tempfile.TemporaryDirectory(prefix="db3kd-") as place, ThreadPoolExecutor(cores) as threads:
         folder, running = Path(place), list[subprocess.Popen[str]]()
         parcel = wrapped(material)
-        worker.write(folder / worker.MATERIAL, parcel.tensors, parcel.about)
+        # Copies, since the library refuses tensors that share memory, as answers and pool may do.
+        plain = {name: tensor.clone(memory_format=contiguous_format) for name, tensor in parcel.tensors.items()}
+        with storage_errors(folder):
+            save_file(plain, folder / worker.MATERIAL, dict(parcel.about))
         _, channels, height, width = material.pixels.shape
         shape = (channels, height, width)
 
@@ -73,7 +78,10 @@ def train_side_by_side(
             job, own = jobs[number], folder / str(number)
             _prepare(own, job, shape, recipe)
             command = [sys.executable, "-m", worker.__name__, str(own)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            with (
+                (own / worker.TROUBLE).open("w") as trouble,
+                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=trouble, text=True) as process,
+            ):
                 running.append(process)
                 _follow(process, number, own, hear)
             network = build(job.architecture, shape, job.num_classes)
@@ -99,15 +107,14 @@ def _prepare(own: Path, job: Job, shape: Sequence[int], recipe: Recipe) -> None:
 def _follow(process: "subprocess.Popen[str]", number: int, own: Path, hear: Hear) -> None:
     """Hear what a worker says until it ends; raise what it raised."""
     assert process.stdout is not None
-    assert process.stderr is not None
     for line in process.stdout:
         said = json.loads(line)
         if "error" in said:
             raise getattr(db3kd.errors, said["error"], Db3kdError)(said["text"])
         epoch = Epoch(**said["epoch"])
         hear(number, epoch, (lambda: _state_of(own)) if said["state"] else None)
-    trouble = process.stderr.read()
     if process.wait():
+        trouble = (own / worker.TROUBLE).read_text()
         raise Db3kdError(
             f"a process that trains a network ended with {process.returncode}; what was trained before is kept: run "
             f"again to go on. It said: {trouble.strip()[-500:] or 'nothing'}"

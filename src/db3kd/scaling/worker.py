@@ -4,6 +4,7 @@ It reads the folder, writes the states of the training there, and says a line of
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from db3kd.context import Context
 from db3kd.errors import Db3kdError
@@ -20,13 +22,19 @@ from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Recipe, TrainingState, fit
 
 KIND = "db3kd-work-1"
-MATERIAL, JOB, BEGUN, STATE, DONE = "material", "job.json", "begun", "state", "done"
+MATERIAL, JOB, BEGUN, STATE, DONE, TROUBLE = "material", "job.json", "begun", "state", "done", "trouble"
 _SECONDS_BETWEEN_STATES = 6.0
 
 
 def read(path: Path) -> Parcel:
     """Read what was written for a worker, or by one."""
     return Parcel(*unpack(path.read_bytes(), kind=KIND, origin=str(path), way_out="train again"))
+
+
+def mapped(path: Path) -> Parcel:
+    """Read a file as it lies on the disk, so that several workers share one pool."""
+    with safe_open(path, "pt") as file:
+        return Parcel({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118  # no mapping
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, str]) -> None:
@@ -36,8 +44,8 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, s
     part.replace(path)
 
 
-def work(folder: Path) -> None:
-    """Train as the folder says."""
+def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
+    """Train as the folder says, and say what each epoch brought."""
     job = json.loads((folder / JOB).read_text())
     sys.path[:0] = [place for place in job["path"] if place not in sys.path]
     torch.set_num_threads(1)
@@ -54,22 +62,26 @@ def work(folder: Path) -> None:
         if keep:
             write(folder / STATE, snapshot().tensors, {"epoch": str(epoch.number)})
             kept_at = time.monotonic()
-        _say({"epoch": asdict(epoch), "state": keep})
+        say({"epoch": asdict(epoch), "state": keep})
 
     network = build(job["architecture"], tuple(job["input_shape"]), job["num_classes"], seed=job["seed"])
-    material = unwrapped(read(folder.parent / MATERIAL))
+    material = unwrapped(mapped(folder.parent / MATERIAL))
     trained = fit(network, material, recipe, context=Context(seed=job["seed"]), resume=state, on_epoch=hear)
     write(folder / DONE, trained.state_dict(), {})
 
 
-def _say(message: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
+    # What a user's network prints is no message.
+    messages = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(message: Mapping[str, object]) -> None:
+        """Tell whoever started this."""
+        messages.write(json.dumps(message) + "\n")
+        messages.flush()
+
     try:
-        work(Path(sys.argv[1]))
+        work(Path(sys.argv[1]), say)
     except Db3kdError as error:
-        _say({"error": type(error).__name__, "text": str(error)})
+        say({"error": type(error).__name__, "text": str(error)})
         sys.exit(1)

@@ -4,13 +4,14 @@
 is how networks of ours learn a teacher's answers. Where soft labels come from is the matter of `db3kd.softening`.
 """
 
-from db3kd.training.committee import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
+from db3kd.training.committee import POOL_RECIPE, Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
 from db3kd.training.fitting import Epoch, fit
 from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
 from db3kd.training.recipe import Recipe, adapted, student_recipe, teacher_recipe
 from db3kd.training.state import TrainingState
 
 __all__ = [
+    "POOL_RECIPE",
     "Committee",
     "Epoch",
     "Material",

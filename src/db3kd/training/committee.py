@@ -38,7 +38,8 @@ class Committee:
             what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
         seen: so many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
             the pool, 60,000 at least and 2,000,000 at most.
-        recipe: how the members learn; None for one that suits the number of answers.
+        recipe: how the members learn; None for one that suits the number of answers. From a pool, those that choose
+            learn by it too, and its epochs are the pieces that `seen` is divided into.
         mixtures_per_image: mixtures and noisy images that are asked about for them, per image of a pool of images.
         subspace: directions of their gradients in which a guided search asks.
 
@@ -80,7 +81,7 @@ class Committee:
         self, answers: Answers, recipe: Recipe, pool: Dataset | None = None, *, choosing: bool = False
     ) -> Material:
         """Say what a member learns: answers that are not set aside, and of a pool what no answer tells."""
-        if pool is None or not self.unasked:
+        if pool is None or not self.learns_from(pool):
             return lesson_of(answers)
         seen = self.seen or max(_LEAST_SEEN, min(_MOST_SEEN, _PASSES * len(pool)))
         steps = max(1, (seen // _CHOOSING if choosing else seen) // self.unasked // recipe.epochs)

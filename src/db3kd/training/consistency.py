@@ -9,6 +9,7 @@ soft targets and no threshold; class shares after Berthelot et al. (2020), "ReMi
 
 import copy
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import final
 
 import torch
@@ -36,7 +37,7 @@ class Consistency:
 
     def __init__(self, module: nn.Module, unasked: Unasked, views: Views, device: torch.device) -> None:
         self.average = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
-        self._pixels, self._rows = unasked.pixels, unasked.rows
+        self._pixels, self._rows = unasked.pixels.to(device), unasked.rows
         self._views, self._for_each, self._device = views, unasked.for_each, device
         shares = unasked.shares.to(device, torch.float32)
         self._shares, self._trust = shares, unasked.certainty / (unasked.certainty + _DOUBT)
@@ -48,13 +49,15 @@ class Consistency:
         return self._rows[order_of(len(self._rows), self._for_each * answers, seed, epoch, purpose="unasked")]
 
     def views(
-        self, rows: Int[Tensor, " b"], generator: torch.Generator
+        self, rows: Int[Tensor, " b"], generator: torch.Generator, precision: AbstractContextManager[object]
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b num_classes"]]:
         """Give strong views of some images, and what the running mean thinks of weak ones."""
-        images = gather(self._pixels, rows.to(self._pixels.device)).to(self._device)
+        images = gather(self._pixels, rows.to(self._device))
         weak = transform(images, self._views.weak, generator)
         with torch.no_grad():
-            thought = self.average(weak.contiguous(memory_format=torch.channels_last)).to(torch.float32).softmax(dim=1)
+            with precision:
+                said = self.average(weak.contiguous(memory_format=torch.channels_last))
+            thought = said.to(torch.float32).softmax(dim=1)
             self._thought.lerp_(thought.mean(dim=0), 1 - _MEAN_DECAY)
             expected = torch.lerp(self._thought, self._shares, self._trust)
             aligned = thought * (expected / self._thought.clamp(min=_LEAST))

@@ -233,8 +233,7 @@ class _Steps:
         self, consistency: Consistency, rows: Int[Tensor, " b"], generator: torch.Generator
     ) -> Float[Tensor, ""]:
         summed = torch.zeros((), device=self._device)
-        with self._precision():
-            images, targets = consistency.views(rows, generator)
+        images, targets = consistency.views(rows, generator, self._precision())
         for some, wanted in zip(torch.split(images, self._piece), torch.split(targets, self._piece), strict=True):
             loss = functional.cross_entropy(self._answer(some), wanted) * (len(some) / len(images))
             loss.backward()
