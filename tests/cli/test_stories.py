@@ -99,6 +99,9 @@ def test_a_budget_below_the_pool_is_a_run_like_any_other_and_a_larger_one_goes_o
     report = call("distill", "--run", tmp_path / "run", "--budget", 96, "--json").figures
     assert report["queries"]["by_stage"] == {"answers": 80, "repeats": 16}
     assert rows_seen(log) == 96
+    report = call("distill", "--run", tmp_path / "other", "--from", tmp_path / "run", *SMALL, "--json").figures
+    assert [student["name"] for student in report["students"]] == ["opinions"]
+    assert rows_seen(log) == 96
 
 
 def test_without_images_some_are_made(call: Caller, images: str, log: Path, tmp_path: Path) -> None:

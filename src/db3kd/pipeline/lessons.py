@@ -68,8 +68,8 @@ def lessons_for(lesson: Lesson, bought: Bought, pool: Pool | None, recipe: Recip
         return Fixed(fixed_material(lesson, bought, context), recipe.epochs)
     if not bought.committee or pool is None:
         raise InputError(
-            "a lesson of a committee needs one, and a pool of images; nothing was trained: set committee.members, or "
-            "take the lesson 'labels'"
+            "a lesson of a committee needs one, and a pool of images; nothing was trained: set committee.members, or, "
+            "to learn from a run that trained none, lesson.kind=labels"
         )
     if isinstance(pool, ImagePool):
         return WholePool(lesson, bought, pool.images, recipe, context)

@@ -76,7 +76,8 @@ class BudgetSection(Section):
 
     Args:
         total: most queries of all stages together.
-        images: of the pool to ask about; left out, all of them, or as many as the total reaches for.
+        images: most questions about the pool, some of them about transformed images; left out, as many as it has, or as
+            the total reaches for.
         answers: most queries about images of the pool.
         mixtures: most queries about mixtures for a committee.
         distances: most queries of the search.
