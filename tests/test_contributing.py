@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 EXAMPLES = dict(re.findall(r"```python\n# (\w+)\.py: ([^`]*)```", TEXT))
 ONCE = Recipe(epochs=1, batch_size=64)
-SMALL = Committee("lenet5-fifth", members=1, choosers=2, recipe=ONCE)
+SMALL = Committee("lenet5-fifth", members=1, choosers=2, seen=200, recipe=ONCE)
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,9 @@ def test_the_softening_keeps_the_decision_on_top() -> None:
     assert torch.equal(labels.argmax(dim=1), decisions)
     assert labels.sum(dim=1).tolist() == pytest.approx([1, 1])
     assert labels[0, 2].item() == pytest.approx(0.9)
-    result = db3kd.distill(_teacher(), IMAGES, student="lenet5-fifth", softening="even:Even", recipe=ONCE, budget=50)
+    result = db3kd.distill(
+        _teacher(), IMAGES, student="lenet5-fifth", softening="even:Even", recipe=ONCE, budget=50, committee=SMALL
+    )
     assert result.report.students[-1].name == "even"
 
 

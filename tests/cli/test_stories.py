@@ -9,7 +9,9 @@ from command_line import SMALL, TEACHER, Caller, settings
 from logged_teacher import rows_seen, write_images
 
 BD = ("label", *TEACHER, "--search", "bd", *settings(search__exemplars=3))
-COMMITTEE = settings(committee__architecture="made_networks:one_layer", committee__members=2, committee__choosers=2)
+COMMITTEE = settings(
+    committee__architecture="made_networks:one_layer", committee__members=2, committee__choosers=2, committee__seen=60
+)
 BRIEF = settings(committee__recipe__epochs=2, rounds__number=1, rounds__candidates=2)
 NOISE = settings(pool__images_per_class=3, pool__images_per_round=40, pool__rounds=3)
 PUSHES = settings(pool__steps=2, pool__keep="[1,2]", pool__queries_per_step=20, pool__search__directions=8)

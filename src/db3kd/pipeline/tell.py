@@ -78,7 +78,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
     whole = asked.ended != "budget" or not _is_spent(story, keeper)
     mixtures, members = none, tuple[nn.Module, ...]()
-    if story.has_members:
+    if story.has_members and (until is None or _spends_after(story)):
         mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
         whole &= mixed
     gains = (*asked.gains, *_last_gain(story, asked, members, keeper))
@@ -183,6 +183,12 @@ def _check_bought(story: Story, answers: Answers, keeper: Keeper) -> None:
     raise BudgetExhausted(
         NAME, 1, keeper.run.statement().total, min((limit for limit in limits if limit is not None), default=0)
     )
+
+
+def _spends_after(story: Story) -> bool:
+    """Whether the committee is needed for something that spends."""
+    assert story.committee is not None, "asked of a story that has members"
+    return story.measurement is not None or story.committee.mixtures_per_image > 0
 
 
 def _is_spent(story: Story, keeper: Keeper) -> bool:
