@@ -219,7 +219,7 @@ def _by_pool(chosen: _Bought, digits: Dataset, options: DemoOptions, context: Co
     recipe = replace(settled_recipe(chosen.story, asked), epochs=options.pool_epochs)
     lessons = lessons_for(chosen.story.lesson, purchase.bought, ImagePool(digits), recipe, context)
     label = f"{asked} chosen of {len(digits):,}, and a committee"
-    return Contender(own_name(chosen.story), lessons.material(0)[0], asked, asked, label), recipe
+    return Contender(own_name(chosen.story), lessons.material(0)[0], asked, len(digits), label), recipe
 
 
 def _digits_of(chosen: _Bought) -> Dataset:

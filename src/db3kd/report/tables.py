@@ -216,6 +216,8 @@ def _queries_per_image(student: StudentFigures) -> str:
     if student.queries is None or not student.images:
         return UNKNOWN
     ratio = student.queries / student.images
+    if 0 < ratio < 1:
+        return f"{ratio:.2g}"
     return f"{ratio:,.0f}" if ratio >= 100 or ratio == int(ratio) else f"{ratio:,.1f}"
 
 
