@@ -61,7 +61,7 @@ IMAGES = from_arrays(PRIORS.draw(120, NONE, seeded(4)).pixels, name="some")
 
 
 def test_there_is_an_example_of_each_kind() -> None:
-    assert list(EXAMPLES) == ["halfway", "stripes", "margin", "even"]
+    assert list(EXAMPLES) == ["halfway", "stripes", "doubt", "even"]
     assert len(re.findall(r"```python", TEXT)) == len(EXAMPLES)
 
 
@@ -118,7 +118,7 @@ def test_the_pool_is_asked_about_and_learned_from() -> None:
 
 
 def test_the_acquisition_chooses_what_the_committee_is_unsure_of() -> None:
-    acquisition = _module("margin").Margin()
+    acquisition = _module("doubt").Doubt()
     assert isinstance(acquisition, Acquisition)
     candidates, believed = PRIORS.draw(300, NONE, seeded(1)), torch.full((2, 300, CLASSES), 0.001)
     believed[:, :, 0], believed[:, :30, 1] = 0.9, 0.9
@@ -128,7 +128,7 @@ def test_the_acquisition_chooses_what_the_committee_is_unsure_of() -> None:
     result = db3kd.distill(
         _teacher(),
         IMAGES,
-        acquisition="margin:Margin",
+        acquisition="doubt:Doubt",
         student="lenet5-fifth",
         committee=SMALL,
         recipe=ONCE,
@@ -160,7 +160,7 @@ def test_all_of_them_are_named_in_a_plan_as_they_are_shown() -> None:
     assert plan.teacher is not None
     story = open_story(plan, open_teacher(plan.teacher))
     named = (story.measurement and story.measurement.method, story.pool, story.acquisition)
-    assert [one and one.name for one in named] == ["halfway", "stripes", "margin"]
+    assert [one and one.name for one in named] == ["halfway", "stripes", "doubt"]
     assert story.lesson == FixedLesson(softening=_module("even").Even(share=0.8))
 
 
