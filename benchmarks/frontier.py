@@ -106,7 +106,7 @@ def measure_frontier(
     Yields:
         A row for each student.
 
-    Cost: `questions` at most, and for each student one query for each held-out image, booked outside the budget.
+    Cost: `questions` at most, and one query for each held-out image, booked outside the budget.
     """
     deciding = Labels(as_seen(images, teacher.spec), teacher.spec) if method == TRUE_LABELS else teacher
     wishes = Wishes(students[0], images, baselines=(), budget=Budget(questions), **METHODS[method])  # type: ignore[arg-type]  # a method's own
@@ -115,6 +115,7 @@ def measure_frontier(
         keeper = Keeper(run, context)
         with timed(run):
             purchase = buy(story, keeper)
+        decisions = keeper.perform(ask_held_out(teacher, held_out)).decisions
         spent, seconds = run.statement().total, spent_seconds(run)
     for architecture in students:
         with Run(place / architecture.replace(":", ".")) as run:
@@ -122,7 +123,6 @@ def measure_frontier(
             taught = replace(story, student=Student(architecture))
             with timed(run):
                 network = teach_students(taught, keeper, purchase.bought, purchase.planned)[own_name(taught)]
-            decisions = keeper.perform(ask_held_out(teacher, held_out)).decisions
             found = evaluate(network, held_out, decisions=decisions, labels=held_out.labels, device=context.device)
             took = seconds + spent_seconds(run)
         yield FrontierRow(method, architecture, spent, context.seed, found.accuracy, found.agreement, took)

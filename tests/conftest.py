@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import torch
 from jaxtyping import install_import_hook
 
 if "db3kd" in sys.modules:
@@ -42,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
     For a whole module, since what a module's fixtures compute is compared with what its tests do.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    from db3kd.models.placement import one_thread
+
+    with one_thread():
+        yield

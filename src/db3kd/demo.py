@@ -57,7 +57,7 @@ _TEACHER, _STUDENT, _CHOSEN = "lenet5", "lenet5-half", "chosen"
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """How large the demo is; the defaults take four to five minutes on two cores."""
+    """How large the demo is; the defaults take four to seven minutes on two cores."""
 
     images: int = 300
     queries_per_pair: int = 500
@@ -90,10 +90,10 @@ def demonstrate(keeper: Keeper, options: DemoOptions) -> Report:
             device=keeper.context.device,
         )
         stories = _stories(teacher, test, options, seed=keeper.context.seed)
-        bought = [_buy(keeper, story) for story in stories]
-        measurer = measurer_of(stories[0], keeper)
-        chosen = _choose(keeper, teacher, digits, options)
-        students = _students(keeper, network, bought, chosen, measurer, options)
+        bought = [_buy(keeper, name, story) for name, story in stories.items()]
+        measurer = measurer_of(bought[0].story, keeper)
+        chosen = _buy(keeper, _CHOSEN, _pool_story(teacher, digits, options))
+        students = _students(keeper, network, bought, chosen, digits, measurer=measurer, options=options)
         guided = bought[-1].purchase
         report = Report(
             title=f"Demo: {_STUDENT} from the decisions of a LeNet5 on MNIST digits",
@@ -104,7 +104,7 @@ def demonstrate(keeper: Keeper, options: DemoOptions) -> Report:
             students=students,
             queries=account_of(_together([*bought, chosen], run.statement())),
             class_names=digits.class_names,
-            committee=committee_figures(stories[-1], guided, measurer),
+            committee=committee_figures(bought[-1].story, guided, measurer),
             distances=tuple(
                 summarise(one.purchase.measured.distances, one.purchase.bought.answers.decisions)
                 for one in bought
@@ -143,7 +143,7 @@ def _train_teacher(keeper: Keeper, digits: Dataset, options: DemoOptions) -> nn.
     )
 
 
-def _stories(teacher: TorchTeacher, test: Dataset, options: DemoOptions, *, seed: int) -> list[Story]:
+def _stories(teacher: TorchTeacher, test: Dataset, options: DemoOptions, *, seed: int) -> dict[str, Story]:
     """One for each method, all on the same images."""
     pool = ImagePool(load(_SOURCE, "train", limit=options.images, seed=seed))
     # Far fewer images than the default is made for: each of them needs more mixtures.
@@ -154,8 +154,8 @@ def _stories(teacher: TorchTeacher, test: Dataset, options: DemoOptions, *, seed
         Measurement(MinimalBoundaryDistance(seed=seed), options.queries_per_pair),
         Measurement(GuidedDistance(seed=seed), options.guided_queries_per_pair),
     )
-    return [
-        Story(
+    return {
+        measurement.method.name: Story(
             teacher,
             pool,
             rounds=Rounds.once(),
@@ -165,23 +165,19 @@ def _stories(teacher: TorchTeacher, test: Dataset, options: DemoOptions, *, seed
             budget=Budget(repeats=0),
         )
         for measurement in measurements
-    ]
+    }
 
 
-def _buy(keeper: Keeper, story: Story) -> _Bought:
-    """Buy distances by one method in a run of its own, so that each pays all that it needs."""
-    assert story.measurement is not None
-    name = story.measurement.method.name
+def _buy(keeper: Keeper, name: str, story: Story) -> _Bought:
+    """Buy what a story needs in a run of its own, so that each method pays all of it."""
     with Run(keeper.run.folder / name) as own:
         return _Bought(name, story, buy(story, Keeper(own, keeper.context)), own.statement())
 
 
-def _choose(keeper: Keeper, teacher: TorchTeacher, digits: Dataset, options: DemoOptions) -> _Bought:
-    """Choose as many questions among all digits, and let a committee learn from those that are not asked about too."""
-    story = settle(Wishes(_STUDENT, digits, budget=Budget(options.images, repeats=0)), teacher)
-    story = replace(story, committee=replace(story.committee, seen=options.seen)) if story.committee else story
-    with Run(keeper.run.folder / _CHOSEN) as own:
-        return _Bought(_CHOSEN, story, buy(story, Keeper(own, keeper.context)), own.statement())
+def _pool_story(teacher: TorchTeacher, digits: Dataset, options: DemoOptions) -> Story:
+    """Choose as many questions among all digits, and learn from those that are not asked about too."""
+    changes = {"committee": {"seen": options.seen}, "recipe": {"epochs": options.pool_epochs}}
+    return settle(Wishes(_STUDENT, digits, budget=Budget(options.images, repeats=0), changes=changes), teacher)
 
 
 def _students(
@@ -189,6 +185,8 @@ def _students(
     network: nn.Module,
     bought: Sequence[_Bought],
     chosen: _Bought,
+    digits: Dataset,
+    *,
     measurer: Measurer,
     options: DemoOptions,
 ) -> tuple[StudentFigures, ...]:
@@ -201,10 +199,10 @@ def _students(
         # The guided search is ours, and so is its rule.
         lesson = FixedLesson(Proportional(), classes="true") if one.method == GuidedDistance.name else paper
         rows.append(by_lesson(one.method, one.purchase.bought, lesson, context))
-    digits, longer = _digits_of(chosen), replace(recipe, epochs=options.teacher_epochs)
+    longer = replace(recipe, epochs=options.teacher_epochs)
     everything = Material(digits.pixels, Objective(labels=digits.labels))
-    own, pool_recipe = _by_pool(chosen, digits, options, context)
     all_labels = Contender("true-labels-all", everything, 0, len(digits), f"true labels of all {len(digits):,} images")
+    own, pool_recipe = _by_pool(chosen, digits, context)
     return (
         *compare(keeper, rows, measurer, Student(_STUDENT, recipe), seeds=options.seeds),
         *compare(keeper, [own], measurer, Student(_STUDENT, pool_recipe), seeds=options.seeds),
@@ -213,19 +211,14 @@ def _students(
     )
 
 
-def _by_pool(chosen: _Bought, digits: Dataset, options: DemoOptions, context: Context) -> tuple[Contender, Recipe]:
+def _by_pool(chosen: _Bought, digits: Dataset, context: Context) -> tuple[Contender, Recipe]:
     """What the committee thinks of all digits, and how long a student learns it."""
-    purchase, asked = chosen.purchase, len(chosen.purchase.bought.answers)
-    recipe = replace(settled_recipe(chosen.story, asked), epochs=options.pool_epochs)
-    lessons = lessons_for(chosen.story.lesson, purchase.bought, ImagePool(digits), recipe, context)
+    story, bought = chosen.story, chosen.purchase.bought
+    asked = len(bought.answers)
+    recipe = settled_recipe(story, asked)
+    lessons = lessons_for(story.lesson, bought, ImagePool(digits), recipe, context)
     label = f"{asked} chosen of {len(digits):,}, and a committee"
-    return Contender(own_name(chosen.story), lessons.material(0)[0], asked, len(digits), label), recipe
-
-
-def _digits_of(chosen: _Bought) -> Dataset:
-    images = chosen.story.images
-    assert images is not None, "chosen among images at hand"
-    return images
+    return Contender(own_name(story), lessons.material(0)[0], asked, len(digits), label), recipe
 
 
 def _notes(options: DemoOptions, digits: Dataset, test: Dataset) -> tuple[str, ...]:

@@ -32,7 +32,6 @@ _MOST_BYTES = 512 * 2**20
 # So many candidates for each query there are at any rate, however large the images.
 _LEAST_CANDIDATES = 2
 
-
 Way = Literal["aside", "lot", "views", "chosen"]
 
 
@@ -120,42 +119,39 @@ class Rounds:
         Returns:
             The steps in their order; they add up to the budget.
         """
-        first: list[Step] = []
+        aside = views = 0
         if size is not None:
             aside = min(self.aside(budget), budget)
             views = min(affordable(round(self.views * budget), channels), budget - aside)
-            first = [Step("aside", aside), Step("views", views)]
-        rest = budget - sum(step.size for step in first)
+        opening = rest = budget - aside - views
         plenty = size is not None and 2 * budget >= size and self.target_agreement is None and self.number is None
-        opening = rest
         if not plenty and self.opening < 1:
             opening = min(rest, max(1, round(self.opening * rest)), self.opening_at_most or rest)
         lots = [Step("lot", opening)]
         if size is None and self.number:
             marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]
             lots = [Step("lot", end - start) for start, end in itertools.pairwise([0, *marks])]
-        known = budget - rest + opening
-        rounds = [Step("chosen", end - start) for start, end in itertools.pairwise(self._ends(known, budget))]
-        return tuple(step for step in (*first[:1], *lots, *first[1:], *rounds) if step.size > 0)
+        rounds = self._grown("chosen", aside + opening + views, budget)
+        return tuple(step for step in (Step("aside", aside), *lots, Step("views", views), *rounds) if step.size > 0)
 
     def further(self, known: Sequence[Step], budget: int, *, size: int | None, by_lot: bool) -> tuple[Step, ...]:
         """Divide what a budget adds to the steps that are known: more is set aside of a pool, then rounds follow."""
         asked = sum(step.size for step in known)
         aside = sum(step.size for step in known if step.way == "aside")
         more = 0 if size is None else min(max(0, self.aside(budget) - aside), budget - asked)
-        way: Way = "lot" if by_lot else "chosen"
-        rounds = [Step(way, end - start) for start, end in itertools.pairwise(self._ends(asked + more, budget))]
+        rounds = self._grown("lot" if by_lot else "chosen", asked + more, budget)
         return tuple(step for step in (Step("aside", more), *rounds) if step.size > 0)
 
-    def _ends(self, known: int, budget: int) -> list[int]:
-        """How many questions there are in all after the opening, and after each round."""
+    def _grown(self, way: Way, known: int, budget: int) -> list[Step]:
+        """Divide what is left of a budget into rounds that each add the same part of what is known."""
         if not 0 < known < budget:
-            return [known]
+            return []
         number = self.number
         if number is None:
             number = math.ceil(math.log(budget / known) / math.log(_GROWTH))
         growth = (budget / known) ** (1 / max(1, number))
-        return [known, *(round(known * growth ** (step + 1)) for step in range(number - 1)), budget]
+        ends = [known, *(round(known * growth ** (step + 1)) for step in range(number - 1)), budget]
+        return [Step(way, end - start) for start, end in itertools.pairwise(ends)]
 
     def aside(self, budget: int) -> int:
         """Tell how many answers of a pool that has a size are set aside."""

@@ -4,6 +4,7 @@ The questions are children of answered images, and their answers are answers as 
 is read from them again whenever it is needed; nothing else is kept.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -42,11 +43,11 @@ def view_questions(answers: Answers, count: int, generator: torch.Generator) -> 
     Cost: no query.
     """
     known, (each, ways) = set(answers.images.ids), _divide(count, answers.images.image_shape[0])
-    none = answers.learned()[:0]
-    parts = [_children(answers, none, TRANSFORMS[0], generator)]
+    learned = answers.learned()
+    parts = [_children(answers, learned[:0], TRANSFORMS[0], generator)]
     for way in ways:
         # Images of an earlier run may hold a child of another one.
-        left = [row for row in answers.learned().tolist() if _child(answers.images.ids[row], way) not in known]
+        left = [row for row in learned.tolist() if _child(answers.images.ids[row], way) not in known]
         chosen = torch.randperm(len(left), generator=generator)[:each].tolist()
         rows = torch.tensor([left[place] for place in chosen], dtype=torch.int64)
         parts.append(_children(answers, rows, way, generator))
@@ -67,17 +68,13 @@ def approve(answers: Answers) -> tuple[TransformScore, ...]:
     and not too many in strong ones. One that was not asked about gets what is cautious, a mirror nothing.
     """
     known = dict(zip(answers.images.ids, answers.decisions.tolist(), strict=True))
-    asked, stayed = dict.fromkeys(_names(), 0), dict.fromkeys(_names(), 0)
+    asked, stayed = Counter[str](), Counter[str]()
     for name, decision in known.items():
         parent, _, way = name.rpartition(_MARK)
-        if way in asked and parent in known:
+        if parent in known:
             asked[way] += 1
             stayed[way] += known[parent] == decision
     return tuple(_score(way, asked[way.name], stayed[way.name]) for way in possible(answers.images.image_shape[0]))
-
-
-def _names() -> Sequence[str]:
-    return [way.name for way in TRANSFORMS]
 
 
 def _children(answers: Answers, rows: Int[Tensor, " b"], way: Transform, generator: torch.Generator) -> Candidates:

@@ -6,7 +6,7 @@ modules of the room. `draw` chooses the rows of a smaller data set.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -61,6 +61,11 @@ class Dataset:
         """Channels, height and width of one image."""
         _, channels, height, width = self.pixels.shape
         return channels, height, width
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The row of each image, by its id."""
+        return {name: row for row, name in enumerate(self.ids)}
 
     @cached_property
     def digest(self) -> str:

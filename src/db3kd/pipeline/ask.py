@@ -20,7 +20,7 @@ from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, teacher_key, t
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
 from db3kd.pipeline.story import Pushed, Story, Taken
-from db3kd.pools import BoundaryPairs, ImagePool
+from db3kd.pools import BoundaryPairs
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
 
@@ -48,8 +48,8 @@ class AskPool:
         assert not isinstance(story.pool, Pushed | Taken), "such a pool is not asked here"
         self._story, self._pool, self._seed, self._steps = story, story.pool, seed, tuple(steps)
         self._spec = story.teacher.spec
-        named = story.pool.images if isinstance(story.pool, ImagePool) else None
-        name, classes = ("made images", ()) if named is None else (named.name, named.class_names)
+        images = story.images
+        name, classes = ("made images", ()) if images is None else (images.name, images.class_names)
         self._none = no_answers(self._spec.input_shape, self._spec.num_classes, name=name, class_names=classes)
 
     @property
@@ -179,10 +179,10 @@ class AskPool:
 
     def _in_order(self, chosen: Candidates) -> Candidates:
         """Put images at hand into the order that they have there."""
-        if not isinstance(self._pool, ImagePool):
+        images = self._story.images
+        if images is None:
             return chosen
-        places = {name: place for place, name in enumerate(self._pool.images.ids)}
-        return chosen.take(torch.tensor([places[name] for name in chosen.ids], dtype=torch.int64).argsort())
+        return chosen.take(torch.tensor([images.places[name] for name in chosen.ids], dtype=torch.int64).argsort())
 
     def _ask_some(
         self, oracle: Remembering, candidates: Candidates, answers: Answers, found: Answers, *, aside: bool = False

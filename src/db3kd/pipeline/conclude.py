@@ -169,6 +169,8 @@ def _students(
 ) -> tuple[StudentFigures, ...]:
     losses = {str(line["part"]): float(str(line["loss"])) for line in keeper.run.lines()}
     own, asked = own_name(story), len(purchase.bought.answers)
+    whole = story.images if isinstance(story.lesson, CommitteeLesson) else None
+    taught = asked if whole is None else len(whole)
     costs = {"true-labels": 0, "hard-decisions": asked, own: cost_of(story.lesson, purchase.bought)}
     if purchase.made is not None:
         costs = {
@@ -179,7 +181,7 @@ def _students(
             StudentFigures(
                 name=name,
                 queries=costs[name],
-                images=len(story.images) if name == own and _by_pool(story) and story.images else asked,
+                images=taught if name == own else asked,
                 seeds=(keeper.context.seed,),
                 last_loss=losses.get(STUDENT if name == own else name),
             ),
@@ -188,10 +190,6 @@ def _students(
         for name, network in students.items()
     ]
     return (*found, *_together(story, purchase, measurer))
-
-
-def _by_pool(story: Story) -> bool:
-    return isinstance(story.lesson, CommitteeLesson)
 
 
 def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[StudentFigures, ...]:

@@ -1,9 +1,9 @@
 """What a run has bought, read back without its plan: for another student, a report or an export."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import final
 
-import torch
 from torch import nn
 
 from db3kd.answers import Answers
@@ -11,7 +11,7 @@ from db3kd.boundary import Distances
 from db3kd.errors import RunError
 from db3kd.models import weights
 from db3kd.pipeline import ask, ask_all, learn, measure
-from db3kd.pipeline.asking import ANSWERS, all_of, from_kept, to_kept
+from db3kd.pipeline.asking import ANSWERS, from_kept, to_kept
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import network_of
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
@@ -27,8 +27,7 @@ def kept_answers(keeper: Keeper) -> Answers:
         raise RunError(
             f"{keeper.run.folder} holds no finished answers yet; nothing was done: go on with this run first"
         )
-    first = from_kept(parts[0])
-    return all_of(parts, first.take(torch.arange(0)))
+    return reduce(Answers.joined, map(from_kept, parts))
 
 
 def kept_bought(keeper: Keeper) -> Bought:

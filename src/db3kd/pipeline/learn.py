@@ -15,6 +15,7 @@ from db3kd.data import Dataset
 from db3kd.models import build, weights
 from db3kd.models.placement import count_cores, one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
+from db3kd.runs.notebook import Notebook
 from db3kd.scaling import Job, train_side_by_side
 from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, member_seed
 
@@ -72,16 +73,12 @@ class LearnCommittee:
         if number in self._ahead:
             return self._ahead.pop(number)
         material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
-        parts = self.outline.parts
-        missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
-        cores = count_cores()
-        seen = material.images_per_epoch or len(material.pixels)
-        long = seen * self._recipe.epochs >= _LONG and keeper.context.device == "cpu"
-        # A network of the user's own script is unknown elsewhere.
-        long &= not self._committee.architecture.startswith("__main__:")
-        if long and min(cores, len(missing)) > 1:
-            self._ahead = self._train_together(missing, material, cores, keeper)
-            return self._ahead.pop(number)
+        parts, cores = self.outline.parts, count_cores()
+        if cores > 1 and self._takes_long(material, keeper):
+            missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
+            if len(missing) > 1:
+                self._ahead = self._train_together(missing, material, cores, keeper)
+                return self._ahead.pop(number)
         with one_thread():
             return train_part(
                 keeper,
@@ -94,31 +91,33 @@ class LearnCommittee:
                 seed=self._seed_of(number),
             )
 
+    def _takes_long(self, material: Material, keeper: Keeper) -> bool:
+        """Whether processes of their own are worth starting, and could do it."""
+        seen = self._recipe.epochs * (material.images_per_epoch or len(material.pixels))
+        # A network of the user's own script is unknown elsewhere.
+        own = self._committee.architecture.startswith("__main__:")
+        return seen >= _LONG and keeper.context.device == "cpu" and not own
+
     def _train_together(
         self, missing: Sequence[int], material: Material, cores: int, keeper: Keeper
     ) -> dict[int, Kept]:
         committee, lock = self._committee, Lock()
         classes = committee.classes_for(self._answers, self._pool)
         notebooks = [keeper.training(self.outline.parts[number], self) for number in missing]
-        begun = [notebook.resume() for notebook in notebooks]
         jobs = [
-            Job(
-                committee.architecture, classes, self._seed_of(number), None if state is None else TrainingState(*state)
-            )
-            for number, state in zip(missing, begun, strict=True)
+            Job(committee.architecture, classes, self._seed_of(number), _resumed(notebook))
+            for number, notebook in zip(missing, notebooks, strict=True)
         ]
 
-        def hear(place: int, epoch: Epoch, state: Callable[[], TrainingState] | None) -> None:
-            found = None if state is None else state()
-            # A worker that is far ahead has written a later one by now.
-            fits = found is not None and found.epoch == epoch.number
+        def hear(place: int, epoch: Epoch, state: TrainingState | None) -> None:
             with lock:
-                notebooks[place].note(epoch.number, asdict(epoch), (lambda: found.tensors) if fits and found else None)
+                notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
 
         trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
-        _, channels, height, width = material.pixels.shape
-        about = weights.describe(committee.architecture, (channels, height, width), classes)
-        return {number: Kept(network.state_dict(), about) for number, network in zip(missing, trained, strict=True)}
+        return {
+            number: _kept(network, committee.architecture, material, classes)
+            for number, network in zip(missing, trained, strict=True)
+        }
 
     def _seed_of(self, number: int) -> int:
         return member_seed(self._seed, number, self._learned)
@@ -157,8 +156,7 @@ def train_part(
 ) -> Kept:
     """Train a network as a part of a run, or go on with it where it was interrupted."""
     notebook = keeper.training(part, stage)
-    resumed = notebook.resume()
-    state = None if resumed is None else TrainingState(*resumed)
+    state = _resumed(notebook)
     context = replace(keeper.context, seed=seed)
     done = 0 if state is None else state.epoch
     network: nn.Module | None = None
@@ -181,7 +179,19 @@ def train_part(
             assert latest is not None, "at least one epoch was trained"
             state = latest()
     assert student is not None, "a training whose last epoch is done leaves no state"
-    return Kept(student.state_dict(), weights.describe(architecture, (channels, height, width), num_classes))
+    return _kept(student, architecture, material, num_classes)
+
+
+def _resumed(notebook: Notebook) -> TrainingState | None:
+    """Where a training was interrupted; None for one that begins."""
+    resumed = notebook.resume()
+    return None if resumed is None else TrainingState(*resumed)
+
+
+def _kept(network: nn.Module, architecture: str, material: Material, num_classes: int) -> Kept:
+    """A trained network as a part, with what it takes to build it."""
+    _, channels, height, width = material.pixels.shape
+    return Kept(network.state_dict(), weights.describe(architecture, (channels, height, width), num_classes))
 
 
 def network_of(kept: Kept) -> nn.Module:

@@ -39,8 +39,7 @@ class WholePool:
         thought = opinions_of(self._bought.committee, pixels, temperature, self._context)
         soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
         soft = soft / known[:, None]
-        places = {name: place for place, name in enumerate(self._images.ids)}
-        named = ((places.get(name), row) for row, name in enumerate(answers.images.ids))
+        named = ((self._images.places.get(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
         rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
         decided = answers.decided[asked] & ~answers.aside[asked]

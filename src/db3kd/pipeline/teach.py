@@ -82,10 +82,8 @@ def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset 
     """
     if isinstance(lesson, FixedLesson):
         return student_recipe(architecture)
-    if pool is not None:
-        seen = max(_LEAST_SEEN, min(_MOST_SEEN, _POOL_PASSES * len(pool)))
-        epochs = min(_MOST_EPOCHS, -(-seen // len(pool)))
-        return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")
-    wanted = round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS)
-    epochs = max(_LEAST_EPOCHS, min(_MOST_EPOCHS, wanted))
-    return Recipe("adam", 2e-3, epochs, 128, schedule="one-cycle", precision="bfloat16")
+    if pool is None:
+        epochs = max(_LEAST_EPOCHS, round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS))
+    else:
+        epochs = -(-max(_LEAST_SEEN, min(_MOST_SEEN, _POOL_PASSES * len(pool))) // len(pool))
+    return Recipe("adam", 2e-3, min(_MOST_EPOCHS, epochs), 128, schedule="one-cycle", precision="bfloat16")

@@ -42,7 +42,7 @@ class Job:
     state: TrainingState | None = None
 
 
-Hear = Callable[[int, Epoch, Callable[[], TrainingState] | None], None]
+Hear = Callable[[int, Epoch, TrainingState | None], None]
 
 
 def train_side_by_side(
@@ -55,7 +55,7 @@ def train_side_by_side(
         material: what all of them learn.
         recipe: how.
         cores: processes at once.
-        hear: called with the number of the job, what an epoch brought, and how to read the state, where there is one.
+        hear: called with the number of the job, what an epoch brought, and the state after it, where there is one.
             It is called from several threads, one for each job.
 
     Returns:
@@ -101,7 +101,7 @@ def _prepare(own: Path, job: Job, shape: Sequence[int], recipe: Recipe) -> None:
     text = json.dumps({**asked, "input_shape": list(shape), "recipe": asdict(recipe), "path": sys.path})
     (own / worker.JOB).write_text(text)
     if job.state is not None:
-        worker.write(own / worker.BEGUN, job.state.tensors, {"epoch": str(job.state.epoch)})
+        worker.write_state(own / worker.BEGUN, job.state)
 
 
 def _follow(process: "subprocess.Popen[str]", number: int, own: Path, hear: Hear) -> None:
@@ -112,15 +112,12 @@ def _follow(process: "subprocess.Popen[str]", number: int, own: Path, hear: Hear
         if "error" in said:
             raise getattr(db3kd.errors, said["error"], Db3kdError)(said["text"])
         epoch = Epoch(**said["epoch"])
-        hear(number, epoch, (lambda: _state_of(own)) if said["state"] else None)
+        state = worker.read_state(own / worker.STATE) if said["state"] else None
+        # A worker that is far ahead has written a later one by now.
+        hear(number, epoch, state if state is not None and state.epoch == epoch.number else None)
     if process.wait():
         trouble = (own / worker.TROUBLE).read_text()
         raise Db3kdError(
             f"a process that trains a network ended with {process.returncode}; what was trained before is kept: run "
             f"again to go on. It said: {trouble.strip()[-500:] or 'nothing'}"
         )
-
-
-def _state_of(own: Path) -> TrainingState:
-    tensors, about = worker.read(own / worker.STATE)
-    return TrainingState(int(about["epoch"]), dict(tensors))

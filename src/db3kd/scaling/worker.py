@@ -17,6 +17,7 @@ from safetensors import safe_open
 from db3kd.context import Context
 from db3kd.errors import Db3kdError
 from db3kd.models import build
+from db3kd.runs.files import write_atomically
 from db3kd.scaling.parcel import Parcel, unwrapped
 from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Recipe, TrainingState, fit
@@ -39,9 +40,18 @@ def mapped(path: Path) -> Parcel:
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, str]) -> None:
     """Write something for a worker, or for whoever started one."""
-    part = path.with_suffix(".part")
-    part.write_bytes(pack(tensors, about, kind=KIND))
-    part.replace(path)
+    write_atomically(path, pack(tensors, about, kind=KIND))
+
+
+def read_state(path: Path) -> TrainingState:
+    """Read where a training is to go on."""
+    tensors, about = read(path)
+    return TrainingState(int(about["epoch"]), dict(tensors))
+
+
+def write_state(path: Path, state: TrainingState) -> None:
+    """Write where a training is to go on."""
+    write(path, state.tensors, {"epoch": str(state.epoch)})
 
 
 def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
@@ -50,17 +60,14 @@ def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
     sys.path[:0] = [place for place in job["path"] if place not in sys.path]
     torch.set_num_threads(1)
     recipe = Recipe(**{**job["recipe"], "milestones": tuple(job["recipe"]["milestones"])})
-    state = None
-    if (folder / BEGUN).exists():
-        tensors, about = read(folder / BEGUN)
-        state = TrainingState(int(about["epoch"]), dict(tensors))
+    state = read_state(folder / BEGUN) if (folder / BEGUN).exists() else None
     kept_at = time.monotonic()
 
     def hear(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
         nonlocal kept_at
         keep = time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < recipe.epochs
         if keep:
-            write(folder / STATE, snapshot().tensors, {"epoch": str(epoch.number)})
+            write_state(folder / STATE, snapshot())
             kept_at = time.monotonic()
         say({"epoch": asdict(epoch), "state": keep})
 
