@@ -116,6 +116,16 @@ def test_interrupted_in_its_trainings_it_ends_the_same(
     assert not list(tmp_path.rglob("*.journal"))
 
 
+def test_mixtures_are_foretold_as_many_as_are_asked_and_as_the_total_pays(tmp_path: Path) -> None:
+    described = stories(Small())["guided"]
+    assert described.committee is not None
+    many = replace(described, committee=replace(described.committee, mixtures_per_image=5.0))
+    with Run(tmp_path) as run:
+        for total, mixtures in ((None, 24 * 5), (60, 60 - 24)):
+            foretold = foretell(replace(many, budget=Budget(total)), keeper_of(run))
+            assert {outline.name: outline.queries for outline in foretold}["mixtures"] == mixtures
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_ledger_holds_what_the_teacher_saw_and_no_more_than_was_foretold(
     tmp_path: Path, whole: dict[str, Whole], kind: str

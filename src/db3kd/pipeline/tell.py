@@ -152,8 +152,9 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
         questions = asking.queries
     committee = story.committee
     if committee is not None and story.has_members:
-        left = questions * 2 if story.budget.total is None else max(0, story.budget.total - questions)
-        mixed = min(committee.mixtures_for(questions), left)
+        mixed = committee.mixtures_for(questions)
+        if story.budget.total is not None:
+            mixed = min(mixed, max(0, story.budget.total - questions))
         stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
         recipe = committee.recipe_for(questions + mixed, story.images)
         stages.append(outline_of(COMMITTEE, committee.members, recipe))
