@@ -49,7 +49,7 @@ def test_an_answer_that_is_no_class_for_each_image_is_named_and_never_a_label(
 
     server = Server(Sectors(SHAPE), script=script)
     with serving(server), Ledger(None) as ledger, ledger.account("label") as account:
-        oracle = Oracle(_open(server), account)
+        oracle = Oracle(_open(server), account, known=True)
         with pytest.raises(InvalidDecision, match=named):
             oracle(IMAGES)
         assert (account.spent, len(server.requests)) == (10, 1)
