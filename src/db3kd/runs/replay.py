@@ -147,6 +147,7 @@ class RecordedTeacher:
                 str(about["fingerprint"]),
                 None if about["levels"] is None else int(str(about["levels"])),
                 abstains=bool(about["abstains"]),
+                class_names=tuple(map(str, about.get("class_names", ()))),  # type: ignore[call-overload]  # likewise
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
