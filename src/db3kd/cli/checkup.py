@@ -10,6 +10,7 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.errors import TeacherError
+from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.checkup import VERDICTS, Checkup
 from db3kd.pipeline.checkup import check_teacher as examine
 from db3kd.pipeline.settling import check_images
@@ -41,6 +42,7 @@ def check_teacher(
     images = None if plan.held_out is None else open_images(plan.held_out)
     if images is not None:
         check_images(opened.spec, images, labelled=False)
+        images = as_seen(images, opened.spec)
     found = examine(opened, images, queries=queries, seed=seed)
     lines = _plan_lines(plan.teacher, found)
     if as_json:

@@ -74,6 +74,14 @@ class Account:
             self._used += rows
             self._spent += rows
 
+    def release(self, rows: int) -> None:
+        """Take rows off what was charged last; they were surely not sent and never will be."""
+        with self._lock:
+            if not 0 <= rows <= self._used:
+                raise ValueError(f"of {self._used} rows that were charged, {rows} cannot be released")
+            self._used -= rows
+            self._spent -= rows
+
     def settle(self) -> None:
         """Give back the leased rows that were not charged; where that cannot be written, they stay counted in full."""
         with self._lock:

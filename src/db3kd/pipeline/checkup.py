@@ -127,12 +127,15 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
     with Ledger(None) as ledger, ledger.account("check", limits=Limits(stage=queries), held_out=True) as account:
         ask = _Examination(Oracle(teacher, account, attempts=2))
         try:
+            # Alone before all others: one query shows whether it answers at all.
+            lonely = ask(shown[:1])
             first = ask(shown[:_REPEATED])
             found = replace(found, repeated=len(first))
             found = replace(found, changed=int((ask(shown[:_REPEATED]) != first).sum()))
             some = shown[:_ALONE]
             # In a batch they are asked in another order.
-            together, alone = ask(some.flip(0)).flip(0), torch.cat([ask(image[None]) for image in some])
+            together = ask(some.flip(0)).flip(0)
+            alone = torch.cat([lonely, *(ask(image[None]) for image in some[1:])])
             found = replace(found, alone=len(some), differed=int((together != alone).sum()))
             if labels is not None:
                 for agreement in _try_ranges(teacher, account, ask, shown, labels):

@@ -88,7 +88,7 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
         figures = _students(story, keeper, purchase, students, measurer)
         committee = committee_figures(story, purchase, measurer)
     own = students[own_name(story)]
-    names = bought.answers.images.class_names or _names_of(story)
+    names = story.teacher.spec.class_names or bought.answers.images.class_names or _names_of(story)
     report = Report(
         title=f"{story.student.architecture} from {story.names.get('teacher') or 'a teacher'} on "
         f"{bought.answers.images.name}",

@@ -20,10 +20,11 @@ class TeacherSection(Section):
     """Who decides.
 
     Args:
-        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", "onnx:FILE", "http(s)://HOST:PORT/v2/models/NAME", or
-            "python:package.module:name" for a callable or a teacher; other keys may follow a question mark.
+        uri: "torch:FILE" or "torch:ARCHITECTURE@FILE", "onnx:FILE", "hf:DIR_OR_NAME",
+            "http(s)://HOST:PORT/v2/models/NAME", or "python:package.module:name" for a callable, a scikit-learn
+            classifier or a teacher; other keys may follow a question mark.
         input_shape: [c, h, w] of the images; needed for a callable and with `resize`, else read from the teacher.
-        num_classes: needed for a callable, else read from the teacher.
+        num_classes: needed for a callable without class_names, else read from the teacher.
         bounds: lowest and highest pixel value that the teacher takes; with a preparation below, 0 and 1.
         max_batch: rows a call; by default 96, and 256 for a server.
         levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
@@ -36,7 +37,11 @@ class TeacherSection(Section):
         rate_limit: most rows to send in a second.
         patience: seconds to go on asking a teacher that surely did not serve; by default 60 for a server.
         abstentions: answers that are no class, such as 10 or -1 of a teacher of ten; never a target.
+        class_names: what the classes are called, in the order of their numbers. A teacher that answers with text needs
+            them; what is off the list is no class.
         resize: [height, width] that the teacher takes, where the images have others.
+        interpolation: how images are resized, "bilinear" or "bicubic".
+        crop: [height, width] of the middle that the teacher takes.
         scale: pixels in [0, 1] are multiplied by this before the teacher sees them; 255 where it takes 0 to 255. By
             default 1, or what a teacher of whole numbers needs.
         gray_to_color: images have one channel, and the teacher takes three.
@@ -60,7 +65,10 @@ class TeacherSection(Section):
     rate_limit: Annotated[float, Gt(0)] | None = None
     patience: Annotated[float, Ge(0)] | None = None
     abstentions: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
     resize: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    crop: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
     scale: Number | None = None
     gray_to_color: bool = False
     channel_order: Literal["rgb", "bgr"] = "rgb"
