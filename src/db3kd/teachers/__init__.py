@@ -3,6 +3,7 @@
 from db3kd.teachers.abstention import AbstainingTeacher
 from db3kd.teachers.function import FunctionTeacher
 from db3kd.teachers.layout import ModelDescription
+from db3kd.teachers.meter import Meter
 from db3kd.teachers.onnx_model import OnnxTeacher
 from db3kd.teachers.preparation import Preparation, PreparedTeacher, ServedTeacher
 from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
@@ -11,6 +12,7 @@ from db3kd.teachers.torch_module import TorchTeacher
 __all__ = [
     "AbstainingTeacher",
     "FunctionTeacher",
+    "Meter",
     "ModelDescription",
     "OnnxTeacher",
     "Preparation",

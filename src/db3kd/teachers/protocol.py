@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from db3kd.errors import PlanError
+from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
 
 
@@ -47,6 +48,7 @@ class TeacherSpec:
         levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None for a continuum.
         service: how it wants to be asked.
         abstains: whether it may decline to decide, which it says by the number `num_classes`.
+        meter: what the service of this very teacher bills, where it bills by tokens; None for all others.
     """
 
     input_shape: tuple[int, int, int]
@@ -57,6 +59,7 @@ class TeacherSpec:
     levels: int | None = None
     service: Service = field(default=Service())
     abstains: bool = False
+    meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         faults = []
