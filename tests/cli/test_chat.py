@@ -1,5 +1,7 @@
 """A vision model behind a prompt from the plan on: the tokens and the money that status, report and dry run tell."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,6 @@ import pytest
 
 from chat_server import NAMES, ChatHandler, ChatServer, chatting
 from command_line import SMALL, Caller
-from db3kd.cli.app import COMMANDS
 from known_teachers import Sectors
 
 SHAPE = (1, 16, 16)
@@ -119,12 +120,18 @@ def test_check_teacher_says_how_often_answers_are_no_class_and_whether_they_repe
     server, names = ChatServer(Sectors(SHAPE), script), ",".join(NAMES)
     with chatting(server):
         teacher = f"chat:{server.url}?model=seer-1&input_shape=1,16,16&class_names={names}&in_flight=1"
-        found = call("check-teacher", teacher, "--json").figures
-        shown = call("check-teacher", teacher).out
+        field = ("--set", 'teacher.request={seed = 1, more = {a = ["b"]}}')
+        found = call("check-teacher", teacher, *field, "--json").figures
+        shown = call("check-teacher", teacher, *field).out
     assert (found["queries"], found["bill"]["answers"], found["bill"]["off_list"]) == (32, 32, 8)
     assert (found["verdict"], found["changed"], found["alone"]) == ("off the list", 0, 0)
     assert "off the list" in shown
     assert "no class: 8" in shown
+    # The lines for the plan are TOML.
+    written = tomllib.loads(shown.partition("[teacher]\n")[2])
+    assert written["request"] == {"seed": 1, "more": {"a": ["b"]}}
+    assert written["class_names"] == list(NAMES)
+    assert server.requests[0]["seed"] == 1
     assert "85 in, 3 out for a question" in shown
 
 
@@ -165,6 +172,5 @@ def test_the_key_is_in_no_file_of_the_run_and_in_no_output(
     ],
 )
 def test_what_is_missing_or_makes_no_sense_is_named(call: Caller, uri: str, told: str) -> None:
-    assert "check-teacher" in COMMANDS
     refused = call("check-teacher", uri, expect=2)
-    assert __import__("re").search(told, refused.err)
+    assert re.search(told, refused.err)

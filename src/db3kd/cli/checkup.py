@@ -55,8 +55,7 @@ def check_teacher(
 def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     """What to write into a plan for this teacher."""
     said = [
-        # JSON's way to write these values is TOML's as well.
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        f"{name} = {_toml(value)}"
         for name, value in section.model_dump(mode="json", exclude_none=True, exclude_defaults=True).items()
     ]
     if found.verdict == "value range" and found.best is not None:
@@ -64,6 +63,15 @@ def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     if found.verdict == "depends on the batch":
         said.append("max_batch = 1")
     return said
+
+
+def _toml(value: object) -> str:
+    """Write a value on one line; JSON's way is TOML's as well, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _name(number: int, section: TeacherSection) -> str:

@@ -95,6 +95,11 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     prices: Prices | None = None
     money: Size | None = None
 
+    @property
+    def bill(self) -> Bill:
+        """What was served in all, held-out stages too."""
+        return sum([*self.bills.values(), *self.held_out_bills.values()], Bill())
+
     @model_validator(mode="after")
     def _stages_add_up(self) -> "Queries":
         if self.changed > (self.repeated or 0):

@@ -35,13 +35,17 @@ def test_nothing_that_was_served_is_paid_twice_and_the_bill_is_the_servers_own(
     monkeypatch.setenv("PROXY_KEY", KEY)
     digits = load_digits()
     pixels = (digits.images[:QUESTIONS] / 16 * 255).round().astype(np.uint8)
+    # Networks of ours need 16x16; the handler takes every other pixel.
+    pixels = pixels.repeat(2, axis=1).repeat(2, axis=2)
     np.savez(tmp_path / "digits.npz", images=pixels, labels=digits.target[:QUESTIONS])
     (tmp_path / "plan.toml").write_text(f"""
         [teacher]
-        uri = "chat:{proxy.url}?model=digits&input_shape=1,8,8&structured=true&token_env=PROXY_KEY"
+        uri = "chat:{proxy.url}?model=digits&input_shape=1,16,16&structured=true&token_env=PROXY_KEY"
         class_names = {list(NAMES)}
         [images]
         source = "npz:{tmp_path / "digits.npz"}"
+        [acquisition]
+        name = "random"
         [budget]
         answers = 400
         price_per_million_input = {IN}
@@ -76,7 +80,7 @@ def test_nothing_that_was_served_is_paid_twice_and_the_bill_is_the_servers_own(
 
     # All others got the class that the classifier gives here.
     expected = LogisticRegression(max_iter=500).fit(digits.data / 16, digits.target)
-    decisions = Counter(expected.predict(pixels.reshape(QUESTIONS, -1) / 255).tolist())
+    decisions = Counter(expected.predict(pixels[:, ::2, ::2].reshape(QUESTIONS, -1) / 255).tolist())
     histogram, abstained = bought["asking"]["class_histogram"], bought["asking"]["abstained"]
     assert abstained == kinds["prose"] + kinds["wrong name"] + kinds["refusal"]
     assert sum(decisions[label] - answers for label, answers in enumerate(histogram)) == abstained
@@ -91,7 +95,7 @@ def test_nothing_that_was_served_is_paid_twice_and_the_bill_is_the_servers_own(
 
 def test_check_teacher_on_the_proxy(proxy: Proxy, call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROXY_KEY", KEY)
-    uri = f"chat:{proxy.url}?model=digits&input_shape=1,8,8&class_names={','.join(NAMES)}&token_env=PROXY_KEY"
+    uri = f"chat:{proxy.url}?model=digits&input_shape=1,16,16&class_names={','.join(NAMES)}&token_env=PROXY_KEY"
     before = len(proxy.served)
     found = call("check-teacher", uri, "--json").figures
     assert (found["queries"], found["repeated"], found["changed"]) == (32, 16, 0)
