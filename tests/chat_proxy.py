@@ -63,7 +63,7 @@ class Digits(litellm.CustomLLM):
         with _lock:
             if fault == "429" and digest not in _turned_away:
                 _turned_away.add(digest)
-                self._note(digest, "429", 0, 0)
+                self._note(digest, name, "429", 0, 0)
                 raise litellm.RateLimitError("come again", llm_provider="digits", model=model)
         structured = (kwargs.get("optional_params") or {{}}).get("response_format")
         words = '{{"class": "%s"}}' % name if structured else name
@@ -75,7 +75,7 @@ class Digits(litellm.CustomLLM):
             words = "eleven"
         # Tokens differ from image to image, so that a sum shows each of them.
         into, out = 85 + int(digest[8:10], 16), 2 + len(words or refusal) // 4
-        self._note(digest, fault if fault != "429" else "", into, out)
+        self._note(digest, name, fault if fault != "429" else "", into, out)
         message = Message(role="assistant", content=words)
         if refusal:
             message.refusal = refusal
@@ -86,8 +86,8 @@ class Digits(litellm.CustomLLM):
     async def acompletion(self, *args, **kwargs):
         return self.completion(*args, **kwargs)
 
-    def _note(self, digest, kind, into, out):
-        line = json.dumps({{"image": digest, "kind": kind, "input": into, "output": out}})
+    def _note(self, digest, name, kind, into, out):
+        line = json.dumps({{"image": digest, "name": name, "kind": kind, "input": into, "output": out}})
         with open(os.environ["DIGITS_ACCOUNT"], "a") as file:
             file.write(line + "\\n")
 

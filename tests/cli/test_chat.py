@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -117,7 +118,7 @@ def test_check_teacher_says_how_often_answers_are_no_class_and_whether_they_repe
     def script(handler: ChatHandler, number: int, name: str) -> str:
         return name if number % 4 else "It might be anything."
 
-    server, names = ChatServer(Sectors(SHAPE), script), ",".join(NAMES)
+    server, names = ChatServer(Sectors(SHAPE), script), quote(",".join(NAMES))
     with chatting(server):
         teacher = f"chat:{server.url}?model=seer-1&input_shape=1,16,16&class_names={names}&in_flight=1"
         field = ("--set", 'teacher.request={seed = 1, more = {a = ["b"]}}')
