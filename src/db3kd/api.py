@@ -27,7 +27,7 @@ from db3kd.pipeline.story import FixedLesson, Source
 from db3kd.pipeline.tell import own_name, tell
 from db3kd.progress import showing
 from db3kd.report.schema import Report
-from db3kd.runs import Keeper, Run
+from db3kd.runs import Index, Keeper, Run
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
 from db3kd.teachers.scikit_learn import Estimator
@@ -131,12 +131,16 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         held_out=measured,
         budget=Budget(total=budget),
     )
-    story = settle(wishes, recognised(teacher, known))
+    asking = recognised(teacher, known)
+    story = settle(wishes, asking)
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
         heard = progress or stack.enter_context(showing())
-        keeper = Keeper(opened, Context(device, seed, heard))
+        # Where each question is billed, none is asked twice.
+        billed = asking.spec.meter is not None
+        index = Index(asking.spec) if billed else None
+        keeper = Keeper(opened, Context(device, seed, heard), recording=billed, index=index)
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total

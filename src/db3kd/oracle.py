@@ -2,8 +2,8 @@
 
 A query is charged before it is sent, so a budget error never follows a sent query. What may have been served and has to
 be asked again is charged again. A teacher that has never answered is asked about one row first, so that one of a wrong
-kind costs one query. This is the one place that retries, waits and keeps several calls in flight: adapters say what
-became of a call and no more.
+kind costs one query. What a service bills by tokens is booked when it says so. This is the one place that retries,
+waits and keeps several calls in flight: adapters say what became of a call and no more.
 """
 
 import logging
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 
 from db3kd.errors import BudgetExhausted, Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
-from db3kd.ledger import Account
+from db3kd.ledger import Account, Bill
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -172,6 +172,8 @@ class Oracle:
                 decisions = self._call(batch)
             except MaybeServed as failure:
                 lost += 1
+                if self.spec.meter is not None:
+                    self._account.book(Bill(lost=1))
                 again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
                 # After the wait and before the next attempt, which is a query of its own.
@@ -228,6 +230,14 @@ class Oracle:
                 f"the teacher raised {type(error).__name__}: {error}; the {len(batch)} rows stay charged, and what was "
                 "bought before is kept: mend it and run again to go on"
             ) from error
+        finally:
+            self._book()
+
+    def _book(self) -> None:
+        """Write down what the teacher's service has billed, also where its answer is no decision."""
+        bill = None if self.spec.meter is None else self.spec.meter.read_off()
+        if bill:
+            self._account.book(bill)
 
     def _count(self, *, rows: int = 0, calls: int = 0, seconds: float = 0.0, repeated: int = 0) -> None:
         with self._lock:

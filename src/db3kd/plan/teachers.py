@@ -76,6 +76,8 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
             return OpenedTeacher(_open_server(section), None)
         case "hf" if rest:
             return _open_hugging_face(section, rest, device)
+        case "chat" if rest:
+            return OpenedTeacher(_open_chat(section, rest), None)
         case "onnx" if rest:
             described, rows = _description(section), section.max_batch or _MAX_BATCH
             opened = OnnxTeacher(rest, description=described, max_batch=rows, device=device)
@@ -84,8 +86,8 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
             return OpenedTeacher(_open_python(section, rest), None)
     raise PlanError(
         "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, hf:DIR_OR_NAME, "
-        "http(s)://HOST:PORT/v2/models/NAME, "
-        f"recorded:RUN or python:package.module:name, got {section.uri!r}; nothing was asked: mend it"
+        "http(s)://HOST:PORT/v2/models/NAME, chat:https://HOST/v1, recorded:RUN or python:package.module:name, got "
+        f"{section.uri!r}; nothing was asked: mend it"
     )
 
 
@@ -117,14 +119,29 @@ def _open_server(section: TeacherSection) -> Teacher:
         from db3kd.teachers.open_inference import OpenInferenceTeacher
         from db3kd.teachers.open_inference.teacher import ServerOptions
     except ImportError as error:
-        raise InputError(
-            f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
-            "pip install 'db3kd[http]'"
-        ) from error
+        raise _missing_http(error) from error
     default = ServerOptions()
     rows, service = section.max_batch or default.max_batch, _service(section, default.service)
     options = ServerOptions(section.timeout, section.token_env, rows, service)
     return _prepared(section, OpenInferenceTeacher(section.uri, description=_description(section), options=options))
+
+
+def _open_chat(section: TeacherSection, url: str) -> Teacher:
+    try:
+        # Likewise.
+        from db3kd.plan.chat import check_chat, open_chat
+        from db3kd.teachers.chat import ChatOptions
+    except ImportError as error:
+        raise _missing_http(error) from error
+    taken, service = _preparation(section).taken_shape(check_chat(section)), _service(section, ChatOptions().service)
+    return _prepared(section, open_chat(section, url, image_shape=taken, service=service))
+
+
+def _missing_http(error: ImportError) -> InputError:
+    return InputError(
+        f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
+        "pip install 'db3kd[http]'"
+    )
 
 
 def _description(section: TeacherSection) -> ModelDescription:

@@ -84,6 +84,9 @@ def make_application(
         name: of the model, in its URL.
         limits: of a request.
         memory: of answers that were given before; None to ask the teacher each time.
+
+    Returns:
+        The application; it listens nowhere yet.
     """
     served = _Served(teacher, clients, name, limits or RequestLimits(), memory)
     model = f"/v2/models/{name}"

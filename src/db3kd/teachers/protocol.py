@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from db3kd.errors import PlanError
+from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
 
 
@@ -48,6 +49,7 @@ class TeacherSpec:
         service: how it wants to be asked.
         abstains: whether it may decline to decide, which it says by the number `num_classes`.
         class_names: what the classes are called, in the order of their numbers; empty where nobody says.
+        meter: what the service of this very teacher bills, where it bills by tokens; None for all others.
     """
 
     input_shape: tuple[int, int, int]
@@ -59,6 +61,7 @@ class TeacherSpec:
     service: Service = field(default=Service())
     abstains: bool = False
     class_names: tuple[str, ...] = ()
+    meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         faults = []

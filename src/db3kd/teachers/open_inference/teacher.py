@@ -7,14 +7,14 @@ import itertools
 import logging
 import uuid
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import torch
 
 from db3kd.errors import PlanError
 from db3kd.teachers.class_names import ClassNames
+from db3kd.teachers.connection import Connection, read_token, split_url
 from db3kd.teachers.layout import ModelDescription
-from db3kd.teachers.open_inference.connection import Connection, read_token
 from db3kd.teachers.open_inference.messages import read_answer, write_question
 from db3kd.teachers.open_inference.metadata import read_model
 from db3kd.teachers.protocol import Service, TeacherSpec
@@ -86,7 +86,7 @@ class OpenInferenceTeacher:
 
 def _take_apart(url: str) -> tuple[str, str]:
     """Split a model's URL into the server's and the path of the model."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     before, found, name = parts.path.rstrip("/").partition(_MODELS)
     if not found or not name or parts.query or parts.fragment:
         raise PlanError(
