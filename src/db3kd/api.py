@@ -62,7 +62,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     teacher: Teacher,
     images: Images | None = None,
     *,
-    student: str = "lenet5-half",
+    student: str | None = None,
     budget: int | None = None,
     run: str | Path | None = None,
     held_out: Images | None = None,
@@ -82,7 +82,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         teacher: tells nothing but its decisions, such as a `FunctionTeacher`.
         images: unlabelled images: a `Dataset`, or arrays as `db3kd.data.from_arrays` takes them; None where there are
             none: procedural images are asked about then.
-        student: architecture: "lenet5-half", "alexnet-quarter", ... or "package.module:factory".
+        student: architecture: "lenet5-half", "residual", "alexnet-quarter", ... or "package.module:factory"; None for
+            lenet5-half or, for images other than 16 to 40 pixels, residual-half.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
             learns from the others too. None asks as many questions as there are images, or 10,000 without images.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying

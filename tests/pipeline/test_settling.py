@@ -50,6 +50,17 @@ def test_of_images_some_are_chosen_and_a_committee_that_learns_from_all_of_them_
     assert (by_lot.rounds.opening, by_lot.rounds.number, by_lot.lesson) == (1.0, 0, CommitteeLesson())
 
 
+@pytest.mark.parametrize(
+    ("side", "student", "committee"),
+    [(12, "residual-half", "residual-half"), (28, "lenet5-half", "lenet5"), (64, "residual-half", "residual")],
+)
+def test_networks_suit_the_size_of_the_images(side: int, student: str, committee: str) -> None:
+    teacher = HalfSpace((3, side, side), bounds=(0.0, 1.0))
+    story = settle(Wishes(images=from_arrays(torch.zeros(4, 3, side, side, dtype=torch.uint8))), teacher)
+    assert story.committee is not None
+    assert (story.student.architecture, story.committee.architecture) == (student, committee)
+
+
 def test_a_budget_beyond_the_pool_pays_for_mixtures() -> None:
     for total, mixtures in ((24, 0.0), (40, 0.0), (41, 2.0), (1000, 2.0)):
         story = _settled(budget=Budget(total))

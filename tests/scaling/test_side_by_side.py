@@ -29,7 +29,8 @@ JOBS = (Job("lenet5-fifth", 3, 5), Job("lenet5-fifth", 3, 6))
 
 
 def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
-    for material in (MATERIAL, Material(PIXELS, Objective(soft_labels=torch.full((60, 3), 1 / 3), temperature=2.0))):
+    opinions = Objective(soft_labels=torch.full((60, 3), 1 / 3), temperature=2.0)
+    for material in (MATERIAL, Material(PIXELS, opinions, rows=torch.arange(1, 60, 2))):
         tensors, about = wrapped(material)
         packed = pack(tensors, about, kind="x")
         back = unwrapped(Parcel(*unpack(packed, kind="x", origin="memory", way_out="none")))

@@ -5,6 +5,7 @@ import torch
 
 from db3kd.errors import PlanError
 from db3kd.training import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
+from db3kd.training.committee import usually_seen
 from made_answers import CLASSES, of_families
 
 
@@ -39,6 +40,16 @@ def test_members_learn_for_longer_from_fewer_answers_and_longer_to_teach_than_to
 def test_impossible_committees_are_refused(fault: dict[str, int]) -> None:
     with pytest.raises(PlanError, match="Committee cannot have"):
         Committee(**fault)  # type: ignore[arg-type]  # one field at a time
+
+
+@pytest.mark.parametrize(
+    ("images", "side", "seen"),
+    [(300, 28, 60_000), (10_000, 28, 300_000), (10**6, 28, 2_000_000), (300, 64, 60_000), (300, 224, 17_143)],
+)
+def test_each_image_of_a_pool_is_seen_some_thirty_times_and_large_ones_less_often(
+    images: int, side: int, seen: int
+) -> None:
+    assert usually_seen(images, (3, side, side)) == seen
 
 
 def test_mixtures_follow_the_images() -> None:

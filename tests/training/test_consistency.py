@@ -99,6 +99,20 @@ def test_targets_are_shared_out_as_the_classes_are() -> None:
             assert targets.mean(dim=0)[1] < 0.1, "few answers are no reason to doubt the network"
 
 
+def test_the_running_mean_has_the_batch_norm_of_the_weights_that_it_holds() -> None:
+    pixels, _ = _pool(32)
+    unasked = Unasked(pixels, torch.arange(32), torch.full((2,), 0.5), 8)
+    network = build("residual-half", SHAPE, 2)
+    consistency = Consistency(network, unasked, VIEWS, torch.device("cpu"))
+    before = consistency.average.get_buffer("stem.1.running_mean").clone()
+    with torch.no_grad():
+        network.train()(torch.rand(8, *SHAPE))
+    consistency.follow(network)
+    now, mean = network.get_buffer("stem.1.running_mean"), consistency.average.get_buffer("stem.1.running_mean")
+    assert torch.allclose(mean, torch.lerp(before, now, 1 - 1 / 11))
+    assert consistency.average.get_buffer("stem.1.num_batches_tracked") == 1
+
+
 def test_each_image_has_its_turn() -> None:
     pixels, _ = _pool()
     unasked = Unasked(pixels, torch.arange(100, 130), torch.full((2,), 0.5), 8)

@@ -1,4 +1,4 @@
-"""The paper's teachers and students, and any other network by the name of its factory.
+"""The paper's teachers and students, a network for larger pictures, and any other network by the name of its factory.
 
 `build` turns an architecture's name into a network with seeded weights; `placement` puts networks and images where they
 compute fastest; `weights` turns a network into bytes and back.
@@ -11,14 +11,17 @@ from torch import nn
 
 from db3kd.errors import PlanError
 from db3kd.models.networks import AlexNet, LeNet5
+from db3kd.models.residual import Residual
 from db3kd.names import find
 
-__all__ = ["ARCHITECTURES", "AlexNet", "LeNet5", "build", "parameter_count"]
+__all__ = ["ARCHITECTURES", "AlexNet", "LeNet5", "Residual", "build", "parameter_count"]
 
 ARCHITECTURES: Mapping[str, str] = {
     "lenet5": "db3kd.models.networks:LeNet5",
     "lenet5-half": "db3kd.models.networks:lenet5_half",
     "lenet5-fifth": "db3kd.models.networks:lenet5_fifth",
+    "residual": "db3kd.models.residual:Residual",
+    "residual-half": "db3kd.models.residual:residual_half",
     "alexnet": "db3kd.models.networks:AlexNet",
     "alexnet-half": "db3kd.models.networks:alexnet_half",
     "alexnet-quarter": "db3kd.models.networks:alexnet_quarter",

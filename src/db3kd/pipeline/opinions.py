@@ -36,9 +36,10 @@ class WholePool:
     def material(self, epoch: int) -> tuple[Material, int]:
         answers, temperature = self._bought.answers, self._lesson.temperature
         pixels = self._images.pixels
-        thought = opinions_of(self._bought.committee, pixels, temperature, self._context)
-        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
-        soft = soft / known[:, None]
+        scores = mean_logits(self._bought.committee, pixels, device=self._context.device) / temperature
+        # A committee may know one class more, for what the teacher gave none.
+        known, soft = scores.softmax(dim=1)[:, : answers.num_classes].sum(dim=1), scores[:, : answers.num_classes]
+        soft = soft.softmax(dim=1)
         named = ((self._images.places.get(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
         rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
@@ -49,9 +50,8 @@ class WholePool:
         # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
         known[rows] = decided.to(known.dtype)
         kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
-        if 0 < len(kept) < len(pixels):
-            pixels, soft = pixels[kept], soft[kept]
-        return Material(pixels, Objective(soft_labels=soft, temperature=temperature)), self._recipe.epochs
+        objective = Objective(soft_labels=soft, temperature=temperature)
+        return Material(pixels, objective, rows=kept if len(kept) else None), self._recipe.epochs
 
 
 @final

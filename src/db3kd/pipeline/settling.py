@@ -35,7 +35,8 @@ from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.training import Committee, Recipe
 
 _MIXTURES, _GUIDES = 2.0, 4
-_LEAST_SIDE = 16
+# Sides that LeNet5 is made for; a residual network sees all others.
+_LENET_SIDES = range(16, 41)
 _LEAST_GUIDED = 10
 
 
@@ -43,7 +44,7 @@ _LEAST_GUIDED = 10
 class Wishes:
     """What somebody wants of a run; None leaves it open."""
 
-    architecture: str = "lenet5-half"
+    architecture: str | None = None
     images: Dataset | None = None
     pool: Source | None = None
     rounds: Rounds | None = None
@@ -79,7 +80,7 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
     usual: tuple[Baseline, ...] = ("true-labels", "hard-decisions") if held_out is not None and not endless else ()
     asked = usual if wishes.baselines is None else wishes.baselines
     baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
-    student = Student(wishes.architecture, wishes.recipe, baselines, wishes.changes.get("recipe", {}))
+    student = Student(_usual_student(wishes, spec), wishes.recipe, baselines, wishes.changes.get("recipe", {}))
     story = Story(
         teacher=teacher,
         pool=pool,
@@ -193,15 +194,25 @@ def _usual_rounds(acquisition: Acquisition, *, by_committee: bool, endless: bool
 
 
 def committee_architecture(student: str, spec: TeacherSpec) -> str:
-    """Choose the usual network of a committee, or the student's where images are too small for that."""
-    return student if min(spec.input_shape[1:]) < _LEAST_SIDE else "lenet5"
+    """Choose the usual network of a committee by the size of the images, or the student's where they are tiny."""
+    if min(spec.input_shape[1:]) < _LENET_SIDES.start:
+        return student
+    return "lenet5" if _suits_lenet(spec) else "residual"
+
+
+def _usual_student(wishes: Wishes, spec: TeacherSpec) -> str:
+    return wishes.architecture or ("lenet5-half" if _suits_lenet(spec) else "residual-half")
+
+
+def _suits_lenet(spec: TeacherSpec) -> bool:
+    return all(side in _LENET_SIDES for side in spec.input_shape[1:])
 
 
 def _usual_committee(
     wishes: Wishes, pool: Source, spec: TeacherSpec, lesson: Lesson, acquisition: Acquisition
 ) -> Committee | None:
     """Networks of the usual size, or of the student's where images are too small; none where nobody needs one."""
-    architecture = committee_architecture(wishes.architecture, spec)
+    architecture = committee_architecture(_usual_student(wishes, spec), spec)
     changes = wishes.changes.get("committee")
     guided = wishes.measurement is not None and wishes.measurement.method.guided
     opinions = isinstance(lesson, CommitteeLesson) or lesson.softening.needs == "opinions"

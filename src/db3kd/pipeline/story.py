@@ -130,8 +130,9 @@ class Student:
     """Who learns in the end.
 
     Args:
-        architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, alexnet-half or alexnet-quarter, or
-            package.module:factory.
+        architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, residual-half or alexnet-half, or
+            package.module:factory. Left out, it is lenet5-half, or residual-half for images other than 16 to 40
+            pixels.
         recipe: how; None for the preset of the lesson.
         baselines: students that are trained beside it on the same images.
         changes: options of the preset that are to differ, by name; of no recipe that is given.

@@ -24,6 +24,8 @@ def wrapped(material: Material) -> Parcel:
     objective, unasked, views = material.objective, material.unasked, material.views
     tensors = {name: found for name in _TENSORS if (found := getattr(objective, name)) is not None}
     tensors["pixels"] = material.pixels
+    if material.rows is not None:
+        tensors["learned"] = material.rows
     plain = {name: getattr(objective, name) for name in _PLAIN}
     about = {"objective": json.dumps(plain), "images_per_epoch": json.dumps(material.images_per_epoch)}
     if views is not None:
@@ -49,4 +51,5 @@ def unwrapped(parcel: Parcel) -> Material:
         json.loads(about["images_per_epoch"]),
         Views(**json.loads(about["views"])) if "views" in about else None,
         unasked,
+        tensors.get("learned"),
     )

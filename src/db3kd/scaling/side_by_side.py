@@ -13,15 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors.torch import save_file
-from torch import contiguous_format, nn
+from torch import nn
 
 import db3kd.errors
 from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import storage_errors
 from db3kd.scaling import worker
-from db3kd.scaling.parcel import wrapped
 from db3kd.training import Epoch, Material, Recipe, TrainingState
 
 
@@ -66,11 +64,8 @@ def train_side_by_side(
     """
     with tempfile.TemporaryDirectory(prefix="db3kd-") as place, ThreadPoolExecutor(cores) as threads:
         folder, running = Path(place), list[subprocess.Popen[str]]()
-        parcel = wrapped(material)
-        # Copies, since the library refuses tensors that share memory, as answers and pool may do.
-        plain = {name: tensor.clone(memory_format=contiguous_format) for name, tensor in parcel.tensors.items()}
         with storage_errors(folder):
-            save_file(plain, folder / worker.MATERIAL, dict(parcel.about))
+            worker.write_material(folder, material)
         _, channels, height, width = material.pixels.shape
         shape = (channels, height, width)
 

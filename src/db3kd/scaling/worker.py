@@ -4,6 +4,7 @@ It reads the folder, writes the states of the training there, and says a line of
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -12,19 +13,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 
 from db3kd.context import Context
 from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import write_atomically
-from db3kd.scaling.parcel import Parcel, unwrapped
+from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
 from db3kd.tensorfile import pack, unpack
-from db3kd.training import Epoch, Recipe, TrainingState, fit
+from db3kd.training import Epoch, Material, Recipe, TrainingState, fit
 
 KIND = "db3kd-work-1"
 MATERIAL, JOB, BEGUN, STATE, DONE, TROUBLE = "material", "job.json", "begun", "state", "done", "trouble"
 _SECONDS_BETWEEN_STATES = 6.0
+_IMAGES = ("pixels", "pool")
 
 
 def read(path: Path) -> Parcel:
@@ -32,10 +33,25 @@ def read(path: Path) -> Parcel:
     return Parcel(*unpack(path.read_bytes(), kind=KIND, origin=str(path), way_out="train again"))
 
 
-def mapped(path: Path) -> Parcel:
-    """Read a file as it lies on the disk, so that several workers share one pool."""
-    with safe_open(path, "pt") as file:
-        return Parcel({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})  # noqa: SIM118  # no mapping
+def write_material(folder: Path, material: Material) -> None:
+    """Write what all workers of a folder learn: images as bare bytes, which go to the disk without a copy."""
+    tensors, about = wrapped(material)
+    images = {name: tensors[name] for name in _IMAGES if name in tensors}
+    for name, pixels in images.items():
+        pixels.numpy().tofile(folder / name)
+    stored = {name: [str(pixels.dtype).removeprefix("torch."), *pixels.shape] for name, pixels in images.items()}
+    rest = {name: tensor for name, tensor in tensors.items() if name not in images}
+    write(folder / MATERIAL, rest, {**about, "stored": json.dumps(stored)})
+
+
+def read_material(folder: Path) -> Material:
+    """Read what the workers of a folder learn; images stay on the disk, so that several workers share one pool."""
+    tensors, about = read(folder / MATERIAL)
+    images = {}
+    for name, (kind, *shape) in json.loads(about["stored"]).items():
+        flat = torch.from_file(str(folder / name), shared=False, size=math.prod(shape), dtype=getattr(torch, kind))
+        images[name] = flat.view(shape)
+    return unwrapped(Parcel({**tensors, **images}, about))
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, str]) -> None:
@@ -72,7 +88,7 @@ def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
         say({"epoch": asdict(epoch), "state": keep})
 
     network = build(job["architecture"], tuple(job["input_shape"]), job["num_classes"], seed=job["seed"])
-    material = unwrapped(mapped(folder.parent / MATERIAL))
+    material = read_material(folder.parent)
     trained = fit(network, material, recipe, context=Context(seed=job["seed"]), resume=state, on_epoch=hear)
     write(folder / DONE, trained.state_dict(), {})
 

@@ -68,11 +68,13 @@ class Consistency:
         steps = int(self._steps.add_(1))
         weight = 1 - min(_DECAY, steps / (_BEGINNING + steps))
         with torch.no_grad():
-            mine: list[Tensor] = list(self.average.parameters())
-            its: list[Tensor] = list(module.parameters())
-            torch._foreach_lerp_(mine, its, weight)
-            for kept, now in zip(self.average.buffers(), module.buffers(), strict=True):
-                kept.copy_(now)
+            pairs = list(zip(self.average.state_dict().values(), module.state_dict().values(), strict=True))
+            # What batch norm saw belongs to the weights that saw it; its counts are no mean.
+            mine, its = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)
+            torch._foreach_lerp_(list(mine), list(its), weight)
+            for kept, now in pairs:
+                if not kept.is_floating_point():
+                    kept.copy_(now)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give what a training needs to go on."""

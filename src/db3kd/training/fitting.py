@@ -25,7 +25,7 @@ from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, p
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.consistency import Consistency
 from db3kd.training.objective import Material, Objective, Pixels, Views
-from db3kd.training.orders import batches_of, derive, generator_of, order_of
+from db3kd.training.orders import batches_of, derive, generator_of
 from db3kd.training.recipe import Recipe
 from db3kd.training.state import TrainingState, restore, snapshot
 
@@ -78,11 +78,11 @@ def fit(
         ImageError: there is no image, or a pixel is not a number.
         ArtifactError: `resume` is of another network or another recipe.
     """
-    pixels, objective, seed = material.pixels, material.objective, context.seed
-    _check(module, pixels, objective, recipe)
+    objective, seed = material.objective, context.seed
+    _check(module, material, recipe)
     target = find_device(context.device)
     student = place(module, context.device).train()
-    material, objective = replace(material, pixels=pixels.to(target)), objective.to(target)
+    material, objective = replace(material, pixels=material.pixels.to(target)), objective.to(target)
     _check_classes(student, material.pixels, objective)
     steps = _Steps(student, material, objective, recipe, target)
     if resume is not None:
@@ -93,7 +93,7 @@ def fit(
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
         with _reproducible(derive(seed, epoch, "dropout"), target):
-            order = order_of(len(pixels), material.images_per_epoch or len(pixels), seed, epoch)
+            order = material.order(seed, epoch)
             loss = steps.epoch(epoch, order, seed)
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
@@ -110,8 +110,9 @@ def fit(
     return student.eval() if steps.consistency is None else steps.consistency.average
 
 
-def _check(module: nn.Module, pixels: Pixels, objective: Objective, recipe: Recipe) -> None:
-    if len(pixels) == 0:
+def _check(module: nn.Module, material: Material, recipe: Recipe) -> None:
+    pixels, objective, learned = material.pixels, material.objective, material.learned
+    if learned == 0:
         raise ImageError("a network cannot be trained on no images; nothing was trained: name a set that holds some")
     if len(objective) != len(pixels):
         raise PlanError(
@@ -121,9 +122,9 @@ def _check(module: nn.Module, pixels: Pixels, objective: Objective, recipe: Reci
         raise ImageError("the images hold values that are not numbers or infinite; nothing was trained: clean the set")
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise PlanError(f"{type(module).__name__} has no weight that can be trained; nothing was trained")
-    if min(recipe.batch_size, len(pixels)) < 2 and _has_batch_norm(module):
+    if min(recipe.batch_size, learned) < 2 and _has_batch_norm(module):
         raise PlanError(
-            f"batch norm needs at least 2 images a step, got batch_size {recipe.batch_size} and {len(pixels)} images; "
+            f"batch norm needs at least 2 images a step, got batch_size {recipe.batch_size} and {learned} images; "
             "nothing was trained: take a larger batch or a network without batch norm"
         )
 

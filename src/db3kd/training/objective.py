@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.training.orders import order_of
 
 Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
 
@@ -138,6 +139,7 @@ class Material:
             of them. Sets of different sizes are learned from equally long with it.
         views: how images are transformed, each time anew; None to show them as they are.
         unasked: images without a label that are learned from as well; they need views.
+        rows: of the images that are learned from, where some of a large set are left out; None for all.
     """
 
     pixels: Pixels
@@ -145,6 +147,17 @@ class Material:
     images_per_epoch: int | None = None
     views: Views | None = None
     unasked: Unasked | None = None
+    rows: Int[Tensor, " m"] | None = None
+
+    @property
+    def learned(self) -> int:
+        """How many images are learned from."""
+        return len(self.pixels) if self.rows is None else len(self.rows)
+
+    def order(self, seed: int, epoch: int) -> Int[Tensor, " _"]:
+        """Say in which order the images of an epoch are learned from."""
+        order = order_of(self.learned, self.images_per_epoch or self.learned, seed, epoch)
+        return order if self.rows is None else self.rows[order]
 
 
 def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:
