@@ -1,16 +1,15 @@
 """A rival in a process of its own: each of its rows is charged, what it learned is kept, what goes wrong is told.
 
-Most of ART is played here by a few lines, so that no test installs it; the last test has the real one.
+ART is played by a few lines (`played_art`), so that no test installs it; the last one has the real one.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks.extraction import RIVALS, Extract, measurement
+from benchmarks.extraction import RIVALS, Extract
 from benchmarks.forest import FOREST, digits
 from db3kd.data import from_arrays
 from db3kd.errors import BudgetExhausted, Db3kdError, InputError
@@ -20,58 +19,6 @@ from known_teachers import Counting
 from made_runs import NETWORK, Small, images, keeper_of, spent, untouched
 
 QUESTIONS = 20
-# Asks as the attacks do, one by one or in batches; "learns" by writing what it saw into the last bias.
-_ATTACKS = """
-import numpy as np
-
-class CopycatCNN:
-    def __init__(self, victim, *, batch_size_fit, batch_size_query, nb_epochs, nb_stolen):
-        self.victim, self.stolen = victim, nb_stolen
-
-    def extract(self, pool, classes=None, *, thieved_classifier):
-        print("noise on standard output")
-        rows = np.random.choice(len(pool), self.stolen, replace=False)
-        decided = np.concatenate([self.victim(pool[some]) for some in np.array_split(rows, 3)])
-        thieved_classifier.learn(decided.sum(axis=0))
-
-class KnockoffNets(CopycatCNN):
-    def __init__(self, victim, *, sampling_strategy, reward, verbose, **settings):
-        super().__init__(victim, **settings)
-
-    def extract(self, pool, classes, *, thieved_classifier):
-        assert classes.max() + 1 == len(np.unique(classes))
-        MORE
-        decided = np.concatenate([self.victim(pool[row : row + 1]) for row in range(self.stolen)])
-        thieved_classifier.learn(decided.sum(axis=0))
-"""
-_CLASSIFICATION = """
-import torch
-
-def BlackBoxClassifier(decide, shape, classes, *, clip_values):
-    return decide
-
-class PyTorchClassifier:
-    def __init__(self, network, loss, shape, classes, *, optimizer, clip_values, device_type):
-        self.network = network
-
-    def learn(self, counts):
-        with torch.no_grad():
-            list(self.network.parameters())[-1].copy_(torch.from_numpy(counts))
-"""
-
-
-@pytest.fixture
-def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """ART as above, found by the process that the interpreter of these tests becomes."""
-    folder = tmp_path / "played"
-    for name, text in {"attacks/extraction": _ATTACKS, "estimators/classification": _CLASSIFICATION}.items():
-        file = folder / "art" / f"{name}.py"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.replace("MORE", "pass"))
-    tests = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", f"{folder}:{tests}")
-    monkeypatch.setattr(measurement, "rivals_python", lambda: Path(sys.executable))
-    return folder / "art" / "attacks" / "extraction.py"
 
 
 def stage(teacher: Teacher, rival: str = "copycat-cnn") -> Extract:
@@ -79,7 +26,7 @@ def stage(teacher: Teacher, rival: str = "copycat-cnn") -> Extract:
 
 
 @pytest.mark.parametrize("rival", RIVALS)
-@pytest.mark.usefixtures("played")
+@pytest.mark.usefixtures("played_art")
 def test_each_row_is_charged_and_what_was_learned_is_kept(rival: str, tmp_path: Path) -> None:
     teacher = Counting(Small())
     with Run(tmp_path / "run") as run:
@@ -92,21 +39,22 @@ def test_each_row_is_charged_and_what_was_learned_is_kept(rival: str, tmp_path: 
     assert torch.equal(list(again.parameters())[-1], learned)
 
 
-def test_what_was_paid_before_a_failure_is_not_paid_again(played: Path, tmp_path: Path) -> None:
-    whole = played.read_text()
-    played.write_text(whole.replace("thieved_classifier.learn", "raise SystemExit('the wheel came off')", 1))
+@pytest.mark.slow
+def test_what_was_paid_before_a_failure_is_not_paid_again(played_art: Path, tmp_path: Path) -> None:
+    whole = played_art.read_text()
+    played_art.write_text(whole.replace("thieved_classifier.learn", "raise SystemExit('the wheel came off')", 1))
     teacher = Counting(Small())
     with Run(tmp_path / "run") as run, pytest.raises(Db3kdError, match=r"code 0, got 1(?s:.)*the wheel came off"):
         keeper_of(run).perform(stage(teacher))
     assert teacher.rows == QUESTIONS
-    played.write_text(whole)
+    played_art.write_text(whole)
     with Run(tmp_path / "run") as run:
         network = keeper_of(run).perform(stage(untouched(Small())))
     assert list(network.parameters())[-1].sum() == QUESTIONS
 
 
-def test_a_rival_that_asks_more_than_it_may_is_ended(played: Path, tmp_path: Path) -> None:
-    played.write_text(played.read_text().replace("pass", "self.stolen += 1"))
+def test_a_rival_that_asks_more_than_it_may_is_ended(played_art: Path, tmp_path: Path) -> None:
+    played_art.write_text(played_art.read_text().replace("pass", "self.stolen += 1"))
     teacher = Counting(Small())
     with Run(tmp_path / "run") as run, pytest.raises(BudgetExhausted):
         keeper_of(run).perform(stage(teacher, "knockoff-nets"))
