@@ -21,10 +21,10 @@ from db3kd.teachers import AbstainingTeacher, FunctionTeacher, Teacher
 from db3kd.tensors import Bool, Int, Tensor
 from db3kd.training import Committee, Recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-BRIEF = Committee("lenet5", members=2, choosers=2, seen=30_000)
-STUDENT = Recipe("adam", 2e-3, 6, 64, schedule="one-cycle", precision="bfloat16")
+BRIEF = Committee("lenet5", members=2, choosers=2, seen=20_000)
+STUDENT = Recipe("adam", 2e-3, 4, 64, schedule="one-cycle", precision="bfloat16")
 
 
 @cache

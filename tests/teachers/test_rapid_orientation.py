@@ -58,7 +58,7 @@ def test_a_student_of_a_thirtieth_of_its_size_learns_from_its_decisions(
     student = ("--student", "rendered_pages:small_student", *recipe, *brief, *settings(student__baselines=[]))
     call("distill", "--run", run, *student)
     report = call("evaluate", run, "--held-out", pages, "--json").figures
-    (figures,) = report["students"]
+    figures = {student["name"]: student for student in report["students"]}["opinions"]
     assert report["teacher"]["accuracy"] > 0.97
     assert figures["parameters"] < 0.05 * _TEACHER_PARAMETERS
     # A quarter by chance.

@@ -1,6 +1,7 @@
 """`db3kd serve`: any teacher as a label-only server."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,9 @@ def serve(
     name: Annotated[str, typer.Option(help="Of the model: /v2/models/NAME.")] = "teacher",
     clients: Annotated[Path | None, typer.Option(help="Who may ask what and how fast: tables in TOML.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="File in which budgets outlive a restart.")] = None,
+    remember: Annotated[
+        Path | None, typer.Option(help="Folder of answers: an image that anybody asked about is never asked again.")
+    ] = None,
     budget: Annotated[int | None, typer.Option(min=0, help="Without --clients: most rows in all.")] = None,
     rate_limit: Annotated[float | None, typer.Option(help="Without --clients: most rows a second.")] = None,
     max_rows: Annotated[int, typer.Option(min=1, help="Most images of a request.")] = 1024,
@@ -36,7 +40,7 @@ def serve(
         raise typer.BadParameter("--budget and --rate-limit are for all alike; --clients says them for each")
     try:
         # Here and not above: the extra is optional.
-        from db3kd.serving import Clients, Grant, RequestLimits, make_application, read_grants
+        from db3kd.serving import Clients, Grant, Memory, RequestLimits, make_application, read_grants
         from db3kd.serving.binding import listen
         from db3kd.serving.clients import ANYBODY
     except ImportError as error:
@@ -52,11 +56,11 @@ def serve(
     grants = {ANYBODY: Grant(None, budget, rate_limit)} if clients is None else read_grants(clients)
     if clients is None and host not in _LOOPBACK:
         remark(f"anybody who reaches {host} may ask: name clients with --clients")
-    with Ledger(ledger) as books:
+    with Ledger(ledger) as books, ExitStack() as stack:
         known = Clients(books, grants, burst=max_rows)
-        application = make_application(
-            opened, known, name=name, limits=RequestLimits(rows=max_rows, body_bytes=max_bytes)
-        )
+        memory = None if remember is None else stack.enter_context(Memory(remember, opened.spec))
+        limits = RequestLimits(rows=max_rows, body_bytes=max_bytes)
+        application = make_application(opened, known, name=name, limits=limits, memory=memory)
         remark(f"serving {section.uri} at http://{host}:{port}/v2/models/{name}")
         try:
             listen(application, host, port)

@@ -44,7 +44,7 @@ class Contender:
         """Tells it from another one of its name."""
         objective = self.material.objective
         found = hashlib.sha256(self.material.pixels.contiguous().numpy().tobytes())
-        for part in (objective.labels, objective.soft_labels):
+        for part in (objective.labels, objective.soft_labels, self.material.rows):
             found.update(b"" if part is None else part.contiguous().numpy().tobytes())
         return found.hexdigest()
 

@@ -3,5 +3,6 @@
 from db3kd.serving.application import RequestLimits, make_application
 from db3kd.serving.clients import Clients
 from db3kd.serving.grants import Grant, read_grants
+from db3kd.serving.memory import Memory
 
-__all__ = ["Clients", "Grant", "RequestLimits", "make_application", "read_grants"]
+__all__ = ["Clients", "Grant", "Memory", "RequestLimits", "make_application", "read_grants"]

@@ -27,6 +27,7 @@ from db3kd.errors import BudgetExhausted, InputError, TeacherError
 from db3kd.oracle import Oracle
 from db3kd.serving.clients import Client, Clients
 from db3kd.serving.inference import INPUT, OUTPUT, InferenceRequest, datatype_of, read_request
+from db3kd.serving.memory import Memory
 from db3kd.teachers import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -68,10 +69,23 @@ class _WholeRequests:
 
 
 def make_application(
-    teacher: Teacher, clients: Clients, *, name: str = "teacher", limits: RequestLimits | None = None
+    teacher: Teacher,
+    clients: Clients,
+    *,
+    name: str = "teacher",
+    limits: RequestLimits | None = None,
+    memory: Memory | None = None,
 ) -> Starlette:
-    """Make the ASGI application that serves a teacher to its clients; `name` is that of the model, in its URL."""
-    served = _Served(teacher, clients, name, limits or RequestLimits())
+    """Make the ASGI application that serves a teacher to its clients.
+
+    Args:
+        teacher: decides.
+        clients: who may ask.
+        name: of the model, in its URL.
+        limits: of a request.
+        memory: of answers that were given before; None to ask the teacher each time.
+    """
+    served = _Served(teacher, clients, name, limits or RequestLimits(), memory)
     model = f"/v2/models/{name}"
     routes = [
         Route("/v2", served.server_metadata),
@@ -91,8 +105,10 @@ def make_application(
 class _Served:
     """What the routes share."""
 
-    def __init__(self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits) -> None:
-        self._teacher, self._clients = _WholeRequests(teacher, limits.rows), clients
+    def __init__(
+        self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits, memory: Memory | None
+    ) -> None:
+        self._teacher, self._clients, self._memory = _WholeRequests(teacher, limits.rows), clients, memory
         self._name, self._limits = name, limits
         spec = self._teacher.spec
         pixels = limits.rows * spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
@@ -106,6 +122,7 @@ class _Served:
         counter = partial(Counter, namespace="db3kd", registry=self._registry)
         self._requests = counter("requests", "Requests for decisions, by the status of the answer.", ["status"])
         self._rows = counter("rows", "Rows that were decided.")
+        self._remembered = counter("remembered_rows", "Rows that were answered from memory, and charged to nobody.")
         self._teacher_seconds = counter("teacher_seconds", "Seconds in the teacher.")
         self._request_seconds = counter("request_seconds", "Seconds from a whole request to its answer.")
 
@@ -162,7 +179,7 @@ class _Served:
             with self._turn:
                 started = time.perf_counter()
                 # The oracle checks the images and charges the client before the teacher is called.
-                decisions = Oracle(self._teacher, client.account)(asked.images)
+                decisions = self._decide(Oracle(self._teacher, client.account), asked.images)
                 self._teacher_seconds.inc(time.perf_counter() - started)
         except InputError as error:
             raise HTTPException(400, str(error)) from error
@@ -175,6 +192,13 @@ class _Served:
         response = self._write(asked, decisions)
         self._request_seconds.inc(time.perf_counter() - began)
         return response
+
+    def _decide(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        if self._memory is None:
+            return oracle(images)
+        decisions, remembered = self._memory.ask(oracle, images)
+        self._remembered.inc(remembered)
+        return decisions
 
     def _write(self, asked: InferenceRequest, decisions: Int[Tensor, " b"]) -> Response:
         output: dict[str, object] = {"name": OUTPUT, "datatype": "INT64", "shape": [len(decisions)]}

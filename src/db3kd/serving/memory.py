@@ -1,0 +1,62 @@
+"""Answers that a server gave before, by what was asked: whoever asks about the same image again is charged nothing."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import final
+
+import torch
+
+from db3kd.oracle import Oracle
+from db3kd.runs.files import storage_errors
+from db3kd.runs.journal import Journal
+from db3kd.runs.replay import Index, Recalling, digests_of
+from db3kd.teachers import TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+
+@final
+class Memory:
+    """What all clients of one teacher were answered, in a folder: another start of the server, another file.
+
+    Args:
+        folder: of the answers of this teacher alone.
+        spec: of the teacher.
+
+    Raises:
+        ArtifactError: a file of the folder belongs to another teacher.
+        StorageError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, spec: TeacherSpec) -> None:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            files = sorted(folder.glob("*.journal"))
+        identity = spec.fingerprint.encode()
+        for file in files:
+            # It opens for its own teacher alone.
+            Journal(file, identity, recording=True).close()
+        self._index = Index(spec)
+        self._index.read(folder)
+        self._journal = Journal(folder / f"{len(files):05d}.journal", identity, recording=True)
+
+    def ask(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> tuple[Int[Tensor, " b"], int]:
+        """Answer, and tell how many rows were not asked again.
+
+        Cost: one query for each different image that nobody asked about before.
+        """
+        digests = digests_of(images)
+        known = self._index.find(digests)
+        fresh = {digest: row for row, digest in reversed(list(enumerate(digests))) if digest not in known}
+        decisions = torch.cat(list(Recalling(oracle, self._index).answers(images)))
+        if fresh:
+            rows = sorted(fresh.values())
+            self._journal.append(0, decisions[rows].numpy(), [digests[row] for row in rows])
+        return decisions, len(images) - len(fresh)
+
+    def __enter__(self) -> "Memory":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()

@@ -1,0 +1,68 @@
+"""A server that remembers: the same image is charged once, whoever asks, and a restart forgets nothing."""
+
+import hashlib
+from pathlib import Path
+
+import orjson
+import pytest
+import torch
+
+from db3kd.errors import ArtifactError, BudgetExhausted
+from db3kd.ledger import Ledger, Limits
+from db3kd.oracle import Oracle
+from db3kd.serving import Clients, Grant, Memory, make_application
+from known_teachers import Counting, Sectors
+from served_teacher import IMAGES, INFER, SHAPE, call, question
+
+TEACHER = Sectors(SHAPE)
+
+
+def _ask(memory: Memory, ledger: Ledger, rows: torch.Tensor, *, limit: int | None = None) -> tuple[torch.Tensor, int]:
+    with ledger.account("somebody", limits=Limits(run=limit)) as account:
+        return memory.ask(Oracle(TEACHER, account), IMAGES[rows])
+
+
+def test_an_image_is_charged_once_and_a_restart_remembers(tmp_path: Path) -> None:
+    expected = TEACHER(IMAGES)
+    for start in range(3):
+        with Memory(tmp_path, TEACHER.spec) as memory, Ledger(None) as ledger:
+            rows = torch.tensor([3, 1, 3, 4 + start])
+            decisions, spared = _ask(memory, ledger, rows)
+            assert torch.equal(decisions, expected[rows])
+            assert (spared, ledger.statement().total) == ((1, 3) if start == 0 else (3, 1))
+            again, spared = _ask(memory, ledger, rows)
+            assert torch.equal(again, decisions)
+            assert (spared, ledger.statement().total) == (4, 3 if start == 0 else 1)
+
+
+def test_what_a_budget_refuses_is_not_remembered(tmp_path: Path) -> None:
+    with Memory(tmp_path, TEACHER.spec) as memory, Ledger(None) as ledger:
+        _ask(memory, ledger, torch.arange(2), limit=3)
+        with pytest.raises(BudgetExhausted):
+            _ask(memory, ledger, torch.arange(8), limit=3)
+        assert _ask(memory, ledger, torch.arange(3), limit=3)[1] == 2
+
+
+def test_answers_of_another_teacher_are_no_memory(tmp_path: Path) -> None:
+    with Memory(tmp_path, TEACHER.spec) as memory, Ledger(None) as ledger:
+        _ask(memory, ledger, torch.arange(2))
+    with pytest.raises(ArtifactError, match="another plan, teacher or part"):
+        Memory(tmp_path, Sectors(SHAPE, classes=7).spec)
+
+
+def test_clients_of_one_server_share_what_was_paid(tmp_path: Path) -> None:
+    seen = Counting(Sectors(SHAPE))
+    grants = {name: Grant(hashlib.sha256(name.encode()).hexdigest(), 10) for name in ("a", "b")}
+    with Memory(tmp_path, seen.spec) as memory, Ledger(None) as ledger:
+        clients = Clients(ledger, grants, burst=8)
+        application = make_application(seen, clients, memory=memory)
+        answers = []
+        for token in ("a", "b", "b"):
+            headers = {"Authorization": f"Bearer {token}"}
+            answers.append(call(application, "POST", INFER, orjson.dumps(question(6)), headers))
+        clients.close()
+        assert [answer.status for answer in answers] == [200] * 3
+        assert len({answer.content for answer in answers}) == 1
+        assert seen.rows == ledger.statement().total == 6
+        assert ledger.statement().by_stage == {"a": 6}
+        assert "db3kd_remembered_rows_total 12.0" in call(application, "GET", "/metrics").text
