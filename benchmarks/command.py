@@ -3,6 +3,7 @@
 The only module here that knows `db3kd.cli` and `db3kd.plan`, and the only one that prints.
 """
 
+import io
 import json
 import logging
 import os
@@ -10,8 +11,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import numpy as np
+import numpy.typing as npt
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +43,7 @@ __all__ = [
     "teacher_of",
     "weights_of",
     "write",
+    "write_arrays",
 ]
 
 _WIDTH_ELSEWHERE = 140
@@ -101,6 +105,13 @@ def write(file: Path | None, figures: object) -> None:
     """Write figures as JSON, where a file is wanted."""
     if file is not None:
         write_atomically(file, json_of(figures))
+
+
+def write_arrays(file: Path, **arrays: npt.NDArray[Any]) -> None:
+    """Write an archive as `--images npz:FILE` reads it."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]  # numpy's own keyword is a bool
+    write_atomically(file, packed.getvalue())
 
 
 def remark(text: str) -> None:

@@ -1,5 +1,7 @@
 """Accuracy against questions: our way beside what it has to beat, on the same pool, teacher, students and questions.
 
+`benchmarks.extraction` has the public rivals, `benchmarks.figure` draws the figures of its files.
+
 Each measurement is a run of its own and asks anew, so that every query is counted; interrupted, it goes on.
 """
 
@@ -12,6 +14,8 @@ import torch
 import typer
 
 from benchmarks import command
+from benchmarks.environment import rivals_python
+from benchmarks.extraction import RIVALS, Extract
 from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.context import Context
 from db3kd.data import Dataset, load
@@ -39,6 +43,7 @@ METHODS: Mapping[str, Mapping[str, object]] = {
     # The labels of the images in the teacher's place; nothing is known of transformed ones.
     TRUE_LABELS: {"rounds": replace(Rounds.of_pool(), views=0.0)},
 }
+_NAMES = (*METHODS, *RIVALS)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class FrontierRow:
     """One student of one measurement.
 
     Args:
-        method: a name of `METHODS`.
+        method: a name of `METHODS` or `RIVALS`.
         student: its architecture.
         questions: that were charged.
         seed: of the whole run.
@@ -99,8 +104,8 @@ def measure_frontier(
         images: the pool.
         held_out: labelled images that no student sees.
         students: architectures.
-        method: a name of `METHODS`.
-        questions: the budget.
+        method: a name of `METHODS` or `RIVALS`.
+        questions: the budget; a rival spends it for each student.
         context: where, and the seed.
 
     Yields:
@@ -108,9 +113,15 @@ def measure_frontier(
 
     Cost: `questions` at most, and one query for each held-out image, booked outside the budget.
     """
+    place = folder / f"{method}-{questions}-seed{context.seed}"
+    if method in RIVALS:
+        for architecture in students:
+            wanted = Extract(method, teacher, as_seen(images, teacher.spec), architecture, questions, context.seed)
+            yield _measure_rival(place / architecture.replace(":", "."), wanted, held_out, context)
+        return
     deciding = Labels(as_seen(images, teacher.spec), teacher.spec) if method == TRUE_LABELS else teacher
     wishes = Wishes(students[0], images, baselines=(), budget=Budget(questions), **METHODS[method])  # type: ignore[arg-type]  # a method's own
-    story, place = settle(wishes, deciding), folder / f"{method}-{questions}-seed{context.seed}"
+    story = settle(wishes, deciding)
     with Run(place) as run:
         keeper = Keeper(run, context)
         with timed(run):
@@ -128,13 +139,25 @@ def measure_frontier(
         yield FrontierRow(method, architecture, spent, context.seed, found.accuracy, found.agreement, took)
 
 
+def _measure_rival(place: Path, wanted: Extract, held_out: Dataset, context: Context) -> FrontierRow:
+    with Run(place) as run:
+        keeper = Keeper(run, context)
+        with timed(run):
+            network = keeper.perform(wanted)
+        spent, seconds = run.statement().total, spent_seconds(run)
+        decisions = keeper.perform(ask_held_out(wanted.teacher, held_out)).decisions
+        found = evaluate(network, held_out, decisions=decisions, labels=held_out.labels, device=context.device)
+    known = (wanted.rival, wanted.architecture, spent, context.seed)
+    return FrontierRow(*known, found.accuracy, found.agreement, seconds)
+
+
 def frontier(
     *,
     teacher: Annotated[str, typer.Option(help="The teacher, as in `db3kd distill --teacher`.")],
     images: Annotated[str, typer.Option(help="The pool: the training split of this source.")],
     folder: Annotated[Path, typer.Option("--run", help="Directory that remembers all of it; run again to go on.")],
     questions: Annotated[str, typer.Option(help="Budgets.")] = "300,1000,3000,10000",
-    methods: Annotated[str, typer.Option(help=f"Of {', '.join(METHODS)}.")] = "default,random,random-supervised",
+    methods: Annotated[str, typer.Option(help=f"Of {', '.join(_NAMES)}.")] = "default,random,random-supervised",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5-half,lenet5",
     seeds: Annotated[str, typer.Option(help="Of the runs.")] = "0,1,2",
     file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
@@ -143,12 +166,15 @@ def frontier(
     """Measure accuracy against questions: our way, random questions, and learning from answers alone."""
     command.check_file(file)
     numbers = [*command.listed(questions), *command.listed(seeds)]
-    unknown = [name for name in command.listed(methods) if name not in METHODS]
+    unknown = [name for name in command.listed(methods) if name not in _NAMES]
     if unknown or not all(number.isdecimal() for number in numbers):
         raise InputError(
-            f"expected numbers such as 0,1,2 and methods of {', '.join(METHODS)}; got {questions!r}, {seeds!r} and "
+            f"expected numbers such as 0,1,2 and methods of {', '.join(_NAMES)}; got {questions!r}, {seeds!r} and "
             f"{methods!r}; nothing was measured"
         )
+    if any(method in RIVALS for method in command.listed(methods)):
+        # Made now, where it is not there yet, and not after minutes of measuring.
+        rivals_python()
     opened, pool, test = command.teacher_of(teacher, device=device), load(images, "train"), load(images, "test")
     rows: list[FrontierRow] = []
     with command.showing() as stages:

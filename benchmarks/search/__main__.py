@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from benchmarks import command
+from benchmarks.environment import rivals_python
 from benchmarks.search.bench import BenchSettings
 from benchmarks.search.figures import SearchBench, SearchFigures
-from benchmarks.search.rivals import RivalSettings, rivals_python
+from benchmarks.search.rivals import RivalSettings
 from benchmarks.search.search import measure_searches
 from db3kd.data import load
 from db3kd.errors import InputError

@@ -6,7 +6,6 @@ decision is known. The searches themselves are measured in `benchmarks.search.se
 
 import logging
 import math
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,9 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import benchmarks
-import db3kd
-from benchmarks.search.rivals.environment import ART, FOOLBOX, SITE_FOLDERS
+from benchmarks.environment import ART, FOOLBOX, variables
 from db3kd.boundary import ExemplarPool, Pairs
 from db3kd.errors import Db3kdError, PlanError
 from db3kd.tensors import Float, Int, Tensor
@@ -121,18 +118,10 @@ def measure_rivals(pairs: Pairs, pool: ExemplarPool, settings: RivalSettings) ->
 def _asked(settings: RivalSettings, rival: str, request: Path) -> dict[str, Tensor]:
     answer = request.with_name(f"{rival}.npz")
     command = (str(settings.python), "-m", "benchmarks.search.rivals.worker", rival, request, settings.weights, answer)
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=variables(), check=False)
     if done.returncode:
         raise Db3kdError(
             f"the process of {rival} must end with code 0, got {done.returncode}; its figures are missing and nothing "
             f"of it was kept: leave the rivals out, or mend what it said:\n{done.stderr.strip()[-2000:]}"
         )
     return {name: torch.from_numpy(values) for name, values in np.load(answer).items()}
-
-
-def _environment() -> dict[str, str]:
-    """The variables of this process, with db3kd and these benchmarks found where they are found here."""
-    roots = [Path(package.__file__ or "").parents[1] for package in (benchmarks, db3kd)]
-    # An installed db3kd is seen anyway; on PYTHONPATH, its folder would come before the environment's own.
-    own = [str(root) for root in roots if root.name not in SITE_FOLDERS]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), *own)))}

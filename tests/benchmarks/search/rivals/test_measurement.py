@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.search.rivals import RivalSettings, measure_rivals, rivals_python
+from benchmarks.environment import rivals_python
+from benchmarks.search.rivals import RivalSettings, measure_rivals
 from db3kd.boundary import ExemplarPool, Pairs
 from db3kd.data import from_arrays
 from db3kd.errors import Db3kdError, PlanError

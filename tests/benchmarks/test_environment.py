@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.search.rivals import environment
+from benchmarks import environment
 from db3kd.errors import PlanError
 
 

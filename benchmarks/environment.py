@@ -1,8 +1,8 @@
-"""The virtual environment that the rivals live in, made once and kept in the cache folder.
+"""The virtual environment that public rivals live in, made once and kept in the cache folder.
 
 They are no dependency of db3kd: whoever does not compare never installs them. What the running interpreter has already
-(torch above all, which is big) is seen from there through a .pth file and not installed again. Asked by the command
-line before anything is measured.
+(torch above all, which is big) is seen from there through a .pth file and not installed again. Asked by the programs
+before anything is measured (`benchmarks.search --rivals`, `benchmarks.frontier`).
 """
 
 import hashlib
@@ -14,17 +14,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import benchmarks
+import db3kd
 from db3kd.data.retrieval import CACHE_VARIABLE, cache_folder
 from db3kd.errors import PlanError, StorageError
 
 logger = logging.getLogger(__name__)
 
-# The versions that the comparison was tried with; what `worker` mends in them is in these.
+# The versions that the comparisons were tried with; what a `worker` mends in them is in these.
 FOOLBOX = "3.3.4"
 ART = "1.20.1"
 _WANTED = (f"foolbox=={FOOLBOX}", f"adversarial-robustness-toolbox=={ART}")
 # What the folders are called that packages are installed into.
-SITE_FOLDERS = ("site-packages", "dist-packages")
+_SITE_FOLDERS = ("site-packages", "dist-packages")
 _SECONDS_TO_INSTALL = 900
 
 
@@ -62,6 +64,14 @@ def rivals_python() -> Path:
     return python
 
 
+def variables() -> dict[str, str]:
+    """Give the variables of this process, with db3kd and these benchmarks found where they are found here."""
+    roots = [Path(package.__file__ or "").parents[1] for package in (benchmarks, db3kd)]
+    # An installed db3kd is seen anyway; on PYTHONPATH, its folder would come before the environment's own.
+    own = [str(root) for root in roots if root.name not in _SITE_FOLDERS]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), *own)))}
+
+
 def _name() -> str:
     """Another interpreter, another set of folders that it imports from or another version: another environment."""
     made_of = "\n".join((sys.version, sys.executable, *_site_folders(), *_WANTED))
@@ -70,7 +80,7 @@ def _name() -> str:
 
 def _site_folders() -> tuple[str, ...]:
     """Where the running interpreter has its packages from."""
-    return tuple(dict.fromkeys(entry for entry in sys.path if Path(entry).name in SITE_FOLDERS))
+    return tuple(dict.fromkeys(entry for entry in sys.path if Path(entry).name in _SITE_FOLDERS))
 
 
 def _make(folder: Path) -> None:

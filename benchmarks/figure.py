@@ -1,0 +1,203 @@
+"""Draws accuracy against questions from the files of `benchmarks.frontier`: a panel a student, a line a method.
+
+    python -m benchmarks.figure FILE... --out frontier.svg
+
+A line is the mean over seeds, its band reaches from the worst to the best of them. There is no background, and each
+colour can be read on white and on black: an image in a page knows neither.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any
+
+import matplotlib
+import typer
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from benchmarks import command
+from benchmarks.frontier import FrontierRow
+from db3kd.errors import InputError
+from db3kd.runs.files import write_atomically
+
+INK = "#777b80"
+COLORS = (
+    "#2f81c7",
+    "#c2691a",
+    "#2d8a4b",
+    "#d1495b",
+    "#8f63c9",
+    "#1f878e",
+    "#99734d",
+    "#c2559d",
+    "#7a8420",
+    "#757d87",
+)
+_MARKERS = "osD^vPXh<>"
+# What was charged may differ a little between seeds: up to this factor it is one point. Ticks are further apart.
+_SAME, _APART = 1.05, 1.4
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the seeds of a method reached at one number of questions; accuracies in %."""
+
+    questions: float
+    mean: float
+    worst: float
+    best: float
+
+
+def read(files: Sequence[Path]) -> list[FrontierRow]:
+    """Read measurements; where two files hold the same one, the later file counts.
+
+    Raises:
+        InputError: a file is not what `benchmarks.frontier --json` writes, or there is no accuracy in any.
+    """
+    names, found = {one.name for one in fields(FrontierRow)}, dict[tuple[object, ...], FrontierRow]()
+    for file in files:
+        try:
+            rows = json.loads(file.read_bytes())
+            measured = [FrontierRow(**{name: row[name] for name in names}) for row in rows]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{file} must be a file that benchmarks.frontier --json wrote, and cannot be read as one ({error!r}); "
+                "nothing was drawn: name others"
+            ) from error
+        found |= {(row.method, row.student, row.questions, row.seed): row for row in measured}
+    known = [row for row in found.values() if row.accuracy is not None]
+    if not known:
+        raise InputError("the files hold no accuracy; nothing was drawn: measure on images that have labels")
+    return known
+
+
+def points(rows: Sequence[FrontierRow]) -> tuple[Point, ...]:
+    """Put the seeds of one method and student together."""
+    return tuple(_point(group) for group in _groups(sorted(rows, key=lambda row: row.questions)))
+
+
+def _groups(rows: Sequence[FrontierRow]) -> Iterator[list[FrontierRow]]:
+    group: list[FrontierRow] = []
+    for row in rows:
+        if group and row.questions > _SAME * group[0].questions:
+            yield group
+            group = []
+        group.append(row)
+    yield group
+
+
+def _point(rows: Sequence[FrontierRow]) -> Point:
+    reached = [100 * row.accuracy for row in rows if row.accuracy is not None]
+    return Point(fmean(row.questions for row in rows), fmean(reached), min(reached), max(reached))
+
+
+def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: float | None = None) -> bytes:
+    """Draw all measurements as an SVG.
+
+    Args:
+        rows: measurements with an accuracy; methods keep the order in which they come.
+        teacher: its accuracy in %, for a line across.
+        least: where the axis of accuracies begins, in %; None to begin below the least.
+
+    Returns:
+        The same bytes for the same measurements.
+    """
+    students, methods = (
+        list(dict.fromkeys(row.student for row in rows)),
+        list(dict.fromkeys(row.method for row in rows)),
+    )
+    style: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "frontier",
+        "font.family": "sans-serif",
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    }
+    drawn = io.BytesIO()
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(4.6 * len(students) + 2.6, 4.2), layout="constrained", facecolor="none")
+        FigureCanvasSVG(figure)
+        panels = figure.subplots(1, len(students), sharey=True, squeeze=False)[0]
+        for panel, student in zip(panels, students, strict=True):
+            lines = {
+                method: points(some)
+                for method in methods
+                if (some := [row for row in rows if (row.student, row.method) == (student, method)])
+            }
+            _draw_panel(panel, lines, methods, teacher)
+            panel.set_title(student, color=INK, parse_math=False)
+        panels[0].set_ylabel("accuracy on held-out images, %")
+        panels[0].set_ylim(bottom=least)
+        marks = {mark.get_label(): mark for panel in panels for mark in panel.get_legend_handles_labels()[0]}
+        figure.legend(marks.values(), marks.keys(), loc="outside right center", frameon=False)
+        unwanted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(drawn, format="svg", metadata={**unwanted, "Title": "Accuracy against questions"})
+    return drawn.getvalue()
+
+
+def _draw_panel(
+    panel: Axes, lines: Mapping[str, Sequence[Point]], methods: Sequence[str], teacher: float | None
+) -> None:
+    panel.set_facecolor("none")
+    panel.set_xscale("log")
+    for method, line in lines.items():
+        place = methods.index(method)
+        color, questions = COLORS[place % len(COLORS)], [point.questions for point in line]
+        marker = _MARKERS[place % len(_MARKERS)]
+        panel.plot(questions, [point.mean for point in line], color=color, marker=marker, markersize=5, label=method)
+        low, high = [point.worst for point in line], [point.best for point in line]
+        panel.fill_between(questions, low, high, color=color, alpha=0.2, linewidth=0)
+        # A band of a single point has no width.
+        panel.vlines(questions, low, high, color=color, linewidth=1)
+    if teacher is not None:
+        panel.axhline(teacher, color=INK, linestyle="--", linewidth=1, label="teacher")
+    asked = _ticks([point.questions for line in lines.values() for point in line])
+    panel.set_xticks(asked, [f"{number:,}" for number in asked])
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.grid(axis="y", color=INK, alpha=0.25, linewidth=0.5)
+    panel.set_xlabel("questions")
+
+
+def _ticks(questions: Sequence[float]) -> list[int]:
+    """Name numbers of questions, the greatest of those that are too near to each other to be read."""
+    named: list[int] = []
+    for number in sorted(map(round, questions), reverse=True):
+        if not named or number * _APART < named[-1]:
+            named.append(number)
+    return named
+
+
+def figure(
+    *,
+    files: Annotated[list[Path], typer.Argument(help="What `python -m benchmarks.frontier --json FILE` wrote.")],
+    out: Annotated[Path, typer.Option(help="The SVG to write.")],
+    students: Annotated[str, typer.Option(help="Only these; all where none is named.")] = "",
+    methods: Annotated[str, typer.Option(help="Only these, in this order; all where none is named.")] = "",
+    teacher: Annotated[float | None, typer.Option(help="The teacher's accuracy in %, for a line across.")] = None,
+    least: Annotated[float | None, typer.Option(help="Where the axis of accuracies begins, in %.")] = None,
+) -> None:
+    """Draw accuracy against questions, a line a method with a band over its seeds."""
+    command.check_file(out)
+    rows = read(files)
+    if students:
+        rows = [row for row in rows if row.student in command.listed(students)]
+    if methods:
+        rows = [row for method in command.listed(methods) for row in rows if row.method == method]
+    if not rows:
+        raise InputError(
+            f"the files hold nothing of the students {students!r} and methods {methods!r}; nothing was drawn"
+        )
+    write_atomically(out, draw(rows, teacher=teacher, least=least))
+
+
+if __name__ == "__main__":
+    command.run(figure, "figure")
