@@ -41,17 +41,18 @@ class WholePool:
         soft = soft / known[:, None]
         named = ((self._images.places.get(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
-        rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
+        places, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
         decided = answers.decided[asked] & ~answers.aside[asked]
-        soft[rows[decided]] = _with_decisions(
-            soft[rows[decided]], answers.decisions[asked[decided]], self._lesson.trust
+        soft[places[decided]] = _with_decisions(
+            soft[places[decided]], answers.decisions[asked[decided]], self._lesson.trust
         )
         # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
-        known[rows] = decided.to(known.dtype)
+        known[places] = decided.to(known.dtype)
         kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
+        rows = None
         if 0 < len(kept) < len(pixels):
-            pixels, soft = pixels[kept], soft[kept]
-        return Material(pixels, Objective(soft_labels=soft, temperature=temperature)), self._recipe.epochs
+            rows, soft = kept, soft[kept]
+        return Material(pixels, Objective(soft_labels=soft, temperature=temperature), rows=rows), self._recipe.epochs
 
 
 @final

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import NamedTuple
 
+from db3kd.data.mapped import InFile, in_file, opened
 from db3kd.tensors import Tensor
 from db3kd.training import Material, Objective, Unasked, Views
 
@@ -24,6 +25,8 @@ def wrapped(material: Material) -> Parcel:
     objective, unasked, views = material.objective, material.unasked, material.views
     tensors = {name: found for name in _TENSORS if (found := getattr(objective, name)) is not None}
     tensors["pixels"] = material.pixels
+    if material.rows is not None:
+        tensors["learned"] = material.rows
     plain = {name: getattr(objective, name) for name in _PLAIN}
     about = {"objective": json.dumps(plain), "images_per_epoch": json.dumps(material.images_per_epoch)}
     if views is not None:
@@ -31,12 +34,17 @@ def wrapped(material: Material) -> Parcel:
     if unasked is not None:
         tensors |= {"pool": unasked.pixels, "rows": unasked.rows, "shares": unasked.shares}
         about["unasked"] = json.dumps({"certainty": unasked.certainty, "for_each": unasked.for_each})
-    return Parcel(tensors, about)
+    # A pool that lies in a file is opened there, and not sent.
+    places = {name: place for name, tensor in tensors.items() if (place := in_file(tensor)) is not None}
+    about["files"] = json.dumps({name: asdict(place) for name, place in places.items()})
+    return Parcel({name: tensor for name, tensor in tensors.items() if name not in places}, about)
 
 
 def unwrapped(parcel: Parcel) -> Material:
     """Give back what was wrapped."""
-    tensors, about = parcel
+    sent, about = parcel
+    files = {name: InFile(**place) for name, place in json.loads(about["files"]).items()}
+    tensors = {**sent, **{name: opened(place) for name, place in files.items()}}
     plain = json.loads(about["objective"])
     labels, soft, offsets = tensors.get("labels"), tensors.get("soft_labels"), tensors.get("offsets")
     objective = Objective(labels=labels, soft_labels=soft, offsets=offsets, **plain)
@@ -49,4 +57,5 @@ def unwrapped(parcel: Parcel) -> Material:
         json.loads(about["images_per_epoch"]),
         Views(**json.loads(about["views"])) if "views" in about else None,
         unasked,
+        tensors.get("learned"),
     )

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from db3kd.errors import PlanError
+from db3kd.models.placement import gather
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
 Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
@@ -132,12 +133,14 @@ class Material:
     """Images, and what to learn about them.
 
     Args:
-        pixels: the n images; 0 to 255 where 8-bit, else in [0, 1].
-        objective: what to learn about each of them.
+        pixels: the n images, or a set that holds them; 0 to 255 where 8-bit, else in [0, 1].
+        objective: what to learn about each of the n.
         images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
             of them. Sets of different sizes are learned from equally long with it.
         views: how images are transformed, each time anew; None to show them as they are.
         unasked: images without a label that are learned from as well; they need views.
+        rows: which of the pixels these n images are, so that a large set need not be copied for a part of it; None
+            for all of them.
     """
 
     pixels: Pixels
@@ -145,6 +148,15 @@ class Material:
     images_per_epoch: int | None = None
     views: Views | None = None
     unasked: Unasked | None = None
+    rows: Int[Tensor, " n"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels) if self.rows is None else len(self.rows)
+
+    def images(self, places: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        """Give some of the n images as a network takes them, on the device of the pixels."""
+        rows = places if self.rows is None else self.rows.index_select(0, places.to(self.rows.device))
+        return gather(self.pixels, rows)
 
 
 def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:
