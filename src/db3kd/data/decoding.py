@@ -10,9 +10,9 @@ import json
 import os
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,8 +72,7 @@ def decode_files(
     key = _key(paths, ids, shape, options)
     store = PixelRows(shape, "uint8", len(paths), place=place, key=key)
     done = int(store.notes[-1].get("done", 0)) if store.notes else 0
-    with _quiet():
-        blocks = _side_by_side(paths, shape, options, first=done)
+    with _quiet(), closing(_side_by_side(paths, shape, options, first=done)) as blocks:
         return collect(blocks, ids, store, shape, options, name=name, place=place)
 
 
@@ -88,6 +87,23 @@ def collect(
     place: Place,
 ) -> Decoded:
     """Put blocks together, in their order; a DataError where too many of the pictures are broken, or all."""
+    try:
+        return _collected(blocks, ids, store, shape, options, name=name, place=place)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _collected(
+    blocks: Iterable[Block],
+    ids: Sequence[str],
+    store: PixelRows,
+    shape: Shape,
+    options: ImageOptions,
+    *,
+    name: str,
+    place: Place,
+) -> Decoded:
     total, tally = len(ids), Tally(name, len(ids), stop=options.broken == "stop", share=options.broken_share)
     out, done, since = list[int](), 0, _Since()
     for note in store.notes:
@@ -188,7 +204,7 @@ def _shape_of_file(path: Path) -> Shape | None:
         return None
 
 
-def _side_by_side(paths: Sequence[Path], shape: Shape, options: ImageOptions, *, first: int) -> Iterator[Block]:
+def _side_by_side(paths: Sequence[Path], shape: Shape, options: ImageOptions, *, first: int) -> Generator[Block]:
     tasks = iter(range(first, len(paths), _FILES_OF_A_TASK))
     cores, waiting = _cores(), deque[Any]()
     with ThreadPoolExecutor(cores) as threads:

@@ -99,22 +99,21 @@ def _of_array(given: Any, wanted: Shape | None, options: ImageOptions, place: Pl
 
 
 def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOptions, place: Place) -> Dataset:
-    ids, first, first_error = numbered(_NAME, count), None, ""
+    ids, found, first_error = numbered(_NAME, count), None, ""
     for row in range(min(count, max(1, round(options.broken_share * count)) + 1)):
         # The first that can be read says of which kind and shape all are.
         try:
-            first = _arranged(_item(given[row]).image)
+            found = _shape_of(_arranged(_item(given[row]).image))
             break
         except Exception as error:  # noqa: BLE001  # an item of somebody else's data set may raise anything
             first_error = reason_of(error)
-    if first is None:
+    if found is None:
         raise DataError(
             f"the first items of {_kind(given)} are no images ({first_error}); nothing was asked: an item must be an "
             "image, (image, label) or a mapping with 'image' and 'label', where an image is a picture, a path, or an "
             "array or tensor of 8 bits or in [0, 1]"
         )
-    floating = isinstance(first, Tensor) and first.is_floating_point()
-    natural: Shape = (first.shape[0], first.shape[1], first.shape[2]) if isinstance(first, Tensor) else shape_of(first)
+    natural, floating = found
     shape = natural if floating else _target(natural, wanted, options)
     labels: dict[int, int | None] = {}
 
@@ -153,7 +152,7 @@ def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOption
 def _target(natural: Shape, wanted: Shape | None, options: ImageOptions) -> Shape:
     """Tell to which shape images of a shape are brought."""
     said = options.size is not None or options.color is not None
-    if not said and natural == (wanted or natural):
+    if not said and natural == tuple(wanted or natural):
         return natural
     return options.shape(wanted or natural) or natural
 
@@ -177,8 +176,19 @@ def _item(item: Any) -> _Item:
     return _Item(item, None)
 
 
+def _shape_of(image: Any) -> tuple[Shape, bool]:
+    """Tell the shape of an arranged image, and whether it is floating point."""
+    if isinstance(image, Tensor):
+        channels, height, width = image.shape
+        return (channels, height, width), image.is_floating_point()
+    if isinstance(image, (bytes, Path)):
+        with open_picture(image) as opened:
+            return shape_of(opened), False
+    return shape_of(image), False
+
+
 def _arranged(image: Any) -> Any:
-    """Give an image as a picture, or as a tensor [c h w] of 8 bits or floating point."""
+    """Give an image as a picture, as a path or bytes of one, or as a tensor [c h w] of 8 bits or floating point."""
     from PIL import Image
 
     if isinstance(image, Image.Image):
@@ -186,10 +196,10 @@ def _arranged(image: Any) -> Any:
     if isinstance(image, Mapping):
         # What Hugging Face has not decoded.
         image = image.get("bytes") or image.get("path")
-    if isinstance(image, (str, Path)):
+    if isinstance(image, str):
         image = Path(image)
     if isinstance(image, (bytes, Path)):
-        return open_picture(image)
+        return image
     if not isinstance(image, (Tensor, np.ndarray)):
         raise ValueError(f"{_kind(image)} is no image")
     pixels = image.detach().cpu() if isinstance(image, Tensor) else torch.from_numpy(np.array(image))

@@ -107,6 +107,11 @@ class PixelRows:
             _append(self._log_path, line)
         self.notes.append(line)
 
+    def close(self) -> None:
+        """Close the file, of which nothing is used."""
+        if self._file is not None:
+            self._file.close()
+
     def forget(self) -> None:
         """Begin anew: what is there is not what was written."""
         if self._log_path is not None:
@@ -144,7 +149,8 @@ class PixelRows:
                 begun, self._rows = begun[:1], 0
                 log.unlink()
                 _append(log, begun[0])
-            self._file.truncate(self._rows * self._bytes)
+            if pixels.stat().st_size > self._rows * self._bytes:
+                self._file.truncate(self._rows * self._bytes)
             self._file.seek(self._rows * self._bytes)
         self.notes, self._log_path = begun[1:], log
 

@@ -43,8 +43,9 @@ def wrapped(material: Material) -> Parcel:
 def unwrapped(parcel: Parcel) -> Material:
     """Give back what was wrapped."""
     sent, about = parcel
-    files = {name: InFile(**place) for name, place in json.loads(about["files"]).items()}
-    tensors = {**sent, **{name: opened(place) for name, place in files.items()}}
+    files = json.loads(about["files"])
+    there = {name: InFile(**{**place, "shape": tuple(place["shape"])}) for name, place in files.items()}
+    tensors = {**sent, **{name: opened(place) for name, place in there.items()}}
     plain = json.loads(about["objective"])
     labels, soft, offsets = tensors.get("labels"), tensors.get("soft_labels"), tensors.get("offsets")
     objective = Objective(labels=labels, soft_labels=soft, offsets=offsets, **plain)

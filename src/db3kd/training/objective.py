@@ -134,12 +134,12 @@ class Material:
 
     Args:
         pixels: the n images, or a set that holds them; 0 to 255 where 8-bit, else in [0, 1].
-        objective: what to learn about each of the n.
+        objective: what to learn about each image that is learned.
         images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
             of them. Sets of different sizes are learned from equally long with it.
         views: how images are transformed, each time anew; None to show them as they are.
         unasked: images without a label that are learned from as well; they need views.
-        rows: which of the pixels these n images are, so that a large set need not be copied for a part of it; None
+        rows: which of the pixels are learned, so that a large set need not be copied for a part of it; None
             for all of them.
     """
 
@@ -148,7 +148,7 @@ class Material:
     images_per_epoch: int | None = None
     views: Views | None = None
     unasked: Unasked | None = None
-    rows: Int[Tensor, " n"] | None = None
+    rows: Int[Tensor, " m"] | None = None
 
     def __len__(self) -> int:
         return len(self.pixels) if self.rows is None else len(self.rows)
