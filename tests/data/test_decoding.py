@@ -103,8 +103,10 @@ def test_pixels_that_were_edited_or_cut_short_are_decoded_anew(
         assert _load(photos, tmp_path / "run").digest == first
         assert len(decoded) == 41
         assert said in caplog.text
-    (tmp_path / "run/images.jsonl").write_text("no json\n")
-    assert _load(photos, tmp_path / "run").digest == first
+    log = tmp_path / "run/images.jsonl"
+    for edited_log in ("no json\n", log.read_text() + '{"rows": "many"}\n', ""):
+        log.write_text(edited_log)
+        assert _load(photos, tmp_path / "run").digest == first
 
 
 @pytest.mark.parametrize("stop_at", [1, 7, 20, 40])

@@ -159,6 +159,8 @@ def test_floating_point_images_pass_as_they_are_and_are_never_scaled() -> None:
     assert dataset_of(unit, wanted=(3, 8, 8)).image_shape == SHAPE, "refused when the teacher is known"
     with pytest.raises(DataError, match="floating point"):
         dataset_of(unit, options=ImageOptions(size=(8, 8)))
+    with pytest.raises(DataError, match=r"floating point.*cannot be brought to \(3, 8, 8\)"):
+        dataset_of(list(unit), options=ImageOptions(size=(8, 8)))
     with pytest.raises(DataError, match="floating point is not scaled"):
         dataset_of([unit[0], unit[0, :, :8]], wanted=SHAPE)
     with pytest.raises(DataError, match=r"must lie in \[0, 1\]"):

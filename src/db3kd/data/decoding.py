@@ -72,7 +72,7 @@ def decode_files(
     key = _key(paths, ids, shape, options)
     store = PixelRows(shape, "uint8", len(paths), place=place, key=key)
     done = int(store.notes[-1].get("done", 0)) if store.notes else 0
-    with _quiet(), closing(_side_by_side(paths, shape, options, first=done)) as blocks:
+    with quiet(), closing(_side_by_side(paths, shape, options, first=done)) as blocks:
         return collect(blocks, ids, store, shape, options, name=name, place=place)
 
 
@@ -179,7 +179,7 @@ def common_shape(paths: Sequence[Path], options: ImageOptions, *, name: str) -> 
     """Give the shape that all pictures have; what options say of it holds. A DataError where sizes differ."""
     sizes: Counter[tuple[int, int]] = Counter()
     colored = False
-    with _quiet(), ThreadPoolExecutor(_cores()) as threads:
+    with quiet(), ThreadPoolExecutor(_cores()) as threads:
         for shape in threads.map(_shape_of_file, paths):
             if shape is not None:
                 sizes[shape[1:]] += 1
@@ -241,7 +241,7 @@ def block_of(sources: Iterable[tuple[int, Any]], shape: Shape, options: ImageOpt
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep pillow's warnings of odd files to itself; what cannot be read is told."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

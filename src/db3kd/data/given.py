@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from db3kd.data.dataset import Dataset, from_arrays, numbered
-from db3kd.data.decoding import Block, block_of, collect, open_picture, reason_of
+from db3kd.data.decoding import Block, block_of, collect, open_picture, quiet, reason_of
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.picture import ImageOptions, Shape, shape_of
 from db3kd.data.pixel_rows import NOWHERE, PixelRows, Place
@@ -114,7 +114,12 @@ def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOption
             "array or tensor of 8 bits or in [0, 1]"
         )
     natural, floating = found
-    shape = natural if floating else _target(natural, wanted, options)
+    shape = _target(natural, None if floating else wanted, options)
+    if floating and shape != natural:
+        raise DataError(
+            f"the items of {_kind(given)} are floating point of the shape {natural}, and cannot be brought to {shape}; "
+            "nothing was asked: give 8-bit images, or scale them first"
+        )
     labels: dict[int, int | None] = {}
 
     def read(row: int) -> Block:
@@ -135,7 +140,8 @@ def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOption
 
     store = PixelRows(shape, "float32" if floating else "uint8", count, place=place)
     blocks = map(read, range(count))
-    decoded = collect(blocks, ids, store, shape, options, name=_NAME, place=place)
+    with quiet():
+        decoded = collect(blocks, ids, store, shape, options, name=_NAME, place=place)
     decoded.reading.tell()
     classes = [labels.get(row) for row in decoded.rows]
     known = [label for label in classes if label is not None]

@@ -134,7 +134,8 @@ class PixelRows:
         with _told(str(pixels)):
             folder.mkdir(parents=True, exist_ok=True)
             begun = _lines(log) if pixels.exists() else []
-            if not begun or begun[0] != {"format": FORMAT, "key": key}:
+            whole = all(isinstance(line.get(name), int) for line in begun[1:] for name in ("rows", "done"))
+            if not begun or begun[0] != {"format": FORMAT, "key": key} or not whole:
                 log.unlink(missing_ok=True)
                 pixels.unlink(missing_ok=True)
                 _check_space(folder, size)

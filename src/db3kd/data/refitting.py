@@ -38,7 +38,6 @@ def refitted(dataset: Dataset, shape: Shape | None, options: ImageOptions, *, pl
             f"{dataset.name}: images of the shape {dataset.image_shape} are floating point and cannot be brought to "
             f"{shape}; nothing was asked: give 8-bit images, or scale them first"
         )
-
     if dataset.image_shape[0] not in _MODES:
         raise DataError(
             f"{dataset.name}: images of {dataset.image_shape[0]} channels are no pictures and cannot be brought "
