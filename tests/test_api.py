@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,8 +253,9 @@ def test_images_come_in_the_form_that_a_user_has(tmp_path: Path, form: str) -> N
 def test_what_is_no_image_is_refused_before_a_query() -> None:
     for wrong in (5, {"a": 1}, ["x.png"], "nowhere/", b"", object(), [object()]):
         for name in ("images", "held_out"):
+            given: dict[str, Any] = {name: wrong}
             with pytest.raises(InputError):
-                db3kd.distill(untouched(Small()), student=NETWORK, budget=5, **{name: wrong})
+                db3kd.distill(untouched(Small()), student=NETWORK, budget=5, **given)
 
 
 def test_a_run_keeps_the_pixels_of_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,7 @@ def test_a_folder_of_pictures_of_all_kinds_is_a_source(
     done = call(*asked)
     assert rows_seen(log) == 20
     assert "20 of photos/train" in done.out
-    assert "21 images brought to 16x16 gray (pad): 20 scaled" in done.err
+    assert "21 images brought to 16x16 gray (pad): 19 scaled" in done.err
     assert "1 of 21 images cannot be read and were left out: empty.jpg" in done.err
     assert (tmp_path / "run/pixels/images.pixels").stat().st_size == 20 * 16 * 16
     stopped = call(*asked, *settings(images__broken="stop"), expect=2)

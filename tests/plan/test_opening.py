@@ -176,7 +176,7 @@ def test_how_images_are_brought_to_one_size_is_said_in_their_section(tmp_path: P
 
 def test_a_named_set_is_changed_only_where_that_is_said(images: str) -> None:
     teacher = OpenedTeacher(Sectors((3, 18, 18), 4), None)
-    content = {"teacher": {"uri": "python:known_teachers:Sectors"}, "images": {"source": images}}
+    content: dict[str, Any] = {"teacher": {"uri": "python:known_teachers:Sectors"}, "images": {"source": images}}
     with pytest.raises(InputError, match=r"takes images of shape \(3, 18, 18\)"):
         open_story(parse_plan(content), teacher)
     content["images"] |= {"size": [18, 18], "color": "rgb"}
