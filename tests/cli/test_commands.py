@@ -17,6 +17,7 @@ from command_line import SMALL, TEACHER, Caller, settings
 from db3kd.data import load
 from db3kd.models import build, weights
 from logged_teacher import rows_seen, write_images
+from made_pictures import write_folder
 
 _TRAIN = (
     "train",
@@ -173,3 +174,24 @@ def test_python_m_is_the_program(call: Caller) -> None:
     assert call("--version").out.strip() == db3kd.__version__
     done = subprocess.run([sys.executable, "-m", "db3kd", "--version"], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == db3kd.__version__
+
+
+def test_a_folder_of_pictures_of_all_kinds_is_a_source(
+    call: Caller, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
+    folder = write_folder(tmp_path / "photos")
+    (folder / "empty.jpg").write_bytes(b"")
+    asked = ("label", *TEACHER, "--images", folder, *settings(images__fit="pad"), "--run", tmp_path / "run")
+    call(*asked, "--dry-run", "--no-measure")
+    assert not (tmp_path / "run").exists()
+    done = call(*asked)
+    assert rows_seen(log) == 20
+    assert "20 of photos/train" in done.out
+    assert "21 images brought to 16x16 gray (pad): 19 scaled" in done.err
+    assert "1 of 21 images cannot be read and were left out: empty.jpg" in done.err
+    assert (tmp_path / "run/pixels/images.pixels").stat().st_size == 20 * 16 * 16
+    stopped = call(*asked, *settings(images__broken="stop"), expect=2)
+    assert "images.broken" in stopped.err
+    other = call("label", *TEACHER, "--images", tmp_path / "nowhere", "--run", tmp_path / "other", expect=2)
+    assert "no such folder" in other.err

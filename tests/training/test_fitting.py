@@ -35,6 +35,15 @@ def _bright_halves(
     return pixels, labels
 
 
+def test_some_rows_of_a_large_set_are_learned_as_a_copy_of_them_would_be() -> None:
+    pixels = torch.randint(0, 256, (30, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    rows, labels = torch.arange(29, -1, -3), torch.arange(10) % 2
+    module, objective, recipe = build("lenet5-fifth", (1, 28, 28), 2), Objective(labels=labels), replace(ADAM, epochs=2)
+    copied = fit(module, Material(pixels[rows], objective), recipe)
+    taken = fit(module, Material(pixels, objective, rows=rows), recipe)
+    assert _weights(copied) == _weights(taken)
+
+
 def _weights(module: nn.Module) -> bytes:
     contiguous = {
         name: value.clone(memory_format=torch.contiguous_format) for name, value in module.state_dict().items()

@@ -9,6 +9,7 @@ import typer
 from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
+from db3kd.cli.session import reading
 from db3kd.errors import RunError
 from db3kd.models import weights
 from db3kd.pipeline.ask import NAME
@@ -49,7 +50,10 @@ def export(
     assert file is not None, "asked above"
     module, header = weights.from_file(file)
     plan = parse_plan(asked)
-    images = None if plan.held_out is None else open_images(plan.held_out)
+    images = None
+    if plan.held_out is not None:
+        with reading() as place:
+            images = open_images(plan.held_out, wanted=weights.input_shape_of(header), place=place, like=plan.images)
     free = plan.teacher is not None and plan.teacher.uri.startswith(_FREE)
     timed = plan.teacher if (free if time_teacher is None else time_teacher) else None
     teacher = None if timed is None else open_teacher(timed)

@@ -68,7 +68,7 @@ def distill(
         run__bought_by=None if source is None else str(source),
     )
     with Run(run) as opened:
-        session = open_session(opened, merged(_taken_over(opened, source), asked), device)
+        session = open_session(opened, merged(_taken_over(opened, source), asked), device, dry=dry_run)
         if dry_run:
             _show_estimate(session, measure=measure, as_json=as_json)
             return
@@ -99,7 +99,7 @@ def _part(until: Until, told: str) -> Callable[..., None]:
         named = {"teacher__uri": teacher, "images__source": images, "pool__kind": pool, "search__name": search}
         asked = content_of(plan, settings, **named, budget__total=budget, run__seed=seed)
         with Run(run) as opened:
-            session = open_session(opened, asked, device)
+            session = open_session(opened, asked, device, dry=dry_run)
             if until == "answers" and session.plan.images is not None:
                 raise PlanError("synthesize makes images, and some are named; nothing was asked: use label or distill")
             if dry_run:

@@ -93,7 +93,7 @@ class LearnCommittee:
 
     def _takes_long(self, material: Material, keeper: Keeper) -> bool:
         """Whether processes of their own are worth starting, and could do it."""
-        seen = self._recipe.epochs * (material.images_per_epoch or material.learned)
+        seen = self._recipe.epochs * (material.images_per_epoch or len(material))
         # A network of the user's own script is unknown elsewhere.
         own = self._committee.architecture.startswith("__main__:")
         return seen >= _LONG and keeper.context.device == "cpu" and not own

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from db3kd.acquisition import Acquisition, Random, Rounds
 from db3kd.answers import Answers
 from db3kd.boundary import Measurement
-from db3kd.data import Dataset
+from db3kd.data import Dataset, Reading
 from db3kd.options import check_options
 from db3kd.pipeline.budget import Budget
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
@@ -164,6 +164,14 @@ class Story:
     def images(self) -> Dataset | None:
         """All images of the pool, where it is images at hand."""
         return self.pool.images if isinstance(self.pool, ImagePool) else None
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What came of reading the pictures of the pool and those held out."""
+        pools = self.pool.pools if isinstance(self.pool, Joined) else (self.pool,)
+        sets = [pool.images for pool in pools if isinstance(pool, ImagePool)]
+        sets += [] if self.held_out is None else [self.held_out]
+        return tuple(images.reading for images in sets if images.reading is not None)
 
     @property
     def teaches_opinions(self) -> bool:

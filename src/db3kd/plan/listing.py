@@ -60,7 +60,7 @@ def help_of(key: str) -> str:
 
 
 def _keys(model: type[BaseModel], place: str) -> Iterator[KeyHelp]:
-    told = arguments_of(model) | arguments_of(model.__base__ or model)
+    told = {name: text for kind in reversed(model.__mro__) for name, text in arguments_of(kind).items()}
     for name, field in model.model_fields.items():
         key, inside = f"{place}.{name}", _model_in(field.annotation)
         meaning, shown, default = field.description or told.get(name, ""), _type(field), field.default

@@ -3,11 +3,14 @@
 Teachers are opened in `teachers`. Called by the commands.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from db3kd.answers import Answers
 from db3kd.boundary import Measurement
-from db3kd.data import Dataset, draw, load
+from db3kd.data import Dataset, ImageOptions, Place, draw, load
+from db3kd.data.picture import Shape
+from db3kd.data.pixel_rows import NOWHERE
 from db3kd.errors import PlanError
 from db3kd.ledger import Prices
 from db3kd.pipeline.asking import as_seen
@@ -30,12 +33,18 @@ _OF_MEASUREMENT = ("queries_per_pair", "snapshots")
 _OF_REPULSION = ("search", "committee")
 
 
-def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
-    """Turn a plan into objects."""
+def open_story(plan: Plan, teacher: OpenedTeacher, place: Place = NOWHERE) -> Story:
+    """Turn a plan into objects; decoded pixels may lie in `place`."""
     assert plan.teacher is not None, "it is open"
     spec, student = teacher.teacher.spec, plan.student
     taken = None if plan.images is None else _open_taken(plan.images, spec)
-    images = None if plan.images is None or taken is not None else open_images(plan.images)
+    images = None
+    if plan.images is not None and taken is None:
+        images = open_images(plan.images, wanted=spec.input_shape, place=place)
+    held_out = None
+    if plan.held_out is not None:
+        beside = replace(place, name="held-out")
+        held_out = open_images(plan.held_out, wanted=spec.input_shape, place=beside, like=plan.images)
     learner = {} if student is None else student.given
     size = {} if teacher.parameters is None else {"parameters": str(teacher.parameters)}
     wishes = Wishes(
@@ -44,7 +53,7 @@ def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
         acquisition=None if plan.acquisition is None else plan.acquisition.open(),
         measurement=None if plan.search is None else _open_search(plan.search),
         lesson=None if plan.lesson is None or _is_adapted(plan.lesson) else plan.lesson.open(),
-        held_out=None if plan.held_out is None else open_images(plan.held_out),
+        held_out=held_out,
         budget=open_budget(plan.budget),
         names={"teacher": plan.teacher.uri, **size},
         changes=_changes(plan),
@@ -53,12 +62,40 @@ def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
     return settle(wishes, teacher.teacher)
 
 
-def open_images(section: ImagesSection) -> Dataset:
-    """Read the images that a section names."""
+def open_images(
+    section: ImagesSection, *, wanted: Shape | None = None, place: Place = NOWHERE, like: ImagesSection | None = None
+) -> Dataset:
+    """Read the images that a section names.
+
+    They are brought to the shape that is wanted, as `db3kd.data.load` says; `like` is a section whose options hold
+    where this one says nothing.
+    """
+    options = _options_of(section, like)
     if section.source.startswith(_RUN):
-        answers = _answers_of(section)
-        return answers.images
-    return load(section.source, section.split, limit=section.limit, seed=section.seed)
+        if _options_of(section, None) != ImageOptions():
+            raise PlanError(
+                "images of a run are what was asked about, and are not changed; nothing was asked: leave size, fit, "
+                "color and the like out"
+            )
+        return _answers_of(section).images
+    return load(
+        section.source,
+        section.split,
+        limit=section.limit,
+        seed=section.seed,
+        wanted=wanted,
+        options=options,
+        place=place,
+    )
+
+
+def _options_of(section: ImagesSection, like: ImagesSection | None) -> ImageOptions:
+    keys = keys_of(ImageOptions)
+    given: dict[str, Any] = {}
+    for one in (like, section):
+        if one is not None:
+            given |= {key: getattr(one, key) for key in one.model_fields_set if key in keys}
+    return ImageOptions(**given)
 
 
 def _answers_of(section: ImagesSection) -> Answers:
