@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from db3kd.context import Context, Progress, silent
+from db3kd.context import Context, Progress, Tracker, silent, untracked
 from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.story import Story
 from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_story, open_teacher, parse_plan
@@ -30,12 +30,12 @@ class Session:
         """Give the story with a teacher whose rows show in the progress."""
         return replace(self.story, teacher=Watched(self.story.teacher, stages.hear_rows))
 
-    def keeper(self, progress: Progress = silent) -> Keeper:
+    def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, index = self.plan.budget, None
         if budget.record or budget.recorded:
             index = Index(self.teacher.teacher.spec, list(map(Path, budget.recorded)))
-        context = Context(self.device, self.plan.run.seed, progress)
+        context = Context(self.device, self.plan.run.seed, progress, tracker)
         return Keeper(self.run, context, recording=budget.record, index=index)
 
     @contextmanager

@@ -53,13 +53,18 @@ def one_thread() -> Iterator[None]:
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Say whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here."""
+    """Say whether a CPU computes faster in bfloat16 than in 32 bits; for small networks, a GPU does not."""
     if device.type != "cpu":
         return False
     # A Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine has the instructions and takes twice as long
     # with them. It has AVX512-FP16 without AMX.
     can = torch.cpu.get_capabilities()
     return bool(can.get("amx_bf16") or (can.get("avx512_bf16") and not can.get("avx512_fp16")))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Say whether a GPU computes in bfloat16; whether that is faster depends on the network."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def gather(
