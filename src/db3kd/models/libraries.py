@@ -6,10 +6,11 @@ Each library is an extra, and imported when one of its networks is asked for. Ca
 
 import difflib
 import json
+import sys
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -128,7 +129,8 @@ def build(wanted: Wanted, *, configuration: str = "", bare: bool = False) -> nn.
     if bare:
         return fitted
     if wanted.pretrained:
-        with _plain_errors(wanted, _WEIGHTLESS):
+        # What they say while they fetch is no figure.
+        with _plain_errors(wanted, _WEIGHTLESS), redirect_stdout(sys.stderr):
             found = _published(wanted) if wanted.pretrained is True else read_weights(str(wanted.pretrained))
         network.load_state_dict(adapted(found, network.state_dict(), wanted.num_classes, named))
     with _plain_errors(wanted, _UNFIT), torch.inference_mode():
