@@ -146,6 +146,22 @@ class TestExport:
         assert "no student" in call("export", tmp_path, expect=2).err
 
 
+def test_a_student_of_another_library_learns_by_another_recipe_is_tracked_and_leaves(
+    call: Caller, images: str, log: Path, tmp_path: Path
+) -> None:
+    student = "hf:resnet?depths=[1,1]&hidden_sizes=[8,16]&embedding_size=8"
+    asked = ("distill", *TEACHER, "--images", images, *SMALL[2:], "--student", student, "--run", tmp_path / "run")
+    call(*asked, *settings(student__preset="photo"), "--track", "tensorboard")
+    lines = [json.loads(line) for line in (tmp_path / "run/training.jsonl").read_text().splitlines()[1:]]
+    # The first epoch begins with the rate of its preset's warmup.
+    assert next(line["rate"] for line in lines if line["part"] == "student") == pytest.approx(0.04 * 1e-3)
+    assert {path.parent.name for path in (tmp_path / "run/tensorboard").rglob("events.*")} >= {"student", "answers"}
+    figures = call("export", tmp_path / "run", "--held-out", images, "--json").figures
+    assert figures["onnx"]["same_answers"] == 12
+    assert "student.preset" in call(*asked, *settings(student__preset="usual"), expect=2).err
+    assert "expected one of tensorboard" in call(*asked, "--track", "elsewhere", expect=2).err
+
+
 def test_check_teacher_gives_a_verdict_and_plan_lines(
     call: Caller, images: str, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
