@@ -8,24 +8,26 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from torch import nn
 
 from db3kd.acquisition import Acquisition
 from db3kd.answers import Answers
 from db3kd.boundary import Distances, Measurement, Method
-from db3kd.context import Context, Progress
+from db3kd.context import Context, Progress, Tracker
 from db3kd.data import Place, dataset_of
+from db3kd.errors import PlanError
 from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.settling import Wishes, settle
-from db3kd.pipeline.story import FixedLesson, Source
+from db3kd.pipeline.story import FixedLesson, Preset, Source
 from db3kd.pipeline.tell import own_name, tell
 from db3kd.progress import showing
 from db3kd.report.schema import Report
 from db3kd.runs import Index, Keeper, Run
+from db3kd.runs.tracking import tracking
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
 from db3kd.teachers.scikit_learn import Estimator
@@ -69,10 +71,11 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     acquisition: str | Acquisition | None = None,
     softening: str | Softening | None = None,
     committee: Committee | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Literal["photo"] | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
+    track: str | Tracker | None = None,
 ) -> Result:
     """Copy what a teacher knows into a small network.
 
@@ -83,8 +86,9 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             as "mnist-5k", paths, pictures, arrays, tensors, a data set of torch or Hugging Face, a DataLoader. Pictures
             are brought to what the teacher takes; `dataset_of` takes options for that. None where there are none:
             procedural images are asked about then.
-        student: architecture: "lenet5-half", "residual", "alexnet-quarter", ... or "package.module:factory"; None for
-            lenet5-half or, for images other than 16 to 40 pixels, residual-half.
+        student: architecture: "lenet5-half", "residual", "alexnet-quarter", "timm:NAME", "torchvision:NAME", "hf:NAME",
+            ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
+            residual-half.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
             learns from the others too. None asks as many questions as there are images, or 10,000 without images.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
@@ -98,10 +102,13 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
             of distances) or an object of `db3kd.softening`; None for what suits.
         committee: networks that learn the answers; None for what suits.
-        recipe: how the student is trained; None for the preset.
+        recipe: how the student is trained: a `Recipe`, "photo" for the preset of deep networks of photos, or None for
+            that of what it learns.
         seed: of all random choices.
         device: where networks and searches run: "cpu", "cuda" or "cuda:N".
         progress: hears how far it is; None shows a bar in terminals and notebooks.
+        track: hears figures of trainings and rounds: "tensorboard" for a log in the run's directory, or a function of
+            source, step and figures; see `db3kd.context.Tracker`.
 
     Returns:
         The student, and all that led to it.
@@ -122,12 +129,14 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         committee=committee,
         measurement=_measurement(search),
         lesson=None if softening is None else FixedLesson(cast("Softening", _object(SOFTENINGS, softening))),
-        recipe=recipe,
+        recipe=recipe if isinstance(recipe, Recipe) else None,
+        preset=_preset(recipe),
         budget=Budget(total=budget),
     )
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
+        tracker = stack.enter_context(tracking(track, None if run is None else Path(run)))
         heard = progress or stack.enter_context(showing())
         wanted = teacher.spec.input_shape if isinstance(teacher, Teacher) else None
         place = Place(None if run is None else lambda: opened.place("pixels"), progress=heard)
@@ -142,12 +151,20 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         # Where each question is billed, none is asked twice.
         billed = asking.spec.meter is not None
         index = Index(asking.spec) if billed else None
-        keeper = Keeper(opened, Context(device, seed, heard), recording=billed, index=index)
+        keeper = Keeper(opened, Context(device, seed, heard, tracker), recording=billed, index=index)
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total
     bought = purchase.bought
     return Result(students[own_name(story)], report, bought.answers, bought.committee, bought.distances, spent)
+
+
+def _preset(recipe: Recipe | str | None) -> Preset:
+    if recipe is None or isinstance(recipe, Recipe):
+        return "usual"
+    if recipe != "photo":
+        raise PlanError(f"recipe must be a Recipe, 'photo' or None, got {recipe!r}; nothing was asked: mend it")
+    return "photo"
 
 
 def _measurement(search: str | Method | Measurement | None) -> Measurement | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db3kd.cli.display import remark
-from db3kd.context import Context, Progress, silent
+from db3kd.context import Context, Progress, Tracker, silent, untracked
 from db3kd.data import Place
 from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.story import Story
@@ -32,10 +32,13 @@ class Session:
         """Give the story with a teacher whose rows show in the progress."""
         return replace(self.story, teacher=Watched(self.story.teacher, stages.hear_rows))
 
-    def keeper(self, progress: Progress = silent) -> Keeper:
+    def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, spec = self.plan.budget, self.teacher.teacher.spec
-        context, recorded = Context(self.device, self.plan.run.seed, progress), list(map(Path, budget.recorded))
+        context, recorded = (
+            Context(self.device, self.plan.run.seed, progress, tracker),
+            list(map(Path, budget.recorded)),
+        )
         # Where each question is billed, none is asked twice.
         recording = spec.meter is not None if budget.record is None else budget.record
         index = Index(spec, recorded) if recording or recorded else None

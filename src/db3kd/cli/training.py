@@ -16,6 +16,7 @@ from db3kd.plan import Plan, merged, open_images, open_train_recipe, parse_plan
 from db3kd.progress import showing
 from db3kd.report.tables import duration, percent
 from db3kd.runs import Keeper, Run
+from db3kd.runs.tracking import tracking
 
 
 def train(
@@ -28,6 +29,7 @@ def train(
     plan: options.PLAN = None,
     settings: options.SET = None,
     device: options.DEVICE = "cpu",
+    track: options.TRACK = None,
     as_json: options.JSON = False,
 ) -> None:
     """Train a teacher, or a baseline student, on true labels; its weights are DIR/model.safetensors.
@@ -45,9 +47,9 @@ def train(
         with reading(opened) as place:
             images = open_images(sections.images, place=place)
             test = _test_split(sections, images, replace(place, name="held-out"))
-        opened.adopt(sections.written())
-        with showing(remark) as stages:
-            keeper = Keeper(opened, Context(device, sections.run.seed, stages))
+        with tracking(track, run) as tracker, showing(remark) as stages:
+            opened.adopt(sections.written())
+            keeper = Keeper(opened, Context(device, sections.run.seed, stages, tracker))
             trained = train_on_labels(keeper, images, test, architecture=sections.train.architecture, recipe=recipe)
     if as_json:
         print_json(trained.figures())

@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Say whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here."""
+    """Say whether a CPU computes faster in bfloat16 than in 32 bits; for small networks, a GPU does not."""
     if device.type != "cpu":
         return False
     # A Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine has the instructions and takes twice as long
@@ -73,6 +73,11 @@ def settled(
     if device.type == "cuda" and pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
         return pixels
     return pixels.to(device)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Say whether a GPU computes in bfloat16; whether that is faster depends on the network."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def gather(

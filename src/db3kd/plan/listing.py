@@ -14,8 +14,11 @@ from db3kd.names import ACQUISITIONS
 from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_of
 from db3kd.plan.section import Options, arguments_of
 
-# What is left out there follows from the run; these two alone are what they are.
-_FOLLOWING, _FIXED = ("rounds", "committee", "student", "train"), ("student.architecture", "train.preset")
+# What is left out there follows from the run; these three alone are what they are.
+_FOLLOWING, _FIXED = (
+    ("rounds", "committee", "student", "train"),
+    ("student.architecture", "student.preset", "train.preset"),
+)
 _SIGNS: Mapping[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 

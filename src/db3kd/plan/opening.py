@@ -24,7 +24,16 @@ from db3kd.plan.teachers import OpenedTeacher
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
 from db3kd.teachers import TeacherSpec
-from db3kd.training import POOL_RECIPE, Committee, Recipe, adapted, student_recipe, teacher_recipe, teaching_recipe
+from db3kd.training import (
+    POOL_RECIPE,
+    Committee,
+    Recipe,
+    adapted,
+    for_photos,
+    student_recipe,
+    teacher_recipe,
+    teaching_recipe,
+)
 
 # A committee's recipe follows from the answers; one of which only some options are said, from so many.
 _MANY = 100_000
@@ -57,7 +66,7 @@ def open_story(plan: Plan, teacher: OpenedTeacher, place: Place = NOWHERE) -> St
         budget=open_budget(plan.budget),
         names={"teacher": plan.teacher.uri, **size},
         changes=_changes(plan),
-        **{key: value for key, value in learner.items() if key in ("architecture", "baselines")},
+        **{key: value for key, value in learner.items() if key in ("architecture", "baselines", "preset")},
     )
     return settle(wishes, teacher.teacher)
 
@@ -126,9 +135,9 @@ def open_budget(section: BudgetSection) -> Budget:
 
 def open_train_recipe(section: TrainSection) -> Recipe:
     """Make the recipe that a section asks for: its preset, with what it says."""
-    preset = teacher_recipe if section.preset == "teacher" else student_recipe
+    preset = (teacher_recipe if section.preset == "teacher" else student_recipe)(section.architecture)
     changes = {key: getattr(section, key) for key in section.model_fields_set if key in keys_of(Recipe)}
-    return adapted(preset(section.architecture), changes)
+    return adapted(for_photos(preset) if section.preset == "photo" else preset, changes)
 
 
 def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed | None:

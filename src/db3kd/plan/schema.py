@@ -120,12 +120,13 @@ class TrainSection(Section):
     """What `db3kd train` trains, beside the keys of its recipe.
 
     Args:
-        architecture: a name, such as lenet5, lenet5-half or alexnet, or package.module:factory.
-        preset: the recipe that the other keys change: "teacher" or "student".
+        architecture: a name, such as lenet5, lenet5-half or alexnet, timm:NAME, torchvision:NAME, hf:NAME, or
+            package.module:factory.
+        preset: the recipe that the other keys change: "teacher", "student", or "photo" for deep networks of photos.
     """
 
     architecture: str
-    preset: Literal["teacher", "student"] = "teacher"
+    preset: Literal["teacher", "student", "photo"] = "teacher"
 
 
 class Plan(Section):

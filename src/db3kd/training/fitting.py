@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from db3kd.augmentation import transform
 from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
-from db3kd.models.placement import find_device, is_faster_in_bfloat16, place, settled
+from db3kd.models.placement import find_device, has_bfloat16, is_faster_in_bfloat16, place, settled
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.consistency import Consistency
 from db3kd.training.objective import Material, Objective, Views
@@ -153,11 +153,22 @@ def _has_batch_norm(module: nn.Module) -> bool:
 
 def _make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     # fused: one pass over the weights instead of one for each operation, on both kinds of device.
+    if recipe.optimizer == "adamw":
+        kernels = [one for one in module.parameters() if one.ndim > 1]
+        others = [one for one in module.parameters() if one.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, recipe.rate, weight_decay=recipe.weight_decay, fused=True)
     if recipe.optimizer == "adam":
         return torch.optim.Adam(module.parameters(), recipe.rate, weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.SGD(
         module.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
     )
+
+
+def _is_short(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a network computes in bfloat16."""
+    wanted = recipe.precision != "float32" and is_faster_in_bfloat16(device)
+    return wanted or (recipe.precision == "mixed" and has_bfloat16(device))
 
 
 @contextmanager
@@ -192,7 +203,7 @@ class _Steps:
         self._weak, self._device = views.weak, device
         # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
         self._piece = _CPU_PIECE if device.type == "cpu" and not _has_batch_norm(student) else 2**31
-        self._short = recipe.precision == "bfloat16" and is_faster_in_bfloat16(device)
+        self._short = _is_short(recipe, device)
 
     def epoch(self, epoch: int, order: Int[Tensor, " _"], seed: int) -> float:
         """Learn from some images once; the mean loss, in nats."""
