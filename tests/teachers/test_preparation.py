@@ -82,7 +82,7 @@ def test_the_middle_is_cut_out_after_resizing_and_bicubic_values_stay_in_range()
 def test_what_older_runs_did_not_know_is_in_the_fingerprint_only_where_it_does_something() -> None:
     known = {"resize": None, "scale": 2.0, "gray_to_color": False, "channel_order": "rgb"}
     assert Preparation(scale=2.0).description == json.dumps({**known, "mean": (0.0,), "deviation": (1.0,)})
-    described = {Preparation(**one).description for one in ({}, {"crop": (5, 4)}, {"interpolation": "bicubic"})}  # type: ignore[arg-type]  # a table of options
+    described = {Preparation(**one).description for one in ({}, {"crop": (5, 4)}, {"interpolation": "bicubic"})}
     assert len(described) == 3
 
 
