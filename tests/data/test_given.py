@@ -240,7 +240,7 @@ def test_a_data_set_of_ours_is_given_back() -> None:
         ["/nowhere/a.png"],
         ["a\0b.png"],
     ],
-    ids=repr,
+    ids=lambda given: type(given).__name__,
 )
 @pytest.mark.parametrize("wanted", [None, SHAPE])
 def test_everything_else_is_an_error_of_ours(given: Any, wanted: tuple[int, int, int] | None) -> None:
