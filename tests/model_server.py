@@ -139,18 +139,24 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(server: Server, port: int = 0) -> Iterator[Server]:
     """Serve on loopback while the test goes on."""
-    handler = type("Bound", (Handler,), {"known": server})
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as listening:
-        listening.daemon_threads = True
-        server.url = f"http://127.0.0.1:{listening.server_port}/v2/models/known"
-        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    with listening(type("Bound", (Handler,), {"known": server}), server.connections, port) as url:
+        server.url = f"{url}/v2/models/known"
+        yield server
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler], connections: list[socket.socket], port: int = 0) -> Iterator[str]:
+    """Listen on loopback with a handler that notes its connections; gives the URL."""
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as found:
+        found.daemon_threads = True
+        thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
-            yield server
+            yield f"http://127.0.0.1:{found.server_port}"
         finally:
-            listening.shutdown()
+            found.shutdown()
             thread.join()
             # As if the process had been killed: no line stays open.
-            for connection in server.connections:
+            for connection in connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)

@@ -1,8 +1,10 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
 from dataclasses import replace
+from typing import Any
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
-from db3kd.teachers import Teacher
+from db3kd.teachers import Service, Teacher
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Counting, Failing, Flaky, HalfSpace, Sectors, draw_images
 
@@ -35,7 +37,7 @@ class _Records:
 
 @settings(max_examples=30, deadline=None)
 @given(rows=st.integers(0, 300), max_batch=st.integers(1, 130))
-def test_batches_are_full_never_too_large_and_charged_before_they_are_sent(rows: int, max_batch: int) -> None:
+def test_batches_are_full_but_for_the_first_row_and_charged_before_they_are_sent(rows: int, max_batch: int) -> None:
     teacher = Sectors(SHAPE)
     teacher.spec = replace(teacher.spec, max_batch=max_batch)
     with Ledger(None) as ledger, ledger.account("label") as account:
@@ -45,11 +47,55 @@ def test_batches_are_full_never_too_large_and_charged_before_they_are_sent(rows:
         assert torch.equal(decisions, teacher(IMAGES[:rows]))
         assert decisions.dtype == torch.int64
         full, rest = divmod(rows, max_batch)
-        assert records.batches == [max_batch] * full + [rest] * (rest > 0)
+        whole = [max_batch] * full + [rest] * (rest > 0)
+        # The first row of all goes alone, and the others of its batch after it.
+        assert records.batches == ([size for size in (1, whole[0] - 1) if size] + whole[1:] if rows else [])
         assert all(charged >= sum(records.batches[: call + 1]) for call, charged in enumerate(records.charged))
         assert account.spent == oracle.usage.rows == rows
         assert oracle.usage.calls == len(records.batches)
         assert oracle.usage.repeated == 0
+        records.batches.clear()
+        oracle(IMAGES[:rows])
+        assert records.batches == whole
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_a_teacher_of_a_wrong_kind_costs_one_query_however_much_it_was_asked(in_flight: int) -> None:
+    class Scores(Sectors):
+        def __call__(self, images: Float[Tensor, "b c h w"]) -> Tensor:
+            return torch.zeros(len(images), 5)
+
+    counting = Counting(Scores(SHAPE))
+    counting.spec = replace(counting.spec, service=Service(in_flight=in_flight))
+    with Ledger(None) as ledger:
+        with ledger.account("label", limits=Limits(stage=300)) as account:
+            with pytest.raises(InvalidDecision, match=r"expected 1 integers, one class per row.*\[1, 5\]"):
+                Oracle(counting, account)(IMAGES)
+            assert counting.rows == counting.calls == account.spent == 1
+            # Rows that were not sent are there to be spent.
+            Oracle(Sectors(SHAPE), account)(IMAGES[:299])
+        assert ledger.statement().total == 300
+
+
+def test_whoever_stops_after_the_first_row_has_paid_for_no_other() -> None:
+    counting = Counting(Sectors(SHAPE))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        answers = Oracle(counting, account).answers(IMAGES)
+        assert len(next(answers)) == 1
+        answers.close()  # type: ignore[attr-defined]  # a generator
+        assert counting.rows == account.spent == 1
+
+
+@pytest.mark.parametrize("answer", [None, 3, [0], "cat", np.zeros(1, dtype=np.int64), object()])
+def test_an_answer_that_is_no_tensor_is_no_decision(answer: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Answers(Sectors):
+        def __call__(self, images: Tensor) -> Any:
+            return answer
+
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(InvalidDecision, match=f"{type(answer).__name__}, which is no tensor"):
+            Oracle(Answers(SHAPE), account)(IMAGES)
+        assert account.spent == 1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +205,7 @@ def test_the_last_attempt_is_the_last() -> None:
     flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset(range(1, 100)))
     with Ledger(None) as ledger, ledger.account("label") as account:
         with pytest.raises(TeacherError, match=r"10 rows in 3 attempts.*call 3 timed out") as caught:
-            Oracle(flaky, account, attempts=3, pause=0.0)(IMAGES[:10])
+            Oracle(flaky, account, attempts=3, pause=0.0, known=True)(IMAGES[:10])
         assert type(caught.value) is TeacherError
         assert flaky.calls == 3
         assert account.spent == 30
@@ -169,7 +215,7 @@ def test_a_retry_that_the_budget_does_not_allow_is_not_sent() -> None:
     flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset({1}))
     with Ledger(None) as ledger, ledger.account("label", limits=Limits(stage=15)) as account:
         with pytest.raises(BudgetExhausted):
-            Oracle(flaky, account, pause=0.0)(IMAGES[:10])
+            Oracle(flaky, account, pause=0.0, known=True)(IMAGES[:10])
         assert flaky.calls == 1
         assert account.spent == 10
 
@@ -178,7 +224,7 @@ def test_another_error_of_the_teacher_is_not_retried() -> None:
     failing = Failing(Sectors(SHAPE), 1, lambda: TeacherError("gone for good"))
     with Ledger(None) as ledger, ledger.account("label") as account:
         with pytest.raises(TeacherError, match="gone for good"):
-            Oracle(failing, account)(IMAGES[:10])
+            Oracle(failing, account, known=True)(IMAGES[:10])
         assert (failing.calls, account.spent) == (1, 10)
 
 
@@ -203,7 +249,7 @@ def test_an_answer_that_is_no_class_per_row_is_dropped_and_stays_charged(answer:
 
     with Ledger(None) as ledger, ledger.account("label") as account:
         with pytest.raises(InvalidDecision, match="expected"):
-            Oracle(Answers(SHAPE), account)(IMAGES[:10])
+            Oracle(Answers(SHAPE), account, known=True)(IMAGES[:10])
         assert account.spent == 10
 
 

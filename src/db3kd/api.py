@@ -27,9 +27,10 @@ from db3kd.pipeline.story import FixedLesson, Source
 from db3kd.pipeline.tell import own_name, tell
 from db3kd.progress import showing
 from db3kd.report.schema import Report
-from db3kd.runs import Keeper, Run
+from db3kd.runs import Index, Keeper, Run
 from db3kd.softening import Softening
-from db3kd.teachers import Teacher
+from db3kd.teachers import Teacher, recognised
+from db3kd.teachers.scikit_learn import Estimator
 from db3kd.tensors import Tensor
 from db3kd.training import Committee, Recipe
 
@@ -59,7 +60,7 @@ class Result:
 
 
 def distill(  # noqa: PLR0913  # the command in Python: its options are the user's, and keyword-only
-    teacher: Teacher,
+    teacher: Teacher | Estimator,
     images: Images | None = None,
     *,
     student: str | None = None,
@@ -79,7 +80,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     """Copy what a teacher knows into a small network.
 
     Args:
-        teacher: tells nothing but its decisions, such as a `FunctionTeacher`.
+        teacher: tells nothing but its decisions, such as a `FunctionTeacher`; or a fitted scikit-learn classifier
+            that takes images as rows of pixels in [0, 1].
         images: unlabelled images: a `Dataset`, or arrays as `db3kd.data.from_arrays` takes them; None where there are
             none: procedural images are asked about then.
         student: architecture: "lenet5-half", "residual", "alexnet-quarter", ... or "package.module:factory"; None for
@@ -114,24 +116,31 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     Cost: `budget` queries at most; without one, one an image and what the search takes. Some images are asked a second
         time at the end, where the budget leaves that.
     """
+    asked = None if images is None else _dataset(images)
+    measured = None if held_out is None else _dataset(held_out)
+    known = next((one.image_shape for one in (asked, measured) if one is not None), None)
     wishes = Wishes(
         architecture=student,
-        images=None if images is None else _dataset(images),
+        images=asked,
         pool=pool,
         acquisition=cast("Acquisition | None", _object(ACQUISITIONS, acquisition)),
         committee=committee,
         measurement=_measurement(search),
         lesson=None if softening is None else FixedLesson(cast("Softening", _object(SOFTENINGS, softening))),
         recipe=recipe,
-        held_out=None if held_out is None else _dataset(held_out),
+        held_out=measured,
         budget=Budget(total=budget),
     )
-    story = settle(wishes, teacher)
+    asking = recognised(teacher, known)
+    story = settle(wishes, asking)
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
         heard = progress or stack.enter_context(showing())
-        keeper = Keeper(opened, Context(device, seed, heard))
+        # Where each question is billed, none is asked twice.
+        billed = asking.spec.meter is not None
+        index = Index(asking.spec) if billed else None
+        keeper = Keeper(opened, Context(device, seed, heard), recording=billed, index=index)
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total

@@ -6,7 +6,7 @@
     │   └── RunError: RunMismatch, ArtifactError
     ├── StorageError
     ├── BudgetExhausted
-    └── TeacherError: MaybeServed, NotServed, InvalidDecision
+    └── TeacherError: MaybeServed, NotServed, Rejected, InvalidDecision
 
 Each message says what was expected, what came, what was done about it and how to go on.
 """
@@ -77,6 +77,19 @@ class NotServed(TeacherError):
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Rejected(TeacherError):
+    """The service does not take this question, and would not take it again.
+
+    Args:
+        message: what happened.
+        code: what the service calls the reason; empty where it does not say.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        self.code = code
         super().__init__(message)
 
 

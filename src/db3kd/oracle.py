@@ -1,8 +1,9 @@
 """The only caller of a teacher: it checks, splits into batches, charges, and then sends.
 
 A query is charged before it is sent, so a budget error never follows a sent query. What may have been served and has to
-be asked again is charged again. This is the one place that retries, waits and keeps several calls in flight: adapters
-say what became of a call and no more.
+be asked again is charged again. A teacher that has never answered is asked about one row first, so that one of a wrong
+kind costs one query. What a service bills by tokens is booked when it says so. This is the one place that retries,
+waits and keeps several calls in flight: adapters say what became of a call and no more.
 """
 
 import logging
@@ -15,10 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Shaped
 
 from db3kd.errors import BudgetExhausted, Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
-from db3kd.ledger import Account
+from db3kd.ledger import Account, Bill
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -47,12 +47,17 @@ class Oracle:
             again beyond that, as long as the patience of `TeacherSpec.service` lasts.
         pause: seconds before the second attempt, doubled before each further one up to ten, less up to a half at random
             so that clients do not come back together; where the teacher says when, that long.
+        known: whether the teacher has answered before. If not, the very first row is sent alone, and the others of its
+            batch after it.
     """
 
-    def __init__(self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1) -> None:
+    def __init__(
+        self, teacher: Teacher, account: Account, *, attempts: int = 5, pause: float = 0.1, known: bool = False
+    ) -> None:
         self.spec: TeacherSpec = teacher.spec
         self.usage = Usage()
         self._teacher, self._account, self._attempts, self._pause = teacher, account, attempts, pause
+        self._known = known
         self._lock = threading.Lock()
         self._free_at = 0.0
         self._jitter = random.Random()
@@ -73,7 +78,8 @@ class Oracle:
             InvalidDecision: the answer is not one class per image.
             TeacherError: the answers did not come.
 
-        Cost: one query an image, charged batch by batch before it is sent.
+        Cost: one query an image, charged batch by batch before it is sent; where a teacher that never answered gives no
+            class for the very first row, that one query.
         """
         if not len(images):
             self._check(images)
@@ -89,7 +95,10 @@ class Oracle:
         self._check(images)
         batches = images.split(self.spec.max_batch)
         stop = threading.Event()
-        if self.spec.service.in_flight == 1 or len(batches) == 1:
+        if not self._known:
+            yield from self._answer_first(batches[0], stop)
+            batches = batches[1:]
+        if self.spec.service.in_flight == 1 or len(batches) <= 1:
             for batch in batches:
                 self._account.charge(len(batch))
                 yield self._ask(batch, stop)
@@ -138,6 +147,21 @@ class Oracle:
                 "charged: scale the images into the teacher's bounds"
             )
 
+    def _answer_first(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Iterator[Int[Tensor, " b"]]:
+        """Send one row, and the others of its batch where that brought a class."""
+        first, others = batch[:1], batch[1:]
+        # As a whole, so that a budget ends where it would for any other batch.
+        self._account.charge(len(batch))
+        try:
+            answer = self._ask(first, stop)
+            self._known = True
+            yield answer
+        except BaseException:
+            self._account.release(len(others))
+            raise
+        if len(others):
+            yield self._ask(others, stop)
+
     def _ask(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Int[Tensor, " b"]:
         """Send a batch that is charged until its answer comes, or no further attempt makes sense."""
         began, lost, refused = time.monotonic(), 0, 0
@@ -148,6 +172,8 @@ class Oracle:
                 decisions = self._call(batch)
             except MaybeServed as failure:
                 lost += 1
+                if self.spec.meter is not None:
+                    self._account.book(Bill(lost=1))
                 again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
                 # After the wait and before the next attempt, which is a query of its own.
@@ -193,8 +219,8 @@ class Oracle:
             self._free_at = start + rows / rate
         stop.wait(start - now)
 
-    def _call(self, batch: Float[Tensor, "b c h w"]) -> Shaped[Tensor, "..."]:
-        """Call the teacher, which may be anybody's code and raise anything."""
+    def _call(self, batch: Float[Tensor, "b c h w"]) -> object:
+        """Call the teacher, which may be anybody's code, raise anything and answer anything."""
         try:
             return self._teacher(batch)
         except Db3kdError:
@@ -204,19 +230,29 @@ class Oracle:
                 f"the teacher raised {type(error).__name__}: {error}; the {len(batch)} rows stay charged, and what was "
                 "bought before is kept: mend it and run again to go on"
             ) from error
+        finally:
+            self._book()
+
+    def _book(self) -> None:
+        """Write down what the teacher's service has billed, also where its answer is no decision."""
+        bill = None if self.spec.meter is None else self.spec.meter.read_off()
+        if bill:
+            self._account.book(bill)
 
     def _count(self, *, rows: int = 0, calls: int = 0, seconds: float = 0.0, repeated: int = 0) -> None:
         with self._lock:
             done = self.usage
             self.usage = Usage(done.rows + rows, done.calls + calls, done.seconds + seconds, done.repeated + repeated)
 
-    def _checked(self, decisions: Shaped[Tensor, "..."], rows: int) -> Int[Tensor, " b"]:
+    def _checked(self, decisions: object, rows: int) -> Int[Tensor, " b"]:
+        """Take an answer that is a class for each row."""
+        if not isinstance(decisions, Tensor):
+            raise _invalid(rows, f"{type(decisions).__name__}, which is no tensor")
         if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
-            raise InvalidDecision(
-                f"expected {rows} integers, one class per row, got {decisions.dtype} of shape {list(decisions.shape)}; "
-                "the answer was dropped and stays charged: see to the teacher and run again to go on"
-            )
-        decisions = decisions.to(torch.int64)
+            raise _invalid(rows, f"{decisions.dtype} of shape {list(decisions.shape)}")
+        if decisions.layout != torch.strided or decisions.is_quantized or decisions.is_meta:
+            raise _invalid(rows, f"a tensor on {decisions.device} with the layout {decisions.layout}")
+        decisions = decisions.detach().to("cpu", torch.int64)
         low, high = (int(extreme) for extreme in torch.aminmax(decisions))
         if low < 0 or high >= self.spec.num_classes + self.spec.abstains:
             raise InvalidDecision(
@@ -224,3 +260,10 @@ class Oracle:
                 "was dropped and stays charged: give the teacher's real number of classes"
             )
         return decisions
+
+
+def _invalid(rows: int, came: str) -> InvalidDecision:
+    return InvalidDecision(
+        f"expected {rows} integers, one class per row, got {came}; the answer was dropped and stays charged: see to "
+        "the teacher and run again to go on"
+    )

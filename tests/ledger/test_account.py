@@ -59,6 +59,21 @@ def test_the_limits_of_run_and_stage_count_what_earlier_sessions_spent(tmp_path:
             account.charge(1)
 
 
+def test_rows_that_were_not_sent_are_released_and_may_be_spent(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        with ledger.account("label", limits=Limits(run=100)) as account:
+            account.charge(90)
+            account.release(80)
+            assert account.spent == 10
+            account.charge(90)
+            with pytest.raises(BudgetExhausted):
+                account.charge(1)
+            for rows in (-1, 101):
+                with pytest.raises(ValueError, match="released"):
+                    account.release(rows)
+        assert ledger.statement().total == 100
+
+
 def test_held_out_rows_do_not_count_against_the_run() -> None:
     with Ledger(None) as ledger:
         with ledger.account("label", limits=Limits(run=10)) as account:

@@ -1,11 +1,13 @@
 """Answers come back from their files as they were, and images are what the teacher sees."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.data import Dataset
-from db3kd.pipeline.asking import all_of, answered, as_seen, from_kept, to_kept
+from db3kd.pipeline.asking import all_of, answered, as_seen, class_names_of, from_kept, to_kept
 from db3kd.teachers import TeacherSpec
 from made_runs import CLASSES, SHAPE, images
 
@@ -62,3 +64,28 @@ def test_images_are_put_on_the_teachers_levels_where_that_changes_them() -> None
     assert as_seen(floats, TeacherSpec(SHAPE, CLASSES)) is floats
     bytes_ = Dataset("b", ("b/0",), torch.full((1, *SHAPE), 7, dtype=torch.uint8), None, ())
     assert as_seen(bytes_, TeacherSpec(SHAPE, CLASSES, levels=256)) is bytes_
+
+
+def test_labels_are_numbered_as_the_teacher_numbers_its_classes_where_both_have_names() -> None:
+    spec = TeacherSpec(SHAPE, CLASSES, class_names=("c", "a", "b"))
+    named = replace(images(5, labelled=True), class_names=("a", "b", "c"))
+    seen = as_seen(named, spec)
+    assert named.labels is not None
+    assert seen.labels is not None
+    assert seen.class_names == ("c", "a", "b")
+    assert [seen.class_names[label] for label in seen.labels.tolist()] == [
+        named.class_names[label] for label in named.labels.tolist()
+    ]
+    # Some of the teacher's classes are enough; a name that it does not have leaves the numbers as they are.
+    some = replace(named, labels=named.labels % 2, class_names=("a", "b"))
+    assert as_seen(some, spec).labels.tolist() == (named.labels % 2 + 1).tolist()  # type: ignore[union-attr]  # given
+    for kept in (replace(named, class_names=("a", "b", "other")), replace(named, class_names=())):
+        assert as_seen(kept, spec) is kept
+    assert as_seen(named, TeacherSpec(SHAPE, CLASSES)) is named
+
+
+def test_the_teachers_names_come_before_those_of_the_images() -> None:
+    named = replace(images(5), class_names=("a", "b", "c"))
+    assert class_names_of(TeacherSpec(SHAPE, CLASSES), named) == ("a", "b", "c")
+    assert class_names_of(TeacherSpec(SHAPE, CLASSES, class_names=("x", "y", "z")), named) == ("x", "y", "z")
+    assert class_names_of(TeacherSpec(SHAPE, CLASSES)) == ()

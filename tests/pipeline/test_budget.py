@@ -39,9 +39,7 @@ def test_pairs_share_what_is_left() -> None:
     assert Budget().for_each_pair(90, before=100) is None
 
 
-def test_limits_and_money() -> None:
-    budget = Budget(100, stages={"distances": 40}, price_per_1000=2.5)
+def test_limits() -> None:
+    budget = Budget(100, stages={"distances": 40})
     assert budget.limits("distances") == Limits(100, 40)
     assert budget.limits("answers") == Limits(100, None)
-    assert budget.money(400) == 1.0
-    assert Budget().money(400) is None

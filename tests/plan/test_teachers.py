@@ -1,9 +1,14 @@
 """Teachers by their URI: options in it, keys beside it, and the preparation that they ask for."""
 
+import sys
+import types
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from db3kd.errors import PlanError
 from db3kd.models import build, weights
@@ -101,3 +106,51 @@ def test_bounds_and_a_preparation_exclude_each_other_and_resize_needs_the_images
     with pytest.raises(PlanError, match="input_shape"):
         open_teacher(_section({"uri": network, "resize": [16, 16]}))
     assert Preparation(scale=255.0).bounds == (0.0, 255.0)
+
+
+FITTED = LogisticRegression(max_iter=1000).fit(
+    np.random.default_rng(0).random((40, 16)) * 16, np.where(np.arange(40) % 3, "night", "day")
+)
+
+
+def names_them(images: npt.NDArray[np.float32]) -> list[str]:
+    """A callable that answers with names."""
+    return ["day" if image.mean() > 0.5 else "dusk" for image in images]
+
+
+def test_a_fitted_classifier_is_a_teacher_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "users_own", types.ModuleType("users_own"))
+    monkeypatch.setattr("users_own.fitted", FITTED, raising=False)
+    images = torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    teacher = open_teacher(_section({"uri": "python:users_own:fitted?input_shape=1,4,4&scale=16&levels=256"})).teacher
+    assert (teacher.spec.class_names, teacher.spec.bounds) == (("day", "night"), (0.0, 1.0))
+    levels = (images * 255).round() / 255
+    expected = FITTED.predict(levels.flatten(1).numpy() * 16)
+    assert [teacher.spec.class_names[number] for number in teacher(images).tolist()] == expected.tolist()
+    plain = open_teacher(_section({"uri": "python:users_own:fitted?input_shape=1,4,4&levels=256"})).teacher
+    assert plain.spec.levels == 256
+    with pytest.raises(PlanError, match="scikit-learn"):
+        open_teacher(_section({"uri": "python:users_own:fitted"}))
+
+
+def test_a_callable_may_answer_with_the_names_that_the_plan_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "users_own", types.ModuleType("users_own"))
+    monkeypatch.setattr("users_own.decide", names_them, raising=False)
+    section = _section({"uri": "python:users_own:decide?input_shape=1,4,4&class_names=day,night"})
+    teacher = open_teacher(section).teacher
+    assert (teacher.spec.num_classes, teacher.spec.class_names) == (2, ("day", "night"))
+    images = torch.stack([torch.full((1, 4, 4), 0.9), torch.full((1, 4, 4), 0.1)])
+    assert teacher(images).tolist() == [0, 2]
+
+
+def test_the_classes_of_a_file_may_be_named(network: str) -> None:
+    names = "ant,bee,cat,dog"
+    assert open_teacher(_section({"uri": f"{network}?class_names={names}"})).teacher.spec.class_names[3] == "dog"
+    with pytest.raises(PlanError, match="class_names must be 4 names"):
+        open_teacher(_section({"uri": f"{network}?class_names=ant,bee"}))
+
+
+def test_a_part_of_the_image_may_be_what_the_teacher_takes(network: str) -> None:
+    options = "input_shape=3,40,40&resize=20,20&interpolation=bicubic&crop=16,16"
+    teacher = open_teacher(_section({"uri": f"{network}?{options}"})).teacher
+    assert teacher.spec.input_shape == (3, 40, 40)

@@ -57,6 +57,13 @@ def _report(asked: AskingFigures) -> Report:
     )
 
 
+def test_answers_that_are_no_class_are_counted_and_shown() -> None:
+    assert asking.asking_table(_asked()).rows[3][:3] == ("no class", "10", "1.00%")
+    assert any("gave no class in 10 of 1,000 queries (1.00%)" in note for note in asking.trust_notes(_asked()))
+    every = _asked(abstained=0, class_histogram=(910, 90, 0))
+    assert not any("no class" in note for note in asking.trust_notes(every))
+
+
 def test_a_class_that_never_came_is_named_on_the_page() -> None:
     report = _report(_asked())
     assert from_json(to_json(report)) == report
@@ -92,7 +99,7 @@ def test_tables_count_every_class_and_say_why_asking_ended() -> None:
         ("recombined/strokes", "50", "0", "–"),
     )
     assert [row[-1] for row in asking.gain_table(_asked()).rows] == ["answers", "answers and longer learning"]
-    assert len(asking.trust_notes(_asked())) == 2
+    assert len(asking.trust_notes(_asked())) == 3
     assert "no longer gained" in asking.trust_notes(_asked(ended="flat", planned=2_000))[-1]
     assert "budget was spent after 1,000 of 2,000" in asking.trust_notes(_asked(ended="budget", planned=2_000))[-1]
     assert asking.trust_notes(None) == ()

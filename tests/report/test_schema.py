@@ -31,6 +31,10 @@ def test_json_holds_the_keys_that_scripts_read() -> None:
         "unsettled": 0,
         "repeated": None,
         "changed": 0,
+        "bills": {},
+        "held_out_bills": {},
+        "prices": None,
+        "money": None,
     }
     assert content["seconds"] == 245.0
     assert content["students"][0]["calibration"]["error"] == 0.0417

@@ -1,18 +1,19 @@
 """The keeper makes what is missing, and finds what was edited, exchanged or made for something else."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from db3kd.errors import ArtifactError, BudgetExhausted, RunError, RunMismatch, StorageError
+from db3kd.errors import ArtifactError, BudgetExhausted, InvalidDecision, RunError, RunMismatch, StorageError
 from db3kd.ledger import Limits
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Run, Stage, numbered_part
+from db3kd.teachers import Service
 from db3kd.tensors import Int, Tensor
 from known_teachers import Failing, draw_images
-from made_runs import Small, Stopped, untouched
+from made_runs import CLASSES, Small, Stopped, untouched
 
 ROWS = 20
 
@@ -104,6 +105,53 @@ def test_interrupted_at_any_call_it_ends_the_same_and_no_row_is_seen_twice(tmp_p
     assert len(set(teacher.asked)) == teacher.rows == 3 * ROWS
     for file in (tmp_path / "whole").glob("asked/*"):
         assert (tmp_path / "parts" / "asked" / file.name).read_bytes() == file.read_bytes()
+
+
+@dataclass
+class _BySize(Small):
+    """Answers by the size of the call: another division of the rows gives other bytes."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.sizes.append(len(images))
+        return (super().__call__(images) + len(images)) % CLASSES
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_a_run_that_goes_on_sends_the_calls_of_one_that_was_not_interrupted(
+    tmp_path: Path, recording: bool, in_flight: int
+) -> None:
+    def teacher() -> _BySize:
+        made = _BySize()
+        made.spec = replace(made.spec, service=Service(in_flight=in_flight))
+        return made
+
+    plain = teacher()
+    whole = _perform(tmp_path / "whole", Asks(plain), recording=recording)
+    # The very first row alone, then whole batches: the parts after the first are not divided otherwise.
+    assert plain.sizes[:2] == [1, 7]
+    assert plain.sizes.count(1) == 1
+    for call in range(1, len(plain.sizes) + 1):
+        folder, again = tmp_path / str(call), teacher()
+        with pytest.raises(Stopped):
+            _perform(folder, Asks(Failing(again, call, Stopped)), recording=recording)
+        assert torch.equal(_perform(folder, Asks(again), recording=recording), whole)
+        if in_flight == 1:
+            assert again.sizes == plain.sizes
+
+
+def test_a_teacher_of_a_wrong_kind_has_cost_one_query_when_the_run_ends(tmp_path: Path) -> None:
+    class Scores(Small):
+        def __call__(self, images: Tensor) -> Tensor:
+            return torch.zeros(len(images), CLASSES)
+
+    with pytest.raises(InvalidDecision):
+        _perform(tmp_path, Asks(Scores()))
+    assert _spent(tmp_path) == 1
+    assert len(_perform(tmp_path, Asks(Small()))) == 3 * ROWS
+    assert _spent(tmp_path) == 3 * ROWS + 1
 
 
 def test_a_budget_ends_a_stage_and_a_larger_one_goes_on(tmp_path: Path) -> None:

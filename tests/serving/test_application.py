@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pytest
 import torch
@@ -14,7 +15,7 @@ import urllib3
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.serving import Clients, RequestLimits, make_application
-from db3kd.teachers import Preparation, PreparedTeacher, Service, Teacher
+from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Service, Teacher
 from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
 from known_teachers import Sectors
 from served_teacher import IMAGES, INFER, SHAPE, LocalServer, call, question, served
@@ -33,6 +34,22 @@ def test_the_same_teacher_gives_the_same_decisions_over_the_wire(levels: int | N
         assert (teacher.spec.input_shape, teacher.spec.num_classes, teacher.spec.levels) == (SHAPE, 5, levels)
         assert torch.equal(Oracle(teacher, account)(images), known(images))
         assert account.spent == 40
+
+
+def test_names_and_answers_that_are_no_class_go_over_the_wire() -> None:
+    known, names = Sectors(SHAPE), ("ant", "bee", "cat", "dog", "eel")
+
+    def decide(images: npt.NDArray[np.float32]) -> list[str]:
+        told = [names[number] for number in known(torch.from_numpy(images)).tolist()]
+        return ["none of them" if image[0, 0, 0] > 0.7 else name for image, name in zip(images, told, strict=True)]
+
+    teacher = FunctionTeacher(decide, input_shape=SHAPE, class_names=names)
+    with served(teacher) as url, Ledger(None) as ledger, ledger.account("label") as account:
+        asked = OpenInferenceTeacher(f"{url}/v2/models/teacher")
+        assert (asked.spec.class_names, asked.spec.num_classes, asked.spec.abstains) == (names, 5, True)
+        decisions = Oracle(asked, account)(IMAGES)
+    assert torch.equal(decisions, teacher(IMAGES))
+    assert 0 < int((decisions == 5).sum()) < len(IMAGES)
 
 
 def test_an_answer_holds_the_class_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from db3kd.errors import InvalidDecision, MaybeServed, NotServed, TeacherError
+from db3kd.errors import InvalidDecision, MaybeServed, NotServed, PlanError, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.teachers import FunctionTeacher, Teacher
@@ -54,25 +54,89 @@ def test_any_integers_are_classes(kind: type[np.integer]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "named"),
+    ("answer", "advice"),
     [
-        (lambda images: np.zeros(len(images)), "float64"),
-        (lambda images: np.zeros((len(images), CLASSES)), "argmax"),
-        (lambda images: np.zeros((len(images), 1), dtype=int), r"\(50, 1\)"),
-        (lambda images: np.zeros(len(images) - 1, dtype=int), r"\(49,\)"),
-        (lambda images: 3, r"\(\)"),
-        (lambda images: None, "object"),
-        (lambda images: ["a"] * len(images), "<U1"),
-        (lambda images: np.zeros(len(images), dtype=bool), "bool"),
+        (
+            lambda images: np.zeros(len(images)),
+            r"float64 of shape \(50,\).*class numbers written as floats.*astype\(int\)",
+        ),
+        (
+            lambda images: np.arange(len(images)) % 2 * 1.0,
+            r"written as floats: return them with .astype\(int\), and not",
+        ),
+        (lambda images: np.full(len(images), 0.3), r"threshold, as \(p > 0.5\)"),
+        (lambda images: np.full(len(images), np.nan), "threshold"),
+        (lambda images: np.zeros((len(images), CLASSES)), r"scores: return their argmax\(axis=1\)"),
+        (lambda images: torch.zeros(len(images), CLASSES, dtype=torch.bfloat16), "argmax"),
+        (lambda images: np.zeros((len(images), 1), dtype=int), r"\(50, 1\).*reshape\(-1\)"),
+        (lambda images: np.zeros(len(images) - 1, dtype=int), r"\(49,\).*length 50"),
+        (lambda images: 3, r"\(\).*for one image too"),
+        (lambda images: None, "object.*whole numbers from 0"),
+        (lambda images: [[0], [0, 1]], "whole numbers from 0"),
+        (lambda images: [2**70] * len(images), "whole numbers from 0"),
+        (lambda images: ["a", "b"] * 25, r"names \('a', 'b'\): give class_names"),
+        (lambda images: np.array(["a"] * len(images), dtype=object), "give class_names"),
+        (lambda images: np.zeros(len(images), dtype=bool), r"truth values.*astype\(int\)"),
+        (lambda images: np.zeros(len(images), dtype=complex), "whole numbers"),
     ],
-    ids=["float", "scores", "column", "short", "number", "nothing", "names", "bool"],
 )
-def test_what_is_no_class_per_image_is_refused_in_words(
-    answer: Callable[[npt.NDArray[np.float32]], npt.ArrayLike], named: str
+def test_what_is_no_class_per_image_is_refused_with_what_to_do(
+    answer: Callable[[npt.NDArray[np.float32]], Any], advice: str
 ) -> None:
     teacher = FunctionTeacher(answer, input_shape=SHAPE, num_classes=CLASSES)
-    with pytest.raises(InvalidDecision, match=named):
+    with pytest.raises(InvalidDecision, match=advice):
         teacher(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [list, tuple, torch.from_numpy, lambda classes: classes.astype(object), lambda classes: np.ma.array(classes)],
+)
+def test_lists_tensors_and_arrays_of_objects_are_answers_too(answer: Callable[[npt.NDArray[np.int64]], Any]) -> None:
+    teacher = FunctionTeacher(lambda images: answer(_decide(images)), input_shape=SHAPE, num_classes=CLASSES)
+    assert torch.equal(teacher(IMAGES), _function_teacher()(IMAGES))
+
+
+NAMES = ("ant", "bee", "cat", "dog", "eel")
+
+
+@pytest.mark.parametrize("kind", ["<U20", object])
+def test_names_become_classes_and_what_is_off_the_list_is_none(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def decide(images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        named = np.array(NAMES, dtype=kind)[_decide(images)].astype(kind)
+        named[3] = "I see a cat"
+        return named
+
+    teacher = FunctionTeacher(decide, input_shape=SHAPE, class_names=NAMES, max_batch=100)
+    assert (teacher.spec.num_classes, teacher.spec.class_names, teacher.spec.abstains) == (5, NAMES, True)
+    expected = _function_teacher()(IMAGES)
+    expected[3] = 5
+    assert torch.equal(teacher(IMAGES), expected)
+    assert torch.equal(teacher(IMAGES), expected)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the answer 'I see a cat' is none of the classes, and counts as no class"
+    ]
+
+
+def test_numbers_stay_numbers_where_the_classes_have_names_and_none_of_them_passes_for_no_class() -> None:
+    teacher = FunctionTeacher(_decide, input_shape=SHAPE, class_names=list(NAMES))
+    assert torch.equal(teacher(IMAGES), _function_teacher()(IMAGES))
+    from_one = FunctionTeacher(lambda images: _decide(images) + 1, input_shape=SHAPE, class_names=NAMES)
+    with pytest.raises(InvalidDecision, match=r"from 0 to 4, got 5.*count classes from 0"):
+        from_one(IMAGES)
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "a"], "ab", ["a", "b\nc"]])
+def test_names_that_name_no_classes_are_refused(names: Any) -> None:
+    with pytest.raises(PlanError, match="name"):
+        FunctionTeacher(_decide, input_shape=SHAPE, class_names=names)
+
+
+def test_a_function_without_a_number_of_classes_is_refused() -> None:
+    with pytest.raises(PlanError, match="num_classes or class_names"):
+        FunctionTeacher(_decide, input_shape=SHAPE)
+    with pytest.raises(PlanError, match="class_names must be 3 names"):
+        FunctionTeacher(_decide, input_shape=SHAPE, num_classes=3, class_names=NAMES)
 
 
 def test_an_error_of_the_function_is_named_and_kept_as_the_cause() -> None:
@@ -81,10 +145,10 @@ def test_an_error_of_the_function_is_named_and_kept_as_the_cause() -> None:
 
     teacher = FunctionTeacher(decide, input_shape=SHAPE, num_classes=CLASSES)
     with Ledger(None) as ledger, ledger.account("label") as account:
-        with pytest.raises(TeacherError, match=r"KeyError: 'no such model'; the 50 rows stay charged") as caught:
+        with pytest.raises(TeacherError, match=r"KeyError: 'no such model'; the 1 rows stay charged") as caught:
             Oracle(teacher, account)(IMAGES)
         assert isinstance(caught.value.__cause__, KeyError)
-        assert account.spent == 50
+        assert account.spent == 1
 
 
 @pytest.mark.parametrize("error", [MaybeServed, NotServed])
@@ -100,7 +164,7 @@ def test_a_function_that_asks_a_service_may_say_that_a_retry_makes_sense(error: 
     teacher = FunctionTeacher(decide, input_shape=SHAPE, num_classes=CLASSES)
     with Ledger(None) as ledger, ledger.account("label") as account:
         assert torch.equal(Oracle(teacher, account)(IMAGES), _function_teacher()(IMAGES))
-        assert account.spent == (100 if error is MaybeServed else 50)
+        assert account.spent == (51 if error is MaybeServed else 50)
 
 
 def test_another_function_has_another_fingerprint() -> None:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -98,6 +99,29 @@ def test_a_score_that_is_not_a_number_never_becomes_a_class(tmp_path: Path) -> N
     teacher = OnnxTeacher(write_onnx(tmp_path / "model.onnx", gives=("not-a-number",)))
     with Ledger(None) as ledger, ledger.account("label") as account, pytest.raises(InvalidDecision, match="number"):
         Oracle(teacher, account)(IMAGES)
+
+
+def test_text_is_an_answer_where_the_names_are_listed(tmp_path: Path) -> None:
+    model = onnx.load(write_onnx(tmp_path / "model.onnx", gives=("probabilities", "label")))
+    names = [f"class {number}" for number in range(CLASSES)]
+    told = [*names[:-1], "something else"]
+    node = onnx.helper.make_node(
+        "LabelEncoder", ["label"], ["name"], domain="ai.onnx.ml", keys_int64s=list(range(CLASSES)), values_strings=told
+    )
+    model.graph.node.append(node)
+    model.graph.output.pop()
+    model.graph.output.append(onnx.helper.make_tensor_value_info("name", onnx.TensorProto.STRING, ["n"]))
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 2))
+    onnx.save(model, tmp_path / "names.onnx")
+    teacher = OnnxTeacher(tmp_path / "names.onnx", description=ModelDescription(class_names=tuple(names)))
+    assert (teacher.spec.class_names, teacher.spec.abstains) == (tuple(names), True)
+    right = _expected()
+    # The last one is off the list.
+    assert torch.equal(teacher(IMAGES), torch.where(right == CLASSES - 1, CLASSES, right))
+    assert (right == CLASSES - 1).any()
+    plain = OnnxTeacher(tmp_path / "names.onnx")
+    assert (plain.spec.class_names, plain.spec.abstains) == ((), False)
+    assert torch.equal(plain(IMAGES), OnnxTeacher(tmp_path / "model.onnx")(IMAGES))
 
 
 def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:

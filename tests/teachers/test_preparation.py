@@ -1,11 +1,15 @@
 """What a teacher sees of prepared images."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from db3kd.errors import PlanError
 from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher, TeacherSpec
@@ -61,6 +65,27 @@ def test_images_are_resized_and_keep_their_mean_and_range() -> None:
     assert torch.allclose(seeing.seen[1], torch.full((1, *COLOR), 0.25))
 
 
+def test_the_middle_is_cut_out_after_resizing_and_bicubic_values_stay_in_range() -> None:
+    images, seeing = _images(4, (3, 12, 10)), Seeing((3, 5, 4))
+    preparation = Preparation(resize=(8, 7), interpolation="bicubic", crop=(5, 4))
+    PreparedTeacher(seeing, preparation, image_shape=(3, 12, 10))(images)
+    resized = functional.interpolate(images, (8, 7), mode="bicubic", antialias=True)
+    assert torch.allclose(seeing.seen[0], resized.clamp(0, 1)[:, :, 1:6, 1:5])
+    sharp = (images > 0.5).float()
+    PreparedTeacher(seeing, replace(preparation, resize=(11, 9)), image_shape=(3, 12, 10))(sharp)
+    assert 0 <= float(seeing.seen[1].min()) <= float(seeing.seen[1].max()) <= 1
+    cut = PreparedTeacher(seeing, Preparation(crop=(5, 4)), image_shape=(3, 6, 6))
+    cut(_images(2, (3, 6, 6)))
+    assert torch.equal(seeing.seen[2], _images(2, (3, 6, 6))[:, :, 0:5, 1:5])
+
+
+def test_what_older_runs_did_not_know_is_in_the_fingerprint_only_where_it_does_something() -> None:
+    known = {"resize": None, "scale": 2.0, "gray_to_color": False, "channel_order": "rgb"}
+    assert Preparation(scale=2.0).description == json.dumps({**known, "mean": (0.0,), "deviation": (1.0,)})
+    described = {Preparation(**one).description for one in ({}, {"crop": (5, 4)}, {"interpolation": "bicubic"})}
+    assert len(described) == 3
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     scale=st.floats(0.01, 300) | st.floats(-300, -0.01),
@@ -94,6 +119,7 @@ def test_before_preparation_all_is_in_0_to_1() -> None:
         ({"mean": (0.5, 0.5)}, (3, 6, 6), "3 channels"),
         ({}, (1, 6, 6), "become"),
         ({"resize": (5, 5)}, (3, 9, 9), "resize"),
+        ({"crop": (6, 7)}, (3, 6, 6), "middle"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_asked(

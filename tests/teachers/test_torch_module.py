@@ -1,9 +1,19 @@
-"""A torch module as a teacher."""
+"""A torch module as a teacher, whatever it returns and in whatever form it comes."""
 
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 import torch
 from torch import nn
 
+from db3kd.errors import InvalidDecision, PlanError
+from db3kd.ledger import Ledger
+from db3kd.oracle import Oracle
 from db3kd.teachers import Teacher, TorchTeacher
+from db3kd.tensors import Tensor
 from made_networks import two_layers
 
 SHAPE, CLASSES = (1, 4, 4), 5
@@ -62,3 +72,163 @@ def test_every_weight_and_buffer_is_in_the_fingerprint() -> None:
         seen.add(fingerprint(module))
     # The layout in memory and the mode are not.
     assert fingerprint(module.eval().to(memory_format=torch.channels_last)) in seen  # type: ignore[call-overload]  # torch's stub lacks memory_format alone
+
+
+class _Answering(nn.Module):
+    """Gives what a function makes of the scores of a network."""
+
+    def __init__(self, change: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.network, self.change = _network(), change
+
+    def forward(self, images: Tensor) -> Any:
+        return self.change(self.network(images))
+
+
+def _of(module: Any, **options: Any) -> TorchTeacher:
+    return TorchTeacher(module, input_shape=SHAPE, num_classes=CLASSES, **options)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scores: scores[:, None],
+        lambda scores: scores[:, :, None, None],
+        lambda scores: (scores, torch.zeros(3)),
+        lambda scores: (torch.zeros(len(scores), 64), scores),
+        lambda scores: (scores, -scores),
+        lambda scores: [scores],
+        lambda scores: {"logits": scores, "features": torch.zeros(len(scores), CLASSES)},
+        lambda scores: {"out": scores, "loss": None},
+        lambda scores: SimpleNamespace(logits=scores, hidden=None),
+        lambda scores: scores.argmax(1),
+        lambda scores: scores.argmax(1, keepdim=True).int(),
+        lambda scores: {"class": scores.argmax(1)},
+        lambda scores: scores.double(),
+        lambda scores: scores.softmax(1).half(),
+    ],
+)
+def test_scores_or_classes_are_found_in_whatever_a_module_returns(change: Callable[[Tensor], Any]) -> None:
+    assert torch.equal(_of(_Answering(change))(IMAGES), _torch_teacher()(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda scores: scores[:, :3], r"scores \[1, 5\].*float32 \[1, 3\].*num_classes=3"),
+        (lambda scores: scores[:, :1], r"\[1\].*no class: compare it with a threshold"),
+        (lambda scores: scores[:, 0], "threshold"),
+        (lambda scores: scores[:, 0].sigmoid(), "threshold"),
+        (lambda scores: scores.squeeze(), r"\[5\].*drops the axis of the images"),
+        (lambda scores: {"a": scores, "b": scores}, r"a: torch.float32 \[1, 5\], b: .*returns the scores alone"),
+        (lambda scores: scores[None].expand(2, -1, -1), "wrap the module"),
+        (lambda scores: torch.zeros(1, 5, 7, 7), "wrap the module"),
+        (lambda scores: torch.zeros(1, 5, dtype=torch.complex64), "complex64"),
+        (lambda scores: None, "got NoneType"),
+        (lambda scores: {"loss": 1.0}, "got dict"),
+        (lambda scores: "cat", "got str"),
+        (lambda scores: (), "got tuple"),
+    ],
+)
+def test_another_answer_costs_one_query_and_says_what_came(change: Callable[[Tensor], Any], told: str) -> None:
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(InvalidDecision, match=told):
+            Oracle(_of(_Answering(change)), account)(IMAGES)
+        assert account.spent == 1
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_scores_that_are_not_finite_are_an_error_that_names_the_rows(wrong: float) -> None:
+    def change(scores: Tensor) -> Tensor:
+        scores = scores.clone()
+        scores[[3, 17], 2] = wrong
+        return scores
+
+    with pytest.raises(InvalidDecision, match=r"NaN or infinity in rows 3, 17 of the 50"):
+        _of(_Answering(change))(IMAGES)
+    with pytest.raises(InvalidDecision, match=r"rows 0, 1, .*, 9 and 40 others of the 50"):
+        _of(_Answering(lambda scores: scores * wrong))(IMAGES)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    "normalise",
+    [
+        nn.utils.weight_norm,
+        nn.utils.spectral_norm,
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.parametrizations.spectral_norm,
+    ],
+    ids=["weight", "spectral", "weight, parametrised", "spectral, parametrised"],
+)
+def test_a_normalised_module_is_taken_after_a_forward_pass(normalise: Callable[[nn.Module], nn.Module]) -> None:
+    module = _network().train()
+    normalise(module[1])  # type: ignore[index]  # a Sequential
+    module(IMAGES)
+    teacher = _of(module)
+    assert module.training
+    with torch.no_grad():
+        assert torch.equal(teacher(IMAGES), module.eval()(IMAGES).argmax(1))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_of_another_type_of_floats_gets_it(kind: torch.dtype) -> None:
+    module = _network().to(kind)
+    with torch.no_grad():
+        assert torch.equal(_of(module)(IMAGES), module(IMAGES.to(kind)).argmax(1))
+    assert _of(module).spec.fingerprint == _of(module).spec.fingerprint != _torch_teacher().spec.fingerprint
+
+
+def _exported(batch: int | None) -> Any:
+    sides = None if batch else ({0: torch.export.Dim("rows", min=1, max=512)},)
+    return torch.export.export(_network(), (IMAGES[: batch or 7],), dynamic_shapes=sides)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning", "ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "rows"),
+    [
+        (lambda: torch.jit.script(_network()), 96),
+        (lambda: torch.jit.trace(_network(), IMAGES[:2]), 96),
+        (lambda: torch.compile(_network(), backend="eager"), 96),
+        (lambda: _exported(None), 96),
+        (lambda: _exported(None).module(), 96),
+        (lambda: _exported(16), 16),
+    ],
+    ids=["scripted", "traced", "compiled", "exported", "exported module", "exported with a fixed batch"],
+)
+def test_a_module_may_be_scripted_compiled_or_exported(make: Callable[[], Any], rows: int) -> None:
+    teacher = _of(make())
+    assert teacher.spec.max_batch == rows
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        assert torch.equal(Oracle(teacher, account)(IMAGES), _torch_teacher()(IMAGES))
+        assert account.spent == 50
+
+
+def test_a_module_on_another_device_is_copied_and_one_without_weights_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"no weights yet.*meta.*load them"):
+        _of(_network().to("meta"))
+
+
+def test_what_cannot_be_copied_is_refused_with_a_way_out() -> None:
+    class Locked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = threading.Lock()
+
+    with pytest.raises(PlanError, match=r"cannot be copied.*TypeError.*FunctionTeacher"):
+        _of(Locked())
+
+
+def test_it_says_that_it_was_put_into_eval_mode(caplog: pytest.LogCaptureFixture) -> None:
+    _of(_network().eval())
+    assert not caplog.records
+    _of(_network().train())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the module was in training mode: the teacher is a copy of it in eval mode"
+    ]
+
+
+def test_the_classes_may_have_names() -> None:
+    names = ("ant", "bee", "cat", "dog", "eel")
+    assert _of(_network(), class_names=names).spec.class_names == names

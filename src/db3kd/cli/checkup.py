@@ -10,12 +10,14 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.errors import TeacherError
+from db3kd.ledger import Bill
+from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.checkup import VERDICTS, Checkup
 from db3kd.pipeline.checkup import check_teacher as examine
 from db3kd.pipeline.settling import check_images
 from db3kd.plan import merged, open_images, open_teacher, parse_plan
 from db3kd.plan.teacher_keys import TeacherSection
-from db3kd.report.tables import percent
+from db3kd.report.tables import UNKNOWN, percent, share
 
 _SHOWN_CLASSES = 12
 
@@ -41,12 +43,13 @@ def check_teacher(
     images = None if plan.held_out is None else open_images(plan.held_out)
     if images is not None:
         check_images(opened.spec, images, labelled=False)
+        images = as_seen(images, opened.spec)
     found = examine(opened, images, queries=queries, seed=seed)
     lines = _plan_lines(plan.teacher, found)
     if as_json:
         print_json({"verdict": found.verdict, **asdict(found), "plan": lines})
     else:
-        _show(found, lines)
+        _show(found, plan.teacher, lines)
     if found.failure is not None:
         raise TeacherError(found.failure)
 
@@ -54,8 +57,7 @@ def check_teacher(
 def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     """What to write into a plan for this teacher."""
     said = [
-        # JSON's way to write these values is TOML's as well.
-        f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        f"{name} = {_toml(value)}"
         for name, value in section.model_dump(mode="json", exclude_none=True, exclude_defaults=True).items()
     ]
     if found.verdict == "value range" and found.best is not None:
@@ -65,14 +67,42 @@ def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     return said
 
 
-def _show(found: Checkup, lines: list[str]) -> None:
-    counted = [f"{number}: {count}" for number, count in found.classes]
+def _toml(value: object) -> str:
+    """Write a value on one line; JSON's way is TOML's as well, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _name(number: int, section: TeacherSection) -> str:
+    names = (*section.class_names, "no class")
+    return names[number] if section.class_names and number < len(names) else str(number)
+
+
+def _billed(bill: Bill) -> dict[str, str]:
+    """What a service that bills by tokens has billed, and how often it gave no class."""
+    if not bill:
+        return {}
+    each = bill.foretell(1)
+    tokens = "not counted by the server" if each is None else f"{each.input_tokens:,} in, {each.output_tokens:,} out"
+    return {
+        "off the list": f"{bill.off_list} of {bill.answers} answers, {share(bill.off_list, bill.answers)}",
+        "refused": f"{bill.refused} of {bill.answers} answers, {share(bill.refused, bill.answers)}",
+        "tokens": f"{tokens} for a question; {bill.input_tokens:,} and {bill.output_tokens:,} in all",
+    }
+
+
+def _show(found: Checkup, section: TeacherSection, lines: list[str]) -> None:
+    counted = [f"{_name(number, section)}: {count}" for number, count in found.classes]
     more = f" and {len(counted) - _SHOWN_CLASSES} more" if len(counted) > _SHOWN_CLASSES else ""
     pairs = {
         "queries": f"{found.queries:,}" + (", and the budget ended before all was asked" if found.cut_short else ""),
         "asked twice": f"{found.changed} of {found.repeated} answers changed",
-        "alone and in a batch": f"{found.differed} of {found.alone} answers differ",
+        "alone and in a batch": f"{found.differed} of {found.alone} answers differ" if found.alone else UNKNOWN,
         "classes that showed up": ", ".join(counted[:_SHOWN_CLASSES]) + more,
+        **_billed(found.bill),
     }
     for rows, seconds in found.paces:
         pairs[f"a call of {rows}"] = f"{1000 * seconds:.1f} ms, {rows / seconds:,.0f} rows/s"

@@ -1,17 +1,19 @@
 """What is going to be asked, told beforehand: queries, time and money, as a table or as JSON."""
 
 import time
+from dataclasses import asdict
 from typing import NamedTuple
 
 from db3kd.cli.display import print_json, remark
 from db3kd.cli.session import Session
 from db3kd.cli.tables import print_table
-from db3kd.ledger import Ledger
+from db3kd.ledger import Bill, Ledger, Prices
 from db3kd.oracle import Oracle
 from db3kd.pipeline.budget import Budget
 from db3kd.plan import open_budget
 from db3kd.pools import NoiseOptions, draw_noise
-from db3kd.report.tables import Column, Table, duration, held_out_label
+from db3kd.report.bills import shown_money
+from db3kd.report.tables import Column, Table, count, duration, held_out_label
 from db3kd.runs import Keeper, Outline
 from db3kd.teachers import Teacher
 
@@ -19,10 +21,11 @@ _CALLS, _SECONDS = 4, 2.0
 
 
 class _Speed(NamedTuple):
-    """Rows a second, and how many were asked to find that out."""
+    """Rows a second, how many were asked to find that out, and what a service billed for them."""
 
     rows_per_second: float
     asked: int
+    bill: Bill
 
 
 class _Row(NamedTuple):
@@ -33,6 +36,7 @@ class _Row(NamedTuple):
     ahead: int
     held_out: bool
     seconds: float | None
+    tokens: tuple[int, int] | None
     money: float | None
 
 
@@ -44,10 +48,14 @@ def show_estimate(
     asking = [outline for outline in outlines if outline.queries]
     stages = keeper.standing(asking)
     speed = _measure(session.teacher.teacher) if measure and any(stage.ahead for stage in stages) else None
+    # What this very run was billed tells best; a few calls with noise tell it before.
+    known = session.run.statement().bill or (Bill() if speed is None else speed.bill)
 
     def row(name: str, most: int, ahead: int, *, held_out: bool = False) -> _Row:
         seconds = None if speed is None else ahead / speed.rows_per_second
-        return _Row(name, most, ahead, held_out, seconds, budget.money(ahead))
+        bill = known.foretell(ahead)
+        tokens = None if bill is None else (bill.input_tokens, bill.output_tokens)
+        return _Row(name, most, ahead, held_out, seconds, tokens, budget.prices.money(ahead, bill))
 
     rows = [
         row(stage.name, outline.queries, stage.ahead, held_out=stage.held_out)
@@ -61,16 +69,18 @@ def show_estimate(
         print_json(
             {
                 "stages": [one._asdict() for one in rows],
-                "total": {name: getattr(total, name) for name in ("most", "ahead", "seconds", "money")},
+                "total": {name: getattr(total, name) for name in ("most", "ahead", "seconds", "tokens", "money")},
                 "budget": {"total": budget.total, "left": left, "enough": enough},
-                "currency": budget.currency,
-                "speed": None if speed is None else speed._asdict(),
+                "currency": budget.prices.currency,
+                "speed": None if speed is None else {**speed._asdict(), "bill": asdict(speed.bill)},
             }
         )
         return
     done = {stage.name for stage in stages if stage.state == "done"}
     shown = [*counted, total, *(one for one in rows if one.held_out)]
     print_table(_table(shown, done, budget), "what is asked, at most")
+    if session.teacher.teacher.spec.meter is not None:
+        remark(_tell_bill(speed, known, budget.prices))
     if left is not None:
         verdict = "is enough" if enough else "may not be enough: asking then ends there, and a larger budget goes on"
         remark(f"the budget leaves {left:,} queries, which {verdict}")
@@ -85,18 +95,33 @@ def show_estimate(
 
 def _table(rows: list[_Row], done: set[str], budget: Budget) -> Table:
     columns = [Column("stage", numeric=False), Column("queries"), Column("still to ask"), Column("time")]
-    columns += [] if budget.price_per_1000 is None else [Column(budget.currency)]
+    billed, priced = any(one.tokens for one in rows), any(one.money is not None for one in rows)
+    columns += [Column("tokens in"), Column("tokens out")] * billed + [Column(budget.prices.currency)] * priced
     cells = [
         (
             held_out_label(one.stage) if one.held_out else one.stage,
             f"{one.most:,}",
             "done" if one.stage in done else f"{one.ahead:,}",
             duration(one.seconds),
-            "" if one.money is None else f"{one.money:,.2f}",
+            *map(count, (one.tokens or (0, 0)) * billed),
+            *((shown_money(one.money),) * priced),
         )
         for one in rows
     ]
-    return Table(tuple(columns), tuple(row[: len(columns)] for row in cells))
+    return Table(tuple(columns), tuple(cells))
+
+
+def _tell_bill(speed: _Speed | None, known: Bill, prices: Prices) -> str:
+    """Say how the tokens are known, and what finding them out has cost."""
+    each = known.foretell(1)
+    if each is None:
+        return "the teacher bills tokens, and how many a question takes is not known yet: --measure asks a few"
+    told = f"a question takes about {each.input_tokens:,} tokens in and {each.output_tokens:,} out"
+    if speed is None:
+        return f"{told}, by what this run was billed so far"
+    money = prices.tokens(speed.bill)
+    cost = "" if money is None else f", {shown_money(money)} {prices.currency},"
+    return f"{told}; {speed.bill.input_tokens + speed.bill.output_tokens:,} tokens{cost} were billed for measuring"
 
 
 def _measure(teacher: Teacher) -> _Speed:
@@ -110,5 +135,14 @@ def _measure(teacher: Teacher) -> _Speed:
             oracle(batch)
             if time.monotonic() - started > _SECONDS:
                 break
-        seconds = oracle.usage.seconds - first.seconds
-        return _Speed((oracle.usage.rows - first.rows) / max(seconds, 1e-9), account.spent)
+        seconds, rows, service = (
+            oracle.usage.seconds - first.seconds,
+            oracle.usage.rows - first.rows,
+            teacher.spec.service,
+        )
+        speed = rows / max(seconds, 1e-9)
+        if teacher.spec.meter is not None:
+            # It takes one row a call, here one after another.
+            speed *= service.in_flight
+        speed = min(speed, service.rows_per_second or speed)
+        return _Speed(speed, account.spent, ledger.statement().bill)

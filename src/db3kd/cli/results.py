@@ -15,6 +15,7 @@ from db3kd.report.asking import (
     transform_table,
     trust_notes,
 )
+from db3kd.report.bills import bill_table_of
 from db3kd.report.schema import Report
 from db3kd.report.tables import outcome_table, query_table, student_table
 from db3kd.runs import Run
@@ -29,6 +30,7 @@ def print_report(run: Run, report: Report, *, as_json: bool) -> None:
     else:
         print_table(student_table(report), report.title)
         print_table(query_table(report))
+        print_table(bill_table_of(report.queries))
         asking = report.asking
         if asking is not None and asking.trust is not None and len(asking.class_histogram) <= _MOST_CLASSES:
             print_table(asking_table(asking, report.class_names), "what the teacher answered")
@@ -47,7 +49,7 @@ def show_purchase(session: Session, purchase: Purchase, *, as_json: bool) -> Non
     picture = picture_of(purchase)
     if picture:
         run.put(PICTURE, picture)
-    queries = account_of(run.statement(), purchase.repeats)
+    queries = account_of(run.statement(), purchase.repeats, session.story.budget.prices)
     asking = asking_figures(session.story, purchase)
     measured = distance_figures(purchase)
     if as_json:
@@ -60,6 +62,7 @@ def show_purchase(session: Session, purchase: Purchase, *, as_json: bool) -> Non
     print_pairs(pairs)
     names = answers.images.class_names
     print_table(asking_table(asking, names) if len(asking.class_histogram) <= _MOST_CLASSES else origin_table(asking))
+    print_table(bill_table_of(queries))
     print_table(repulsion_table(purchase.repulsion, names))
     print_table(step_table(purchase.repulsion))
     if measured is not None:

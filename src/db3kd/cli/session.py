@@ -32,11 +32,12 @@ class Session:
 
     def keeper(self, progress: Progress = silent) -> Keeper:
         """Give the keeper of the run."""
-        budget, index = self.plan.budget, None
-        if budget.record or budget.recorded:
-            index = Index(self.teacher.teacher.spec, list(map(Path, budget.recorded)))
-        context = Context(self.device, self.plan.run.seed, progress)
-        return Keeper(self.run, context, recording=budget.record, index=index)
+        budget, spec = self.plan.budget, self.teacher.teacher.spec
+        context, recorded = Context(self.device, self.plan.run.seed, progress), list(map(Path, budget.recorded))
+        # Where each question is billed, none is asked twice.
+        recording = spec.meter is not None if budget.record is None else budget.record
+        index = Index(spec, recorded) if recording or recorded else None
+        return Keeper(self.run, context, recording=recording, index=index)
 
     @contextmanager
     def adopted(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from db3kd.ledger import Statement
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.repeat import Repeats, kept_repeats
 from db3kd.plan import open_budget, parse_plan
+from db3kd.report.bills import bill_table, shown_money
 from db3kd.report.tables import CHANGED, Column, Table, duration, held_out_label
 from db3kd.runs import Keeper, existing, seconds_until_now
 
@@ -33,8 +34,9 @@ def status(run: options.FOLDER, as_json: options.JSON = False) -> None:
                 "stages": [asdict(stage) for stage in stages],
                 "queries": asdict(statement),
                 "left": left,
-                "money": budget.money(statement.total),
-                "currency": budget.currency,
+                "bill": asdict(statement.bill) if statement.bill else None,
+                "money": budget.prices.money(statement.total, statement.bill),
+                "currency": budget.prices.currency,
                 "seconds": seconds,
                 "repeats": None if repeats is None else asdict(repeats),
             }
@@ -45,6 +47,7 @@ def status(run: options.FOLDER, as_json: options.JSON = False) -> None:
     print_table(Table(columns, tuple(rows)), f"{run}, {duration(seconds)} of work")
     if any(stage.ahead for stage in stages) or statement.total or statement.held_out:
         print_table(_query_table(statement, left, budget, repeats))
+    print_table(bill_table(statement.bills, statement.held_out_bills, budget.prices))
 
 
 def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats: Repeats | None) -> Table:
@@ -57,7 +60,7 @@ def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats
     rows += [(held_out_label(name), f"{count:,}", "") for name, count in spent.held_out.items()]
     if repeats is not None:
         rows.append((CHANGED, f"{repeats.changed:,} of {repeats.asked:,}", ""))
-    money = budget.money(spent.total)
+    money = budget.prices.money(spent.total, spent.bill)
     if money is not None:
-        rows.append((budget.currency, f"{money:,.2f}", ""))
+        rows.append((budget.prices.currency, shown_money(money), ""))
     return Table(columns, tuple(rows))

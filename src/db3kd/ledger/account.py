@@ -7,11 +7,12 @@ Rows are leased from the file a block at a time, then charged from memory. `Ledg
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final, final
 
 from db3kd.errors import BudgetExhausted, PlanError
+from db3kd.ledger.bill import Bill
 from db3kd.ledger.storage import Storage
 
 COUNTED: Final = "COALESCE(SUM(CASE WHEN settled IS NULL THEN leased ELSE used END), 0)"
@@ -73,6 +74,33 @@ class Account:
                 self._lease_more(self._used + rows - self._leased, rows)
             self._used += rows
             self._spent += rows
+
+    def release(self, rows: int) -> None:
+        """Take rows off what was charged last; they were surely not sent and never will be."""
+        with self._lock:
+            if not 0 <= rows <= self._used:
+                raise ValueError(f"of {self._used} rows that were charged, {rows} cannot be released")
+            self._used -= rows
+            self._spent -= rows
+
+    def book(self, bill: Bill) -> None:
+        """Add what the service says that it served; it is on the disk before this returns, and no limit applies.
+
+        Args:
+            bill: of one call or of several.
+
+        Raises:
+            StorageError: the ledger cannot be written; this bill is not in it.
+        """
+        names = [field.name for field in fields(bill)]
+        columns, added = ", ".join(names), ", ".join(f"{name} = {name} + excluded.{name}" for name in names)
+        with self._storage.writing() as connection:
+            self._storage.make_bills(connection)
+            connection.execute(
+                f"INSERT INTO bills (stage, held_out, {columns}) VALUES ({', '.join('?' * (len(names) + 2))}) "
+                f"ON CONFLICT (stage, held_out) DO UPDATE SET {added}",
+                (self._stage, self._held_out, *bill.counts),
+            )
 
     def settle(self) -> None:
         """Give back the leased rows that were not charged; where that cannot be written, they stay counted in full."""

@@ -1,10 +1,12 @@
 """The books of a run: accounts are opened here, and the statement says what was spent."""
 
-from dataclasses import dataclass
+import sqlite3
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import final
 
 from db3kd.ledger.account import COUNTED, Account, Limits
+from db3kd.ledger.bill import Bill
 from db3kd.ledger.storage import Storage
 
 
@@ -24,6 +26,13 @@ class Statement:
     total: int
     held_out: dict[str, int]
     unsettled: int
+    bills: dict[str, Bill] = field(default_factory=dict)
+    held_out_bills: dict[str, Bill] = field(default_factory=dict)
+
+    @property
+    def bill(self) -> Bill:
+        """What was served in all, held-out stages too: what a service asks money for."""
+        return sum([*self.bills.values(), *self.held_out_bills.values()], Bill())
 
 
 @final
@@ -58,10 +67,21 @@ class Ledger:
                 f"SELECT held_out, stage, {COUNTED}, SUM(CASE WHEN settled IS NULL THEN leased - used ELSE 0 END) "
                 "FROM leases GROUP BY held_out, stage ORDER BY MIN(id)"
             ).fetchall()
+            bills = self._bills(connection)
         by_stage = {stage: counted for held_out, stage, counted, _ in rows if not held_out}
         held_out_rows = {stage: counted for held_out, stage, counted, _ in rows if held_out}
         unsettled = sum(unsettled for held_out, _, _, unsettled in rows if not held_out)
-        return Statement(by_stage, sum(by_stage.values()), held_out_rows, unsettled)
+        return Statement(by_stage, sum(by_stage.values()), held_out_rows, unsettled, bills[False], bills[True])
+
+    def _bills(self, connection: sqlite3.Connection) -> dict[bool, dict[str, Bill]]:
+        found: dict[bool, dict[str, Bill]] = {False: {}, True: {}}
+        if self._storage.has_bills(connection):
+            columns = ", ".join(column.name for column in fields(Bill))
+            for held_out, stage, *counts in connection.execute(
+                f"SELECT held_out, stage, {columns} FROM bills ORDER BY rowid"
+            ):
+                found[bool(held_out)][stage] = Bill(*counts)
+        return found
 
     def close(self) -> None:
         """Close the file; leases that were not settled stay counted in full."""

@@ -18,7 +18,11 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 def place(module: nn.Module, device: str) -> nn.Module:
     """Copy a network to a device, laid out channels last, in the mode (training or eval) that it has."""
-    copied: nn.Module = copy.deepcopy(module)
+    # What a forward pass computed and left in a module, as weight norm does, is no weight: deepcopy refuses it.
+    left = (one for part in module.modules() for one in vars(part).values() if isinstance(one, Tensor) and one.grad_fn)
+    # Without gradients, or the weights of a scripted module would be results of the copying.
+    with torch.no_grad():
+        copied: nn.Module = copy.deepcopy(module, {id(one): one.detach().clone() for one in left})
     return copied.to(device=find_device(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stub of Module.to lacks memory_format alone
 
 

@@ -16,7 +16,7 @@ from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
 from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_trust
-from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, teacher_key, to_kept
+from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
 from db3kd.pipeline.story import Pushed, Story, Taken
@@ -49,7 +49,7 @@ class AskPool:
         self._story, self._pool, self._seed, self._steps = story, story.pool, seed, tuple(steps)
         self._spec = story.teacher.spec
         images = story.images
-        name, classes = ("made images", ()) if images is None else (images.name, images.class_names)
+        name, classes = "made images" if images is None else images.name, class_names_of(self._spec, images)
         self._none = no_answers(self._spec.input_shape, self._spec.num_classes, name=name, class_names=classes)
 
     @property

@@ -21,10 +21,29 @@ _CALLS_OF_A_STEP = 8
 
 
 def as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
-    """Give the images as the teacher sees them: on its levels, so that what is measured from is what was asked."""
+    """Give the images as the teacher sees them: on its levels, so that what is measured from is what was asked.
+
+    Their labels become the teacher's numbers where both say what their classes are called.
+    """
+    images = _renumbered(images, spec.class_names)
     if spec.levels is None or (spec.levels == BYTE and images.pixels.dtype == torch.uint8):
         return images
     return replace(images, pixels=spec.admit(images.images()))
+
+
+def _renumbered(images: Dataset, names: tuple[str, ...]) -> Dataset:
+    """Number true labels as the teacher numbers its classes, by their names; where a name differs, they stay."""
+    said = images.class_names
+    if not said or said == names or not set(said) <= set(names) or len(set(names)) < len(names):
+        return images
+    numbers = torch.tensor([names.index(name) for name in said], dtype=torch.int64)
+    labels = None if images.labels is None else numbers[images.labels]
+    return replace(images, labels=labels, class_names=names)
+
+
+def class_names_of(spec: TeacherSpec, images: Dataset | None = None) -> tuple[str, ...]:
+    """Give what the teacher's classes are called: by itself, or by images that name as many."""
+    return spec.class_names or (() if images is None else images.class_names)
 
 
 def teacher_key(spec: TeacherSpec) -> Key:

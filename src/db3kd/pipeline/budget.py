@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from db3kd.ledger import Limits
+from db3kd.ledger import Limits, Prices
 
 # Below so many queries for each repeated one, no query is set apart for them.
 _LEAST_SHARE = 20
@@ -18,8 +18,7 @@ class Budget:
     images: int | None = None
     stages: Mapping[str, int] = field(default_factory=dict)
     repeats: int = 16
-    price_per_1000: float | None = None
-    currency: str = "EUR"
+    prices: Prices = field(default=Prices())
 
     def limits(self, stage: str) -> Limits:
         """Give the limits that an account of a stage is opened with."""
@@ -39,7 +38,3 @@ class Budget:
     def for_each_pair(self, pairs: int, *, before: int) -> int | None:
         """Tell how many queries the total leaves for each pair of an image and a class; None for no limit."""
         return None if self.total is None else max(0, self.total - before) // max(1, pairs)
-
-    def money(self, queries: int) -> float | None:
-        """Tell what so many queries cost; None without a price."""
-        return None if self.price_per_1000 is None else queries * self.price_per_1000 / 1000

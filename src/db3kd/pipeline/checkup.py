@@ -6,14 +6,14 @@ It has a budget of its own, a hundred or so queries. `db3kd check-teacher` print
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch.nn import functional
 
 from db3kd.data import Dataset, draw
 from db3kd.errors import BudgetExhausted, TeacherError
-from db3kd.ledger import Account, Ledger, Limits
+from db3kd.ledger import Account, Bill, Ledger, Limits
 from db3kd.oracle import Oracle
 from db3kd.teachers import Preparation, PreparedTeacher, Teacher
 from db3kd.tensors import Float, Int, Tensor
@@ -24,10 +24,13 @@ _SIZES = (32, 64, 256, 1024)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Fewer right answers than that, over chance, are no agreement.
 _CLEARLY = 0.15
+# A larger share of answers that are no class is worth another prompt.
+_OFTEN = 0.05
 VERDICTS = {
     "good": "nothing speaks against it",
     "fails": "it does not answer as a teacher does",
     "not deterministic": "the same question got another answer: searches end, and their distances mean less",
+    "off the list": "many of its answers are no class: say more in the prompt, or set structured = true",
     "depends on the batch": "an image alone got another answer than among others: set max_batch = 1, or see to it",
     "value range": "it agrees with the labels clearly better when images are prepared in another way",
     "no agreement": "it agrees with the labels hardly more than by chance: its classes may be numbered otherwise",
@@ -74,6 +77,8 @@ class Checkup:
     # With labels, at the value range as it is and then at others.
     agreements: tuple[Agreement, ...] = ()
     cut_short: bool = False
+    # What its service has billed, where it bills by tokens.
+    bill: Bill = field(default=Bill())
 
     @property
     def verdict(self) -> str:
@@ -82,6 +87,8 @@ class Checkup:
             return "fails"
         if self.changed:
             return "not deterministic"
+        if self.bill.off_list + self.bill.refused > _OFTEN * self.bill.answers:
+            return "off the list"
         if self.differed:
             return "depends on the batch"
         best = self.best
@@ -127,13 +134,17 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
     with Ledger(None) as ledger, ledger.account("check", limits=Limits(stage=queries), held_out=True) as account:
         ask = _Examination(Oracle(teacher, account, attempts=2))
         try:
+            # Alone before all others: one query shows whether it answers at all.
+            lonely = ask(shown[:1])
             first = ask(shown[:_REPEATED])
             found = replace(found, repeated=len(first))
             found = replace(found, changed=int((ask(shown[:_REPEATED]) != first).sum()))
-            some = shown[:_ALONE]
+            some = shown[: _ALONE if teacher.spec.max_batch > 1 else 0]
             # In a batch they are asked in another order.
-            together, alone = ask(some.flip(0)).flip(0), torch.cat([ask(image[None]) for image in some])
-            found = replace(found, alone=len(some), differed=int((together != alone).sum()))
+            if len(some):
+                together = ask(some.flip(0)).flip(0)
+                alone = torch.cat([lonely, *(ask(image[None]) for image in some[1:])])
+                found = replace(found, alone=len(some), differed=int((together != alone).sum()))
             if labels is not None:
                 for agreement in _try_ranges(teacher, account, ask, shown, labels):
                     found = replace(found, agreements=(*found.agreements, agreement))
@@ -145,7 +156,8 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
         except TeacherError as error:
             found = replace(found, failure=str(error))
         paces, classes = tuple(sorted(ask.seconds.items())), tuple(sorted(ask.counts.items()))
-        return replace(found, queries=account.spent, paces=paces, classes=classes)
+        bill = ledger.statement().bill
+        return replace(found, queries=account.spent, paces=paces, classes=classes, bill=bill)
 
 
 def _noise(teacher: Teacher, seed: int) -> Float[Tensor, "n c h w"]:
@@ -165,7 +177,8 @@ def _try_ranges(
 ) -> Iterator[Agreement]:
     """Compare answers with labels, first for the images as they are, then as other teachers take them."""
     yield _agree("as they are", ask(images), labels, ())
-    if isinstance(teacher, PreparedTeacher):
+    # An image file has one value range, and each question is billed.
+    if isinstance(teacher, PreparedTeacher) or teacher.spec.meter is not None:
         return
     for how, preparation, lines in _ranges(teacher.spec.input_shape[0]):
         prepared = PreparedTeacher(teacher, preparation, image_shape=teacher.spec.input_shape)

@@ -18,7 +18,7 @@ from db3kd.augmentation import approve
 from db3kd.boundary import closeness
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import evaluate, mean_logits, measure_trust, predict
-from db3kd.ledger import Statement
+from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.ask_all import ask_held_out
 from db3kd.pipeline.bought import cost_of
@@ -88,14 +88,14 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
         figures = _students(story, keeper, purchase, students, measurer)
         committee = committee_figures(story, purchase, measurer)
     own = students[own_name(story)]
-    names = bought.answers.images.class_names or _names_of(story)
+    names = story.teacher.spec.class_names or bought.answers.images.class_names or _names_of(story)
     report = Report(
         title=f"{story.student.architecture} from {story.names.get('teacher') or 'a teacher'} on "
         f"{bought.answers.images.name}",
         db3kd_version=__version__,
         teacher=teacher_figures(story, measurer),
         students=figures,
-        queries=account_of(run.statement(), purchase.repeats),
+        queries=account_of(run.statement(), purchase.repeats, story.budget.prices),
         seconds=spent_seconds(run),
         class_names=names,
         asking=asking_figures(story, purchase, own, device=keeper.context.device),
@@ -127,8 +127,8 @@ def teacher_figures(story: Story, measurer: Measurer) -> TeacherFigures:
     )
 
 
-def account_of(statement: Statement, repeats: Repeats | None = None) -> Queries:
-    """Bring the ledger's statement into the report's form, with what came of asking again."""
+def account_of(statement: Statement, repeats: Repeats | None = None, prices: Prices | None = None) -> Queries:
+    """Bring the ledger's statement into the report's form, with what came of asking again and what it cost."""
     return Queries(
         total=statement.total,
         by_stage=statement.by_stage,
@@ -136,6 +136,10 @@ def account_of(statement: Statement, repeats: Repeats | None = None) -> Queries:
         unsettled=statement.unsettled,
         repeated=None if repeats is None else repeats.asked,
         changed=0 if repeats is None else repeats.changed,
+        bills=statement.bills,
+        held_out_bills=statement.held_out_bills,
+        prices=prices if statement.bill else None,
+        money=None if prices is None else prices.money(statement.total, statement.bill),
     )
 
 

@@ -96,6 +96,8 @@ def _type_of(hint: Any) -> str:
         return " or ".join(_type_of(part) for part in parts if part is not types.NoneType)
     if origin is tuple:
         return f"list of {_type_of(parts[0])}" if Ellipsis in parts else f"list of {len(parts)} {_type_of(parts[0])}"
+    if origin is dict:
+        return "table"
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     return names.get(getattr(hint, "__name__", ""), str(hint))
 

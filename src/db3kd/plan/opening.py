@@ -9,6 +9,7 @@ from db3kd.answers import Answers
 from db3kd.boundary import Measurement
 from db3kd.data import Dataset, draw, load
 from db3kd.errors import PlanError
+from db3kd.ledger import Prices
 from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.kept import kept_answers
@@ -79,8 +80,11 @@ def _open_taken(section: ImagesSection, spec: TeacherSpec) -> Taken | None:
 def open_budget(section: BudgetSection) -> Budget:
     """Make what a section says about spending."""
     stages = section.model_dump(include={"answers", "mixtures", "distances", "noise", "repulsion"}, exclude_none=True)
-    others = section.model_dump(include={"total", "images", "repeats", "price_per_1000", "currency"})
-    return Budget(stages=stages, **others)
+    prices = Prices(
+        section.price_per_1000, section.price_per_million_input, section.price_per_million_output, section.currency
+    )
+    others = section.model_dump(include={"total", "images", "repeats"})
+    return Budget(stages=stages, prices=prices, **others)
 
 
 def open_train_recipe(section: TrainSection) -> Recipe:

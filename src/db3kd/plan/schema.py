@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from db3kd.acquisition import Rounds
 from db3kd.boundary import Measurement
@@ -22,6 +22,7 @@ from db3kd.pools import NoiseOptions, Repulsion
 from db3kd.training import Committee, Recipe
 
 Count = Annotated[int, Ge(0)]
+Price = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
 JOINED, REPULSION, NONE = "joined", "repulsion", "none"
 POOL_KINDS: Mapping[str, str] = {**POOLS, JOINED: POOLS["priors"], REPULSION: "db3kd.plan.schema:Nothing"}
 SEARCH_NAMES: Mapping[str, str] = {NONE: "db3kd.plan.schema:Nothing", **SEARCHES}
@@ -84,10 +85,13 @@ class BudgetSection(Section):
         noise: most queries about noise, which repulsion begins with.
         repulsion: most queries of the pushes.
         repeats: images to ask a second time at the end, to see whether the teacher is constant; 0 for none.
-        record: keep all answers by question: "recorded:RUN" replays them, and no question is paid twice.
+        record: keep all answers by question: "recorded:RUN" replays them, and no question is paid twice. By default
+            where the teacher bills tokens.
         recorded: directories of recorded runs of the same teacher, whose answers are used.
         price_per_1000: money for 1,000 queries.
-        currency: of the price.
+        price_per_million_input: money for a million tokens that go in, where the teacher bills tokens.
+        price_per_million_output: money for a million tokens that come out.
+        currency: of the prices.
     """
 
     total: Count | None = None
@@ -98,9 +102,11 @@ class BudgetSection(Section):
     noise: Count | None = None
     repulsion: Count | None = None
     repeats: Count = 16
-    record: bool = False
+    record: bool | None = None
     recorded: tuple[str, ...] = ()
-    price_per_1000: Annotated[float, Ge(0)] | None = None
+    price_per_1000: Price | None = None
+    price_per_million_input: Price | None = None
+    price_per_million_output: Price | None = None
     currency: str = "EUR"
 
 

@@ -15,21 +15,24 @@ from db3kd.runs import RecordedTeacher
 from db3kd.teachers import (
     AbstainingTeacher,
     FunctionTeacher,
+    HuggingFaceTeacher,
     ModelDescription,
     OnnxTeacher,
     Preparation,
     PreparedTeacher,
     ServedTeacher,
     Service,
+    SklearnTeacher,
     Teacher,
     TorchTeacher,
 )
 from db3kd.teachers.function import Decide
+from db3kd.teachers.scikit_learn import Estimator
 
 # A teacher that describes itself may still need these.
-_PREPARATION_KEYS = {"resize", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
+_PREPARATION_KEYS = {"resize", "interpolation", "crop", "scale", "gray_to_color", "channel_order", "mean", "deviation"}
 _SERVICE_KEYS = {"in_flight", "rate_limit", "patience"}
-_MAX_BATCH = 96
+_MAX_BATCH, _ESTIMATOR_BATCH = 96, 1024
 _UNIT, _BYTES = (0.0, 1.0), (0.0, 255.0)
 
 
@@ -71,6 +74,10 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
             return OpenedTeacher(_open_recorded(section, rest), None)
         case "http" | "https" if rest:
             return OpenedTeacher(_open_server(section), None)
+        case "hf" if rest:
+            return _open_hugging_face(section, rest, device)
+        case "chat" if rest:
+            return OpenedTeacher(_open_chat(section, rest), None)
         case "onnx" if rest:
             described, rows = _description(section), section.max_batch or _MAX_BATCH
             opened = OnnxTeacher(rest, description=described, max_batch=rows, device=device)
@@ -78,8 +85,9 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
         case "python" if rest.count(":") == 1:
             return OpenedTeacher(_open_python(section, rest), None)
     raise PlanError(
-        "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, http(s)://HOST:PORT/v2/models/NAME, "
-        f"recorded:RUN or python:package.module:name, got {section.uri!r}; nothing was asked: mend it"
+        "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, hf:DIR_OR_NAME, "
+        "http(s)://HOST:PORT/v2/models/NAME, chat:https://HOST/v1, recorded:RUN or python:package.module:name, got "
+        f"{section.uri!r}; nothing was asked: mend it"
     )
 
 
@@ -93,20 +101,47 @@ def _open_recorded(section: TeacherSection, folder: str) -> Teacher:
     return RecordedTeacher(Path(folder))
 
 
+def _open_hugging_face(section: TeacherSection, name: str, device: str) -> OpenedTeacher:
+    said = _said_besides(section, {"uri", "abstentions", "input_shape", "max_batch", *_SERVICE_KEYS})
+    if said:
+        raise PlanError(
+            "a teacher of Hugging Face says itself how images are prepared and what its classes are, and the plan "
+            f"says of it too: {', '.join(said)}; nothing was asked: leave these keys out"
+        )
+    rows = section.max_batch or _MAX_BATCH
+    teacher = HuggingFaceTeacher(name, input_shape=section.input_shape, max_batch=rows, device=device)
+    return OpenedTeacher(teacher, teacher.parameters)
+
+
 def _open_server(section: TeacherSection) -> Teacher:
     try:
         # Here and not above: the extra is optional.
         from db3kd.teachers.open_inference import OpenInferenceTeacher
         from db3kd.teachers.open_inference.teacher import ServerOptions
     except ImportError as error:
-        raise InputError(
-            f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
-            "pip install 'db3kd[http]'"
-        ) from error
+        raise _missing_http(error) from error
     default = ServerOptions()
     rows, service = section.max_batch or default.max_batch, _service(section, default.service)
     options = ServerOptions(section.timeout, section.token_env, rows, service)
     return _prepared(section, OpenInferenceTeacher(section.uri, description=_description(section), options=options))
+
+
+def _open_chat(section: TeacherSection, url: str) -> Teacher:
+    try:
+        # Likewise.
+        from db3kd.plan.chat import check_chat, open_chat
+        from db3kd.teachers.chat import ChatOptions
+    except ImportError as error:
+        raise _missing_http(error) from error
+    taken, service = _preparation(section).taken_shape(check_chat(section)), _service(section, ChatOptions().service)
+    return _prepared(section, open_chat(section, url, image_shape=taken, service=service))
+
+
+def _missing_http(error: ImportError) -> InputError:
+    return InputError(
+        f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
+        "pip install 'db3kd[http]'"
+    )
 
 
 def _description(section: TeacherSection) -> ModelDescription:
@@ -116,7 +151,7 @@ def _description(section: TeacherSection) -> ModelDescription:
         input_shape=_preparation(section).taken_shape(shape) if prepared and shape is not None else shape,
         bounds=_bounds(section),
         levels=None if prepared else section.levels,
-        **section.model_dump(include={"num_classes", "output", "layout", "fingerprint"}),
+        **section.model_dump(include={"num_classes", "class_names", "output", "layout", "fingerprint"}),
     )
 
 
@@ -132,6 +167,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
         module,
         input_shape=weights.input_shape_of(header),
         num_classes=int(header["num_classes"]),
+        class_names=section.class_names,
         device=device,
         **_calls(section),
     )
@@ -158,16 +194,28 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
                 f"{', '.join(said)}; nothing was asked: leave these keys out, or name a plain callable"
             )
         return _prepared(section, found)
-    if not callable(found) or section.input_shape is None or section.num_classes is None:
+    if isinstance(found, Estimator) and section.input_shape is not None:
+        estimator = SklearnTeacher(
+            found,
+            input_shape=_preparation(section).taken_shape(section.input_shape),
+            class_names=section.class_names,
+            bounds=_bounds(section),
+            max_batch=section.max_batch or _ESTIMATOR_BATCH,
+            fingerprint=section.fingerprint,
+        )
+        return _prepared(section, estimator)
+    if not callable(found) or section.input_shape is None or not (section.num_classes or section.class_names):
         raise PlanError(
-            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes in the "
-            f"plan, or an object with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape "
-            f"{section.input_shape} and num_classes {section.num_classes}; nothing was asked: add what is missing"
+            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes or "
+            "teacher.class_names in the plan, a fitted scikit-learn classifier with teacher.input_shape, or an object "
+            f"with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape {section.input_shape} and "
+            f"num_classes {section.num_classes}; nothing was asked: add what is missing"
         )
     teacher = FunctionTeacher(
         cast("Decide", found),
         input_shape=_preparation(section).taken_shape(section.input_shape),
         num_classes=section.num_classes,
+        class_names=section.class_names,
         fingerprint=section.fingerprint,
         **_calls(section),
     )
@@ -211,7 +259,9 @@ def _prepared(section: TeacherSection, teacher: Teacher) -> Teacher:
     described = isinstance(teacher, OnnxTeacher) or section.uri.startswith("http")
     if described and teacher.spec.bounds == _BYTES and section.scale is None:
         section = section.model_copy(update={"scale": _BYTES[1]})
-    if not _is_prepared(section):
+    # An estimator takes no levels itself.
+    rounded = section.levels is not None and isinstance(teacher, SklearnTeacher)
+    if not _is_prepared(section) and not rounded:
         return teacher
     channels, *size = teacher.spec.input_shape
     if section.input_shape is not None:

@@ -110,6 +110,11 @@ def trust_notes(
             f"{_names(found.never_decided, class_names)}: the student cannot know it. Ask more, or ask about other "
             "images."
         )
+    if found.abstained:
+        notes.append(
+            f"The teacher gave no class in {found.abstained:,} of {found.queries:,} queries "
+            f"({percent(found.abstained / found.queries)}): they were paid, and no student learns from them."
+        )
     trust = found.trust
     if trust is not None and trust.agreement is not None:
         notes.append(

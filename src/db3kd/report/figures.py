@@ -21,6 +21,7 @@ from db3kd.evaluation import (
     never_decided,
 )
 from db3kd.evaluation.figures import Count, Fraction, Size
+from db3kd.ledger import Bill, Prices
 
 Ended = Literal["all", "budget", "flat", "agreement"]
 
@@ -79,7 +80,8 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
     `total` and `by_stage` are charged to the budget, `held_out` is not: rows of an evaluation, by stage. `unsettled`
     is the part of `total` that is not known to have been sent, after a crash. `repeated` images were asked again, to
-    see whether the teacher is constant, and `changed` of them got another answer.
+    see whether the teacher is constant, and `changed` of them got another answer. `bills` and `held_out_bills` are what
+    a service that bills by tokens says that it served, by stage, and `money` what queries and tokens cost together.
     """
 
     total: Count
@@ -88,6 +90,15 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     unsettled: Count = 0
     repeated: Count | None = None
     changed: Count = 0
+    bills: dict[str, Bill] = {}
+    held_out_bills: dict[str, Bill] = {}
+    prices: Prices | None = None
+    money: Size | None = None
+
+    @property
+    def bill(self) -> Bill:
+        """What was served in all, held-out stages too."""
+        return sum([*self.bills.values(), *self.held_out_bills.values()], Bill())
 
     @model_validator(mode="after")
     def _stages_add_up(self) -> "Queries":

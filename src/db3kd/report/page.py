@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from db3kd.errors import InputError
-from db3kd.report import asking, tables
+from db3kd.report import asking, bills, tables
 from db3kd.report.distances import DistanceFigures
 from db3kd.report.examples import Example, draw, png_uri
 from db3kd.report.schema import Report
@@ -46,6 +46,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         trainings=tables.training_table(report),
         accuracies=pictures.accuracy_chart(report) if shown else "",
         queries=tables.query_table(report),
+        bills=bills.bill_table_of(report.queries),
         committee=tables.committee_table(report.committee),
         asked=asking.asking_table(report.asking, report.class_names),
         trust=asking.trust_notes(report.asking, report.class_names),
@@ -80,6 +81,9 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
     ]
     if report.queries.held_out:
         tiles.append((f"{sum(report.queries.held_out.values()):,}", "held-out queries, outside the budget"))
+    if report.queries.money is not None and report.queries.prices is not None:
+        shown = bills.shown_money(report.queries.money)
+        tiles.append((f"{shown} {report.queries.prices.currency}", "for queries and tokens"))
     if report.seconds is not None:
         tiles.append((tables.duration(report.seconds), "wall time"))
     return tuple(tiles)

@@ -75,6 +75,18 @@ class Journal:
                 )
                 self._cut(self._end)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no answer is recorded."""
+        return self._end == _HEADER_BYTES
+
+    @property
+    def next_rows(self) -> int | None:
+        """The rows of the next recorded answer; None where the teacher must be asked."""
+        if self._position == self._end:
+            return None
+        return int(_RECORD.unpack_from(self._stored, self._position)[0])
+
     def next_record(self, question: int, rows: int) -> Int64[np.ndarray, " b"] | None:
         """Give the next recorded answer, or None where the teacher must be asked.
 

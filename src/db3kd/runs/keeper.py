@@ -178,7 +178,7 @@ class Keeper:
             self.run.ledger().account(stage.outline.name, limits=limits, block=_LEASE, held_out=held_out) as booked,
             Journal(path, _identity(part, stage), recording=self._recording) as journal,
         ):
-            oracle = Oracle(teacher, booked)
+            oracle = Oracle(teacher, booked, known=bool(self._index) or not journal.empty or self._was_asked(stage))
             try:
                 asked = oracle if self._index is None or afresh else Recalling(oracle, self._index)
                 yield Remembering(asked, journal, recording=self._recording)
@@ -189,6 +189,11 @@ class Keeper:
                         part,
                         oracle.usage.repeated,
                     )
+
+    def _was_asked(self, stage: Stage[object]) -> bool:
+        """Whether a part that asks is there; told from files, so that a run that goes on sends the same calls."""
+        outlines = (stage.outline, *self.declared())
+        return any(self.has(part.name) for outline in outlines for part in outline.parts if part.queries)
 
     def training(self, part: Part, stage: Stage[object]) -> Notebook:
         """Give the notes of a training: where it was interrupted, and where its epochs are written down."""

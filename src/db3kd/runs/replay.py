@@ -105,21 +105,30 @@ class Remembering:
         if not len(images):
             # Split, no image at all would still make one batch.
             return torch.zeros(0, dtype=torch.int64, device=images.device)
-        batches = images.split(self.spec.max_batch)
-        answers = []
-        for batch in batches:
-            recorded = self._journal.next_record(_checksum(batch), len(batch))
+        whole, answers, done = self.spec.max_batch, list[Tensor](), 0
+        while done < len(images):
+            # A row that went alone to a teacher who had never answered: the others of its batch come after it.
+            rows = 1 if not done and self._journal.next_rows == 1 else whole - done % whole
+            recorded = self._journal.next_record(_checksum(images[done : done + rows]), len(images[done : done + rows]))
             if recorded is None:
                 break
             answers.append(torch.from_numpy(recorded))
-        rest = batches[len(answers) :]
-        if rest:
-            fresh = images[len(answers) * self.spec.max_batch :]
-            for batch, decisions in zip(rest, self._oracle.answers(fresh), strict=True):
-                digests = digests_of(batch) if self._recording else ()
-                self._journal.append(_checksum(batch), decisions.cpu().numpy(), digests)
-                answers.append(decisions.cpu())
+            done += len(recorded)
+        # The batches of a run that goes on are those of one that was not interrupted.
+        end = min(len(images), -(-done // whole) * whole)
+        for fresh in (images[done:end], images[end:]):
+            answers += self._ask(fresh) if len(fresh) else ()
         return torch.cat(answers).to(images.device)
+
+    def _ask(self, fresh: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
+        """Ask, and note each answer with its question."""
+        done = 0
+        for decisions in self._oracle.answers(fresh):
+            batch = fresh[done : done + len(decisions)]
+            digests = digests_of(batch) if self._recording else ()
+            self._journal.append(_checksum(batch), decisions.cpu().numpy(), digests)
+            done += len(batch)
+            yield decisions.cpu()
 
 
 @final
@@ -138,6 +147,7 @@ class RecordedTeacher:
                 str(about["fingerprint"]),
                 None if about["levels"] is None else int(str(about["levels"])),
                 abstains=bool(about["abstains"]),
+                class_names=tuple(map(str, about.get("class_names", ()))),  # type: ignore[call-overload]  # likewise
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(

@@ -191,6 +191,7 @@ def describe_teacher(spec: TeacherSpec) -> dict[str, object]:
         "max_batch": spec.max_batch,
         "levels": spec.levels,
         "abstains": spec.abstains,
+        "class_names": list(spec.class_names),
     }
 
 

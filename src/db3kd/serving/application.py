@@ -84,6 +84,9 @@ def make_application(
         name: of the model, in its URL.
         limits: of a request.
         memory: of answers that were given before; None to ask the teacher each time.
+
+    Returns:
+        The application; it listens nowhere yet.
     """
     served = _Served(teacher, clients, name, limits or RequestLimits(), memory)
     model = f"/v2/models/{name}"
@@ -178,8 +181,8 @@ class _Served:
                 raise HTTPException(429, "too many rows a second", {"Retry-After": f"{wait:.3f}"})
             with self._turn:
                 started = time.perf_counter()
-                # The oracle checks the images and charges the client before the teacher is called.
-                decisions = self._decide(Oracle(self._teacher, client.account), asked.images)
+                # The oracle checks the images and charges the client before the teacher is called, once.
+                decisions = self._decide(Oracle(self._teacher, client.account, known=True), asked.images)
                 self._teacher_seconds.inc(time.perf_counter() - started)
         except InputError as error:
             raise HTTPException(400, str(error)) from error
@@ -222,6 +225,9 @@ class _Served:
 
     def model_metadata(self, request: Request) -> Response:
         spec = self._teacher.spec
+        # Nothing is said of what is as usual, so that the model stays the one that it was.
+        named = {"class_names": list(spec.class_names)} if spec.class_names else {}
+        abstaining = {"abstains": True} if spec.abstains else {}
         return JSONResponse(
             {
                 "name": self._name,
@@ -229,7 +235,12 @@ class _Served:
                 "platform": "db3kd",
                 "inputs": [{"name": INPUT, "datatype": datatype_of(spec), "shape": [-1, *spec.input_shape]}],
                 "outputs": [{"name": OUTPUT, "datatype": "INT64", "shape": [-1]}],
-                "parameters": {"num_classes": spec.num_classes, "max_rows": self._limits.rows},
+                "parameters": {
+                    "num_classes": spec.num_classes,
+                    "max_rows": self._limits.rows,
+                    **named,
+                    **abstaining,
+                },
             }
         )
 

@@ -1,58 +1,134 @@
-"""Any Python callable as a teacher: numpy arrays in, classes out.
+"""Any Python callable as a teacher: numpy arrays in, classes or their names out.
 
-A scikit-learn model is one line:
-
-    FunctionTeacher(lambda x: forest.predict(x.reshape(len(x), -1)), input_shape=(1, 8, 8), num_classes=10)
+FunctionTeacher(lambda images: my_model(images).argmax(1), input_shape=(3, 32, 32), num_classes=10)
+FunctionTeacher(ask_my_service, input_shape=(3, 224, 224), class_names=["cat", "dog"])
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from db3kd.errors import InvalidDecision
+from db3kd.errors import InvalidDecision, PlanError
+from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 Decide = Callable[[npt.NDArray[np.float32]], npt.ArrayLike]
+_SHOWN = 40
 
 
 class FunctionTeacher:
-    """Asks a function that maps float32 images [b c h w] within `bounds` to b integers from 0 to num_classes - 1.
+    """Asks a function that maps float32 images [b c h w] within `bounds` to b classes.
 
-    The other arguments are those of `TeacherSpec`. By default the fingerprint is made of the function's name and code,
-    not of the data that it closes over: give the version of your model there if it may change between runs.
+    Args:
+        decide: gives integers from 0 to num_classes - 1, or, with `class_names`, names.
+        input_shape: channels, height and width of one image.
+        num_classes: number of classes; by default that of the names.
+        class_names: what the classes are called, in the order of their numbers. A name off the list is no class: no
+            student learns from it, and the report counts it.
+        bounds: lowest and highest pixel value.
+        max_batch: most images a call.
+        levels: number of values a pixel may take between the bounds, or None.
+        fingerprint: the version of your model. By default it is made of the function's name and code, not of the data
+            that it closes over: give it if your model may change between runs.
     """
 
-    def __init__(
+    def __init__(  # what a TeacherSpec says, keyword-only
         self,
         decide: Decide,
         *,
         input_shape: tuple[int, int, int],
-        num_classes: int,
+        num_classes: int | None = None,
+        class_names: Sequence[str] = (),
         bounds: tuple[float, float] = (0.0, 1.0),
         max_batch: int = 1024,
         levels: int | None = None,
         fingerprint: str | None = None,
     ) -> None:
         self._decide = decide
+        self._names = ClassNames(class_names) if class_names else None
+        classes = len(class_names) if num_classes is None else num_classes
+        if not classes:
+            raise PlanError("a function does not say how many classes it knows: give num_classes or class_names")
         self.spec = TeacherSpec(
-            input_shape, num_classes, bounds, max_batch, fingerprint or _fingerprint(decide), levels
+            input_shape,
+            classes,
+            bounds,
+            max_batch,
+            fingerprint or _fingerprint(decide),
+            levels,
+            abstains=self._names is not None,
+            class_names=tuple(class_names),
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide; see `Teacher`."""
         # A fresh array: the function may keep or change what it is given.
-        asked = images.detach().cpu().numpy().copy()
-        answer = np.asarray(self._decide(asked))
-        if answer.shape != (len(asked),) or not np.issubdtype(answer.dtype, np.integer):
+        answer = as_array(self._decide(images.detach().cpu().numpy().copy()))
+        fault = _fault(answer, len(images), named=self._names is not None)
+        if fault:
             raise InvalidDecision(
-                f"the teacher's function must return {len(asked)} integers, one class per image, but returned "
-                f"{answer.dtype} of shape {answer.shape}; the answer was dropped. Take the argmax inside the function"
+                f"the teacher's function must return {len(images)} classes, one for each image, but returned "
+                f"{answer.dtype} of shape {answer.shape}; the answer was dropped and stays charged: {fault}"
             )
-        return torch.from_numpy(answer.astype(np.int64))
+        if self._names is not None and is_text(answer):
+            return self._names.numbers([str(name) for name in answer.tolist()])
+        decisions = torch.from_numpy(answer.astype(np.int64))
+        if self._names is not None and bool((decisions == self.spec.num_classes).any()):
+            # It would pass for an answer that is no class.
+            raise InvalidDecision(
+                f"expected names, or classes from 0 to {self.spec.num_classes - 1}, got {self.spec.num_classes} from "
+                "the teacher's function; the answer was dropped and stays charged: count classes from 0"
+            )
+        return decisions
+
+
+def as_array(answer: object) -> npt.NDArray[np.generic]:
+    """Make an array of whatever a function returned; of lists of different lengths, or the like, one of objects."""
+    if isinstance(answer, Tensor):
+        answer = answer.detach().cpu()
+        answer = answer.float() if answer.dtype == torch.bfloat16 else answer
+    try:
+        array = np.asarray(answer)
+    except Exception:  # noqa: BLE001  # __array__ is anybody's code
+        array = np.empty((), dtype=object)
+    if array.dtype == object and all(type(one) is int and abs(one) < 2**63 for one in array.flat):
+        return array.astype(np.int64)
+    return array
+
+
+def is_text(answer: npt.NDArray[np.generic]) -> bool:
+    """Whether all that came is text."""
+    return answer.dtype.kind in "UT" or (answer.dtype == object and all(isinstance(one, str) for one in answer.flat))
+
+
+def _fault(answer: npt.NDArray[np.generic], rows: int, *, named: bool) -> str:
+    """What to do about an answer that is not a class per image; nothing where it is."""
+    kind, text = answer.dtype.kind, is_text(answer)
+    whole = kind in "iu" or (text and named)
+    if answer.shape == (rows,) and whole:
+        return ""
+    if whole and answer.size == rows and answer.ndim > 1:
+        return "drop the axes of length 1 with reshape(-1)"
+    if whole and answer.ndim < 2:
+        return f"return a list or an array with one class for each image, of length {rows} here, for one image too"
+    if text:
+        shown = ", ".join(repr(name[:_SHOWN]) for name in sorted(set(map(str, answer.flat)))[:3])
+        return f"these are names ({shown}): give class_names=[...], all of them in the order of their numbers"
+    if answer.shape == (rows,) and kind == "b":
+        return "these are truth values: return them with .astype(int), for the classes 0 and 1"
+    if answer.shape == (rows,) and kind == "f":
+        numbers = answer.astype(np.float64)
+        if bool(np.all(numbers == numbers.round())):
+            return "these are class numbers written as floats: return them with .astype(int), and not their argmax"
+        return "this is one score or probability for each image: compare it with a threshold, as (p > 0.5).astype(int)"
+    if kind == "f" and answer.ndim == 2 and len(answer) == rows and answer.shape[1] > 1:
+        return "these look like scores: return their argmax(axis=1)"
+    return "return whole numbers from 0, or names with class_names=[...]"
 
 
 def _fingerprint(decide: Decide) -> str:

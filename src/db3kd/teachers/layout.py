@@ -4,7 +4,7 @@ For ONNX files and servers, which both say only shapes and types of what they ta
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,8 @@ class ModelDescription:
     Args:
         input_shape: channels, height and width of one image.
         num_classes: number of classes.
+        class_names: what the classes are called, in the order of their numbers; needed where the answer is text. Text
+            off the list is no class.
         bounds: lowest and highest pixel value of a model that takes floats; one that takes bytes has 0 to 255.
         levels: number of values a pixel may take between the bounds, or None.
         output: name of the output that holds the answer.
@@ -38,6 +40,7 @@ class ModelDescription:
 
     input_shape: tuple[int, int, int] | None = None
     num_classes: int | None = None
+    class_names: tuple[str, ...] = ()
     bounds: tuple[float, float] = (0.0, 1.0)
     levels: int | None = None
     output: str | None = None
@@ -48,14 +51,15 @@ class ModelDescription:
         self, taken: "ImageInput", num_classes: int | None, *, max_batch: int, fingerprint: str, origin: str
     ) -> TeacherSpec:
         """Describe a teacher by what the user says and what its file or server says."""
-        classes = self.num_classes or num_classes
+        classes = self.num_classes or len(self.class_names) or num_classes
         if classes is None:
             raise PlanError(
                 f"{origin} does not say how many classes it has; nothing was asked: give teacher.num_classes"
             )
         bounds, levels = (_BYTE_BOUNDS, 256) if taken.takes_bytes else (self.bounds, self.levels)
         max_batch, fingerprint = taken.batch or max_batch, self.fingerprint or fingerprint
-        return TeacherSpec(taken.image_shape, classes, bounds, max_batch, fingerprint, levels)
+        spec = TeacherSpec(taken.image_shape, classes, bounds, max_batch, fingerprint, levels)
+        return replace(spec, class_names=self.class_names)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,18 @@ Needs the extra `onnx`.
 
 import hashlib
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from db3kd.errors import InputError, InvalidDecision, PlanError
+from db3kd.errors import InputError, PlanError
+from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.layout import ModelDescription, read_input, static_shape
 from db3kd.teachers.protocol import TeacherSpec
+from db3kd.teachers.scores import highest
 from db3kd.tensors import Float, Int, Tensor
 
 if TYPE_CHECKING:
@@ -31,10 +34,10 @@ _INTEGERS = ("tensor(int64)", "tensor(int32)", "tensor(uint8)", "tensor(int8)", 
 
 
 class _Output(NamedTuple):
-    """The output that holds the answer: a score per class, or the class itself."""
+    """The output that holds the answer: a score per class, the class itself, or its name."""
 
     name: str
-    scores: bool
+    kind: Literal["scores", "classes", "names"]
     num_classes: int | None
 
 
@@ -55,7 +58,8 @@ class OnnxTeacher:
         self._session = _open(Path(path), device)
         inputs = [(one.name, one.type, one.shape) for one in self._session.get_inputs()]
         self._input = read_input(inputs, {**_FLOATS, "tensor(uint8)": np.uint8}, stated, origin=str(path))
-        self._output = _choose_output(self._session, Path(path), stated.output)
+        self._names = ClassNames(stated.class_names) if stated.class_names else None
+        self._output = _choose_output(self._session, Path(path), stated.output, named=self._names is not None)
         self.spec: TeacherSpec = stated.complete(
             self._input,
             self._output.num_classes,
@@ -63,7 +67,10 @@ class OnnxTeacher:
             fingerprint=f"onnx:{_digest(Path(path))}:{self._output.name}:{self._input.layout}",
             origin=str(path),
         )
-        said = f"the class is {'the highest score' if self._output.scores else 'the value'} of {self._output.name!r}"
+        if self._output.kind == "names":
+            self.spec = replace(self.spec, abstains=True)
+        value = {"scores": "the highest score", "classes": "the value", "names": "named by the text"}[self._output.kind]
+        said = f"the class is {value} of {self._output.name!r}"
         self.assumptions: tuple[str, ...] = (*self._input.describe(self.spec.bounds), said)
         for assumption in self.assumptions:
             _log.info("%s: %s", path, assumption)
@@ -72,14 +79,12 @@ class OnnxTeacher:
         rows = len(images)
         (answer,) = self._session.run([self._output.name], {self._input.name: self._input.arrange(images)})
         answer = np.asarray(answer)
-        if self._output.scores:
-            scores = answer.reshape(len(answer), -1)[:rows]
-            if np.isnan(scores).any():
-                raise InvalidDecision(
-                    f"a score of the output {self._output.name!r} is not a number; the answer was dropped and stays "
-                    "charged: see to the value range that the file expects (`db3kd check-teacher`)"
-                )
-            answer = scores.argmax(axis=1)
+        if self._output.kind == "scores":
+            scores = torch.from_numpy(answer.reshape(len(answer), -1)[:rows])
+            return highest(scores, origin=f"the output {self._output.name!r}")
+        if self._output.kind == "names":
+            assert self._names is not None, "no such output is chosen without names"
+            return self._names.numbers([str(name) for name in answer.reshape(-1)[:rows].tolist()])
         return torch.from_numpy(answer.reshape(-1)[:rows].astype(np.int64))
 
 
@@ -106,12 +111,13 @@ def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
         raise PlanError(f"{path} is no ONNX file that onnxruntime can run ({error}); nothing was asked") from error
 
 
-def _choose_output(session: Any, path: Path, wanted: str | None) -> _Output:
-    """Find the output that holds a class or scores; the class itself is taken before scores."""
+def _choose_output(session: Any, path: Path, wanted: str | None, *, named: bool) -> _Output:
+    """Find the output that holds the answer; a class is taken before its name, and that before scores."""
     found = [output for output in map(_read_output, session.get_outputs()) if output is not None]
-    classes = next((output.num_classes for output in found if output.scores and output.num_classes), None)
-    named = [output for output in found if wanted in (None, output.name)]
-    chosen = [output for output in named if not output.scores] or named
+    classes = next((output.num_classes for output in found if output.kind == "scores" and output.num_classes), None)
+    usable = [one for one in found if wanted in (None, one.name) and (named or one.kind != "names")]
+    by_kind = [[one for one in usable if one.kind == kind] for kind in ("classes", "names", "scores")]
+    chosen = next(filter(None, by_kind), [])
     if len(chosen) != 1:
         names = ", ".join(f"{output.name}: {output.type} {output.shape}" for output in session.get_outputs())
         raise PlanError(
@@ -127,9 +133,11 @@ def _read_output(output: Any) -> _Output | None:
     while len(shape) > 1 and shape[-1] == 1:
         shape = shape[:-1]
     if output.type in _INTEGERS and len(shape) == 1:
-        return _Output(output.name, scores=False, num_classes=None)
+        return _Output(output.name, "classes", None)
+    if output.type == "tensor(string)" and len(shape) == 1:
+        return _Output(output.name, "names", None)
     if output.type in _FLOATS and len(shape) == 2:
-        return _Output(output.name, scores=True, num_classes=shape[1])
+        return _Output(output.name, "scores", shape[1])
     return None
 
 

@@ -5,7 +5,7 @@ finds out which preparation a teacher needs.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,9 @@ from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 ChannelOrder = Literal["rgb", "bgr"]
+Interpolation = Literal["bilinear", "bicubic"]
 _COLORS = 3
+_LATER = ("interpolation", "crop")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Preparation:
     """What is done to an image in [0, 1] before a teacher sees it, in this order.
 
     Args:
-        resize: height and width that the teacher takes, by bilinear interpolation; None where images have them.
+        resize: height and width that the teacher takes, or that it cuts its own out of; None where images have them.
+        interpolation: how images are resized; a smaller one is filtered first.
+        crop: height and width of the middle that the teacher takes; None for the whole.
         scale: each value is multiplied by this; 255 for a teacher that takes 0 to 255.
         gray_to_color: the one channel of an image is given three times.
         channel_order: "bgr" turns the three channels around.
@@ -34,6 +38,8 @@ class Preparation:
     """
 
     resize: tuple[int, int] | None = None
+    interpolation: Interpolation = "bilinear"
+    crop: tuple[int, int] | None = None
     scale: float = 1.0
     gray_to_color: bool = False
     channel_order: ChannelOrder = "rgb"
@@ -48,8 +54,9 @@ class Preparation:
             faults.append(f"mean and deviation need a value, and deviation none that is 0, got {self.deviation}")
         if len({len(self.mean), len(self.deviation)} - {1}) > 1:
             faults.append(f"mean and deviation need as many values, or one, got {self.mean} and {self.deviation}")
-        if self.resize is not None and min(self.resize) < 1:
-            faults.append(f"resize must be two positive numbers (height, width), got {self.resize}")
+        for name, size in (("resize", self.resize), ("crop", self.crop)):
+            if size is not None and min(size) < 1:
+                faults.append(f"{name} must be two positive numbers (height, width), got {size}")
         if faults:
             raise PlanError("images cannot be prepared so: " + "; ".join(faults))
 
@@ -73,12 +80,28 @@ class Preparation:
                     f"{name} needs one value, or one for each of the {channels} channels that the teacher sees, got "
                     f"{len(values)}; nothing was asked: mend it"
                 )
-        return (channels, *(self.resize or image_shape[1:]))
+        size = self.resize or image_shape[1:]
+        if self.crop is not None and (self.crop[0] > size[0] or self.crop[1] > size[1]):
+            raise PlanError(
+                f"images of {size} hold no middle of {self.crop}; nothing was asked: set resize, or no crop"
+            )
+        return (channels, *(self.crop or size))
+
+    @property
+    def description(self) -> str:
+        """Everything, as a part of a fingerprint."""
+        # What came later is named where it does something, so that older runs go on.
+        later = {one.name for one in fields(self) if one.name in _LATER and getattr(self, one.name) == one.default}
+        return json.dumps({name: value for name, value in asdict(self).items() if name not in later})
 
     def __call__(self, images: Float[Tensor, "b c h w"], *, levels: int | None = None) -> Float[Tensor, "b c2 h2 w2"]:
         """Prepare images in [0, 1]; `levels` is the number of values that the teacher distinguishes, or None."""
         if self.resize is not None and tuple(images.shape[2:]) != self.resize:
-            images = functional.interpolate(images, self.resize, mode="bilinear", antialias=True)
+            images = functional.interpolate(images, self.resize, mode=self.interpolation, antialias=True)
+            # The bicubic one goes beyond the values that it is made of.
+            images = images.clamp(0, 1) if self.interpolation == "bicubic" else images
+        if self.crop is not None:
+            images = _middle(images, self.crop)
         if levels is None:
             images = images * self.scale
         else:
@@ -126,7 +149,7 @@ class PreparedTeacher:
             input_shape=image_shape,
             bounds=(0.0, 1.0),
             levels=inside.levels if levels is None else levels,
-            fingerprint=f"{inside.fingerprint} prepared by {json.dumps(asdict(preparation))} from {image_shape}",
+            fingerprint=f"{inside.fingerprint} prepared by {preparation.description} from {image_shape}",
         )
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
@@ -143,3 +166,9 @@ class ServedTeacher:
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         return self._teacher(images)
+
+
+def _middle(images: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c h2 w2"]:
+    """Cut the middle out of images."""
+    top, left = ((whole - part) // 2 for whole, part in zip(images.shape[2:], size, strict=True))
+    return images[:, :, top : top + size[0], left : left + size[1]]

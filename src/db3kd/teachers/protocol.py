@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from db3kd.errors import PlanError
+from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
 
 
@@ -47,6 +48,8 @@ class TeacherSpec:
         levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None for a continuum.
         service: how it wants to be asked.
         abstains: whether it may decline to decide, which it says by the number `num_classes`.
+        class_names: what the classes are called, in the order of their numbers; empty where nobody says.
+        meter: what the service of this very teacher bills, where it bills by tokens; None for all others.
     """
 
     input_shape: tuple[int, int, int]
@@ -57,6 +60,8 @@ class TeacherSpec:
     levels: int | None = None
     service: Service = field(default=Service())
     abstains: bool = False
+    class_names: tuple[str, ...] = ()
+    meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         faults = []
@@ -70,6 +75,10 @@ class TeacherSpec:
             faults.append(f"max_batch must be at least 1, got {self.max_batch}")
         if self.levels is not None and self.levels < 2:
             faults.append(f"levels must be at least 2 or None, got {self.levels}")
+        if len(self.class_names) not in (0, self.num_classes):
+            faults.append(f"class_names must be {self.num_classes} names or none, got {len(self.class_names)}")
+        if any(len(name.splitlines()) != 1 for name in self.class_names):
+            faults.append("each class name must be one line of text")
         if faults:
             raise PlanError("a teacher cannot be described so: " + "; ".join(faults))
 

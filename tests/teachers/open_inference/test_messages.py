@@ -8,6 +8,7 @@ from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.teachers import ModelDescription, Service
 from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
+from db3kd.tensors import Tensor
 from known_teachers import Sectors
 from model_server import Handler, Server, serving
 
@@ -49,10 +50,32 @@ def test_an_answer_that_is_no_class_for_each_image_is_named_and_never_a_label(
 
     server = Server(Sectors(SHAPE), script=script)
     with serving(server), Ledger(None) as ledger, ledger.account("label") as account:
-        oracle = Oracle(_open(server), account)
+        oracle = Oracle(_open(server), account, known=True)
         with pytest.raises(InvalidDecision, match=named):
             oracle(IMAGES)
         assert (account.spent, len(server.requests)) == (10, 1)
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_names_are_answers_where_they_are_listed(described: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, names = Sectors(SHAPE), ("ant", "bee", "cat", "dog", "eel")
+
+    def say(self: Server, decisions: Tensor, asked_for: dict[str, object]) -> dict[str, object]:
+        told = [names[number] if number else "no idea" for number in decisions.tolist()]
+        return {"name": "answer", "datatype": "BYTES", "shape": [len(told)], "data": told}
+
+    outputs = [{"name": "answer", "datatype": "BYTES", "shape": [-1]}]
+    stated = Server.metadata
+    monkeypatch.setattr(Server, "_say", say)
+    monkeypatch.setattr(Server, "metadata", lambda self: {**stated(self), "outputs": outputs if described else []})
+    server = Server(known)
+    with serving(server), Ledger(None) as ledger, ledger.account("label") as account:
+        options = ServerOptions(max_batch=10, service=Service())
+        teacher = OpenInferenceTeacher(server.url, description=ModelDescription(class_names=names), options=options)
+        decisions = Oracle(teacher, account)(IMAGES)
+    assert (teacher.spec.num_classes, teacher.spec.class_names, teacher.spec.abstains) == (5, names, True)
+    right = known(IMAGES)
+    assert torch.equal(decisions, torch.where(right == 0, 5, right))
 
 
 def test_the_answer_to_another_request_is_refused() -> None:

@@ -26,7 +26,7 @@ QUICK = ServerOptions(timeout=2.0, max_batch=10, service=Service(in_flight=1, pa
 def _ask(teacher: Teacher, *, attempts: int = 5, limit: int | None = None) -> tuple[Int[Tensor, " n"], Usage, int]:
     """Decisions, what the oracle did, and what is on the ledger."""
     with Ledger(None) as ledger, ledger.account("label", limits=Limits(run=limit)) as account:
-        oracle = Oracle(teacher, account, attempts=attempts, pause=0.01)
+        oracle = Oracle(teacher, account, attempts=attempts, pause=0.01, known=True)
         return oracle(IMAGES), oracle.usage, account.spent
 
 
@@ -182,7 +182,7 @@ class TestFaults:
             teacher = _open(server, ServerOptions(timeout=1.0, max_batch=10, service=Service(patience=0.2)))
         with Ledger(None) as ledger, ledger.account("label") as account:
             with pytest.raises(TeacherError, match=r"not reached.*run again"):
-                Oracle(teacher, account, attempts=2, pause=0.01)(IMAGES)
+                Oracle(teacher, account, attempts=2, pause=0.01, known=True)(IMAGES)
             # A line that was still open when the server went may have carried the first attempt.
             assert account.spent <= 20
 

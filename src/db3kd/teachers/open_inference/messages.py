@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+import torch
 
 from db3kd.errors import InvalidDecision, TeacherError
+from db3kd.teachers.class_names import ClassNames
+from db3kd.teachers.scores import highest
 
 KINDS: dict[str, type[np.generic]] = {"FP16": np.float16, "FP32": np.float32, "FP64": np.float64, "UINT8": np.uint8}
 _DATATYPES = {kind: datatype for datatype, kind in KINDS.items()}
@@ -61,7 +64,9 @@ def write_question(
     return Question(head + raw, headers)
 
 
-def read_answer(answer: dict[str, Any], rows: int, wanted: Wanted, *, identity: str) -> npt.NDArray[np.int64]:
+def read_answer(
+    answer: dict[str, Any], rows: int, wanted: Wanted, *, identity: str, names: ClassNames | None = None
+) -> npt.NDArray[np.int64]:
     """Read an integer per row out of an answer; whether it is a class, the oracle checks."""
     if answer.get("id", identity) != identity:
         raise TeacherError(
@@ -72,12 +77,12 @@ def read_answer(answer: dict[str, Any], rows: int, wanted: Wanted, *, identity: 
     named = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
     chosen = [one for one in named if wanted.output in (None, one.get("name"))]
     if len(chosen) != 1:
-        names = [one.get("name") for one in named]
-        raise _invalid(f"one output {wanted.output or 'alone'}", f"outputs {names}", "name it in teacher.output")
-    return _classes_of(chosen[0], rows)
+        there = [one.get("name") for one in named]
+        raise _invalid(f"one output {wanted.output or 'alone'}", f"outputs {there}", "name it in teacher.output")
+    return _classes_of(chosen[0], rows, wanted, names)
 
 
-def _classes_of(output: dict[str, Any], rows: int) -> npt.NDArray[np.int64]:
+def _classes_of(output: dict[str, Any], rows: int, wanted: Wanted, names: ClassNames | None) -> npt.NDArray[np.int64]:
     datatype, shape, data = output.get("datatype"), output.get("shape"), output.get("data")
     if not isinstance(shape, list) or not isinstance(data, list) or not all(isinstance(side, int) for side in shape):
         raise _invalid("an output with a shape and data", f"shape {shape!r}", "see to the server")
@@ -89,13 +94,13 @@ def _classes_of(output: dict[str, Any], rows: int) -> npt.NDArray[np.int64]:
         return np.asarray(_numbers(data, rows, "iu"), dtype=np.int64)
     if datatype in FLOATS and len(shape) == 2:
         scores = _numbers(data, rows * shape[1], "iuf").reshape(rows, shape[1])
-        if np.isnan(scores).any():
-            raise _invalid("scores", "one that is not a number", "see to the value range that the model expects")
-        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+        return highest(torch.from_numpy(scores.astype(np.float64)), origin="the server").numpy()
     if datatype == "BYTES" and len(shape) == 1:
         flat = [entry for row in data for entry in row] if data and isinstance(data[0], list) else data
         if len(flat) != rows:
             raise _invalid(f"{rows} strings", f"{len(flat)}", "see to the server")
+        if names is not None and not wanted.classification:
+            return names.numbers([text if isinstance(text, str) else str(text) for text in flat]).numpy()
         return np.array([_classification(text) for text in flat], dtype=np.int64)
     raise _invalid(
         "an integer, a row of scores or a classification string for each image",
@@ -108,7 +113,11 @@ def _classification(text: object) -> int:
     """The class in Triton's "score:class" or "score:class:name"; the score is dropped."""
     parts = text.split(":") if isinstance(text, str) else []
     if len(parts) < 2 or not parts[1].isdigit():
-        raise _invalid("strings such as '0.9:3:cat'", repr(text), "name an output that holds classes or scores")
+        raise _invalid(
+            "strings such as '0.9:3:cat'",
+            repr(text),
+            "give teacher.class_names if these are names, or an output that holds classes or scores,",
+        )
     return int(parts[1])
 
 

@@ -25,6 +25,10 @@ class ServedModel:
     max_rows: int | None
     binary: bool
     digest: str
+    class_names: tuple[str, ...] = ()
+    abstains: bool = False
+    # Whether the answer is, or may be, text: of an output that the server does not describe, nobody knows.
+    gives_text: bool = False
 
     def describe(self) -> tuple[str, ...]:
         """Say what is asked and how."""
@@ -57,11 +61,18 @@ def read_model(
         max_rows=_whole(stated.get("max_rows")),
         binary="binary_tensor_data" in extensions,
         digest=hashlib.sha256(orjson.dumps(model, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        class_names=_lines(stated.get("class_names")),
+        abstains=stated.get("abstains") is True,
+        gives_text=known.get("datatype") in (None, "BYTES"),
     )
 
 
 def _whole(value: object) -> int | None:
     return value if type(value) is int and value > 1 else None
+
+
+def _lines(value: object) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else ()
 
 
 def _tensors(model: dict[str, Any], key: str) -> list[dict[str, Any]]:

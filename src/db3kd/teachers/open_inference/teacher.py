@@ -7,13 +7,14 @@ import itertools
 import logging
 import uuid
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import torch
 
 from db3kd.errors import PlanError
+from db3kd.teachers.class_names import ClassNames
+from db3kd.teachers.connection import Connection, read_token, split_url
 from db3kd.teachers.layout import ModelDescription
-from db3kd.teachers.open_inference.connection import Connection, read_token
 from db3kd.teachers.open_inference.messages import read_answer, write_question
 from db3kd.teachers.open_inference.metadata import read_model
 from db3kd.teachers.protocol import Service, TeacherSpec
@@ -61,8 +62,12 @@ class OpenInferenceTeacher:
         self._model = read_model(self._connection.get("/v2"), self._connection.get(self._path), stated, origin=url)
         taken, max_batch = self._model.taken, min(options.max_batch, self._model.max_rows or options.max_batch)
         fingerprint = f"open-inference:{server}{self._path}:{self._model.digest}"
+        stated = stated if stated.class_names else replace(stated, class_names=self._model.class_names)
         spec = stated.complete(taken, self._model.num_classes, max_batch=max_batch, fingerprint=fingerprint, origin=url)
-        self.spec: TeacherSpec = replace(spec, service=options.service)
+        # What `db3kd serve` says, and what names that are off the list need.
+        abstains = self._model.abstains or (bool(stated.class_names) and self._model.gives_text)
+        self._names = ClassNames(stated.class_names) if self._model.gives_text and stated.class_names else None
+        self.spec: TeacherSpec = replace(spec, service=options.service, abstains=abstains)
         # A request that comes back with another's answer must not go unseen, whatever process asked it.
         self._prefix, self._numbers = uuid.uuid4().hex[:12], itertools.count()
         self.assumptions: tuple[str, ...] = (*taken.describe(self.spec.bounds), *self._model.describe())
@@ -75,13 +80,13 @@ class OpenInferenceTeacher:
         pixels = model.taken.arrange(images)
         question = write_question(pixels, model.taken.name, model.wanted, identity=identity, binary=model.binary)
         answer = self._connection.post(f"{self._path}/infer", question.body, question.headers)
-        classes = read_answer(answer, len(pixels), model.wanted, identity=identity)
+        classes = read_answer(answer, len(pixels), model.wanted, identity=identity, names=self._names)
         return torch.from_numpy(classes[: len(images)].copy())
 
 
 def _take_apart(url: str) -> tuple[str, str]:
     """Split a model's URL into the server's and the path of the model."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     before, found, name = parts.path.rstrip("/").partition(_MODELS)
     if not found or not name or parts.query or parts.fragment:
         raise PlanError(

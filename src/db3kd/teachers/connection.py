@@ -1,7 +1,7 @@
-"""The connection to a model server: what is sent, and what became of a request that was not answered.
+"""The connection to a server that answers with JSON: what is sent, and what became of a request that was not answered.
 
 Nothing is retried here: the oracle does that, since what may have been served is charged again. A token is
-sent to the server alone; it is in no log, no message and no file.
+sent to the server alone; it is in no log, no message and no file. Which protocol is spoken, the teachers know.
 """
 
 import logging
@@ -11,13 +11,13 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import orjson
 import urllib3
 from pydantic import SecretStr
 
-from db3kd.errors import MaybeServed, NotServed, PlanError, TeacherError
+from db3kd.errors import MaybeServed, NotServed, PlanError, Rejected, TeacherError
 
 _log = logging.getLogger(__name__)
 
@@ -44,12 +44,22 @@ def read_token(variable: str | None) -> SecretStr | None:
     return SecretStr(secret)
 
 
+def split_url(url: str) -> SplitResult:
+    """Take a server's URL apart, or raise a PlanError where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise PlanError(f"a server is named http(s)://HOST[:PORT], got {error}; nothing was asked: mend it") from error
+    return parts
+
+
 class Connection:
     """At most `size` requests at once to one server, from any threads; an answer is waited for `timeout` seconds."""
 
     def __init__(self, url: str, *, token: SecretStr | None = None, timeout: float = 30.0, size: int = 1) -> None:
         self._url, self._token = url.rstrip("/"), token
-        parts = urlsplit(url)
+        parts = split_url(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise PlanError(
                 f"a server is named http(s)://HOST[:PORT], without a name or password, got one of scheme "
@@ -92,8 +102,13 @@ class Connection:
                 raise MaybeServed(f"{self._url} did not answer: {type(error).__name__}") from error
             if not 300 <= response.status < 400:
                 return response
-            here, target = urlsplit(url), urljoin(url, response.headers.get("Location", ""))
-            there = urlsplit(target)
+            try:
+                target = urljoin(url, response.headers.get("Location", ""))
+                here, there = urlsplit(url), urlsplit(target)
+            except ValueError as error:
+                raise TeacherError(
+                    f"{self._url} redirected to what is no URL ({error}); it was not followed"
+                ) from error
             # Images and token are for nobody but this server, and a question stays a question.
             if here[:2] != there[:2] or (method != "GET" and response.status not in _SAME_METHOD):
                 raise TeacherError(
@@ -116,29 +131,34 @@ class Connection:
 
     def _fail(self, response: urllib3.BaseHTTPResponse) -> None:
         """Turn a status into what it means for the bill."""
-        said = f"{self._url} answered with status {response.status}: {self._message(response)}"
+        text, code = self._message(response)
+        said = f"{self._url} answered with status {response.status}: {text}"
         later = _retry_after(response.headers.get("Retry-After", ""))
         if response.status in _NOT_TAKEN or (response.status == _UNAVAILABLE and later is not None):
             raise NotServed(said, retry_after=later)
         if response.status >= 500:
             raise MaybeServed(said)
-        raise TeacherError(f"{said}; a further attempt would end the same: mend the plan or the token")
+        raise Rejected(f"{said}; a further attempt would end the same: mend the plan or the token", code=code)
 
-    def _message(self, response: urllib3.BaseHTTPResponse) -> str:
-        """What the server says went wrong; a token that it may repeat is taken out."""
-        text = response.data[: 4 * _SHOWN].decode(errors="replace")
+    def _message(self, response: urllib3.BaseHTTPResponse) -> tuple[str, str]:
+        """What the server says went wrong, and what it calls that."""
+        text, code = response.data[: 4 * _SHOWN].decode(errors="replace"), ""
         with suppress(orjson.JSONDecodeError):
             answer = orjson.loads(response.data)
-            text = str(answer["error"]) if isinstance(answer, dict) and "error" in answer else text
-        if self._token is not None:
-            text = text.replace(self._token.get_secret_value(), "***")
-        return " ".join(text.split())[:_SHOWN]
+            error = answer.get("error", text) if isinstance(answer, dict) else text
+            code = str(error.get("code") or "") if isinstance(error, dict) else ""
+            text = str(error.get("message", error) if isinstance(error, dict) else error)
+        return " ".join(self.without_token(text).split())[:_SHOWN], code
+
+    def without_token(self, text: str) -> str:
+        """Take a token out of what a server says, which it may repeat."""
+        return text if self._token is None else text.replace(self._token.get_secret_value(), "***")
 
 
 def _retry_after(text: str) -> float | None:
     """Seconds until the server wants to be asked again; it gives seconds or a date."""
     with suppress(ValueError):
         return max(0.0, float(text))
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
     return None

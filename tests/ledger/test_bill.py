@@ -1,0 +1,74 @@
+"""Bills add up in the ledger, by stage and over sessions, and prices make money of them."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from db3kd.ledger import Bill, Ledger, Prices
+
+
+def test_bills_are_booked_by_stage_and_add_up_over_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for _ in range(2):
+        with Ledger(path) as ledger, ledger.account("answers") as account:
+            account.book(Bill(1, 0, 100, 5))
+            account.book(Bill(1, 1, off_list=1))
+        with Ledger(path) as ledger, ledger.account("held-out", held_out=True) as account:
+            account.book(Bill(1, 0, 7, 1, refused=1))
+    with Ledger(path) as ledger:
+        found = ledger.statement()
+    assert found.bills == {"answers": Bill(4, 2, 200, 10, off_list=2)}
+    assert found.held_out_bills == {"held-out": Bill(2, 0, 14, 2, refused=2)}
+    assert found.bill == Bill(6, 2, 214, 12, off_list=2, refused=2)
+
+
+def test_a_ledger_is_of_the_new_version_only_where_it_holds_a_bill(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger, Ledger(path) as reader, ledger.account("answers") as account:
+        account.charge(1)
+        assert _version(path) == 2
+        assert (reader.statement().bills, reader.statement().bill) == ({}, Bill())
+        account.book(Bill(1, 0, 100, 5))
+        assert _version(path) == 3
+        assert reader.statement().bills == {"answers": Bill(1, 0, 100, 5)}
+
+
+def _version(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return int(found)
+
+
+def test_threads_book_on_one_account() -> None:
+    with Ledger(None) as ledger, ledger.account("answers") as account:
+
+        def book() -> None:
+            for _ in range(100):
+                account.book(Bill(1, 0, 3, 2, lost=1))
+
+        threads = [threading.Thread(target=book) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert ledger.statement().bill == Bill(400, 0, 1200, 800, lost=400)
+
+
+def test_what_more_questions_come_to_is_told_by_the_mean_of_those_counted() -> None:
+    assert Bill(4, 1, 300, 10).foretell(10) == Bill(10, 0, 1000, 33)
+    assert Bill(4, 4).foretell(10) is None
+    assert Bill().foretell(10) is None
+
+
+def test_money_is_that_of_queries_and_that_of_tokens() -> None:
+    bill = Bill(2, 0, 1_000_000, 50_000)
+    assert Prices().money(400, bill) is None
+    assert Prices(2.5).money(400) == 1.0
+    assert Prices(None, 3.0, 10.0).money(2, bill) == pytest.approx(3.5)
+    assert Prices(2.5, 3.0).money(400, bill) == pytest.approx(4.0)
+    assert Prices(None, None, 10.0).tokens(bill) == pytest.approx(0.5)
+    # What is not known is not told as nothing.
+    assert Prices(2.5, 3.0).money(400, None) is None
