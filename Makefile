@@ -52,5 +52,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-build-isolation \
-		-e '.[http,onnx,huggingface,report,serve,demo,dev]'
+		-e '.[http,onnx,huggingface,tracking,report,serve,demo,dev]'
 	@touch $@

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from torch.utils.data import DataLoader, TensorDataset
 
 import db3kd
 from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement, MinimalBoundaryDistance
@@ -203,6 +207,68 @@ def test_what_cannot_be_is_refused_before_a_query() -> None:
         db3kd.distill(teacher, torch.rand(5, *SHAPE), student=NETWORK, search="nearest")
     with pytest.raises(BudgetExhausted):
         db3kd.distill(teacher, torch.rand(5, *SHAPE), student=NETWORK, budget=0, progress=silent)
+
+
+def _photos(folder: Path) -> Path:
+    """24 gray pictures, some in other sizes and modes, and a file that is empty."""
+    folder.mkdir()
+    for number, pixels in enumerate((255 * draw_images(Small(), 24)[:, 0]).byte().numpy()):
+        image = Image.fromarray(pixels)
+        image = image.resize((9, 12)) if number % 5 == 0 else image.convert("RGB") if number % 5 == 1 else image
+        image.save(folder / f"{number:02}.png")
+    (folder / "99.jpg").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["folder", "text", "paths", "pictures", "items", "array", "loader"])
+def test_images_come_in_the_form_that_a_user_has(tmp_path: Path, form: str) -> None:
+    folder = _photos(tmp_path / "photos")
+    paths = sorted(folder.glob("*.png"))
+    pictures = [Image.open(path) for path in paths]
+    pixels = load(str(folder), wanted=SHAPE).pixels
+    forms: dict[str, object] = {
+        "folder": folder,
+        "text": str(folder),
+        "paths": paths,
+        "pictures": pictures,
+        "items": [(picture, "no class") for picture in pictures],
+        "array": pixels.numpy(),
+        "loader": DataLoader(TensorDataset(pixels), batch_size=7),
+    }
+    teacher = Counting(Small())
+    result = db3kd.distill(teacher, forms[form], student=NETWORK, budget=24, recipe=QUICK, progress=silent)
+    assert teacher.rows == result.spent == 24
+    by_id = dict(zip(result.answers.images.ids, result.answers.images.pixels, strict=True))
+    assert torch.equal(torch.stack([by_id[name] for name in sorted(by_id)]), pixels)
+    if form == "folder":
+        assert "1 of 25 images cannot be read and were left out: 99.jpg" in result.report.notes[1]
+        assert [(one.name, one.files, list(one.broken)) for one in result.report.images] == [
+            ("photos/train", 25, ["99.jpg"])
+        ]
+        assert result.report.images[0].changes == {"scaled": 5, "grayed": 5}
+    for picture in pictures:
+        picture.close()
+
+
+def test_what_is_no_image_is_refused_before_a_query() -> None:
+    for wrong in (5, {"a": 1}, ["x.png"], "nowhere/", b"", object(), [object()]):
+        for name in ("images", "held_out"):
+            given: dict[str, Any] = {name: wrong}
+            with pytest.raises(InputError):
+                db3kd.distill(untouched(Small()), student=NETWORK, budget=5, **given)
+
+
+def test_a_run_keeps_the_pixels_of_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
+    folder, teacher = _photos(tmp_path / "photos"), Counting(Small())
+    give = partial(db3kd.distill, teacher, folder, held_out=folder, student=NETWORK, recipe=QUICK, progress=silent)
+    first = give(budget=12, run=tmp_path / "run")
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/pixels").iterdir()}
+    assert set(kept) == {"images.jsonl", "images.pixels", "held-out.jsonl", "held-out.pixels"}
+    again = give(budget=24, run=tmp_path / "run")
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/pixels").iterdir()} == kept
+    assert (first.spent, again.spent, teacher.rows) == (12, 24, 48)
+    assert again.report.images == first.report.images
 
 
 def test_held_out_images_may_come_later_and_are_outside_the_budget(tmp_path: Path) -> None:

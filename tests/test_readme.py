@@ -8,17 +8,20 @@ import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import typer
+from PIL import Image
 from torch import nn
 from typer.main import get_command
 
 from command_line import Caller
 from db3kd.cli.app import COMMANDS
 from db3kd.models import build, weights
+from db3kd.pipeline.exporting import Wished, export
 from db3kd.plan import Plan, parse_plan
 from db3kd.plan.listing import all_keys
 
@@ -123,6 +126,29 @@ def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest
     student = names["student"]
     assert isinstance(student, nn.Module)
     assert torch.equal(student(images), module(images))
+
+
+def test_the_program_that_predicts_answers_as_the_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, shape, names = build("lenet5-fifth", (3, 20, 24), 3, seed=3).eval(), (3, 20, 24), ("ant", "bee", "owl")
+    export(module, weights.describe("lenet5-fifth", shape, 3), tmp_path, Wished(class_names=names))
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(import json.*?)```", PAGES["docs/students.md"], flags=re.DOTALL)
+    assert set(re.findall(r"^(?:import|from) (\w+)", example, flags=re.MULTILINE)) == {
+        "json",
+        "numpy",
+        "onnxruntime",
+        "PIL",
+    }
+    program: dict[str, Any] = {}
+    exec(example, program)
+    generator = np.random.default_rng(0)
+    for number in range(8):
+        pixels = generator.integers(0, 256, (20, 24, 3), dtype=np.uint8) // (1 + number) + 8 * number
+        Image.fromarray(pixels).save(f"{number}.png")
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+        assert program["predict"](f"{number}.png") == names[int(module(images).argmax())]
+    Image.fromarray(pixels[:, :, 0]).resize((50, 31)).save("gray.png")
+    assert program["predict"]("gray.png") in names
 
 
 @pytest.mark.slow

@@ -6,36 +6,35 @@
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
-import numpy as np
-from jaxtyping import Shaped
 from torch import nn
 
 from db3kd.acquisition import Acquisition
 from db3kd.answers import Answers
 from db3kd.boundary import Distances, Measurement, Method
-from db3kd.context import Context, Progress
-from db3kd.data import Dataset, from_arrays
+from db3kd.context import Context, Progress, Tracker
+from db3kd.data import Place, dataset_of
+from db3kd.errors import PlanError
 from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.settling import Wishes, settle
-from db3kd.pipeline.story import FixedLesson, Source
+from db3kd.pipeline.story import FixedLesson, Preset, Source
 from db3kd.pipeline.tell import own_name, tell
 from db3kd.progress import showing
 from db3kd.report.schema import Report
 from db3kd.runs import Index, Keeper, Run
+from db3kd.runs.tracking import tracking
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
 from db3kd.teachers.scikit_learn import Estimator
-from db3kd.tensors import Tensor
 from db3kd.training import Committee, Recipe
 
-# Not "n": images and held-out ones differ in number.
-Images = Dataset | Shaped[Tensor, "_ ..."] | Shaped[np.ndarray, "_ ..."]
+# Whatever `db3kd.data.dataset_of` takes: a user's mistake is to meet its words, and not those of a type checker.
+Images = Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,25 +71,29 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     acquisition: str | Acquisition | None = None,
     softening: str | Softening | None = None,
     committee: Committee | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Literal["photo"] | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
+    track: str | Tracker | None = None,
 ) -> Result:
     """Copy what a teacher knows into a small network.
 
     Args:
         teacher: tells nothing but its decisions, such as a `FunctionTeacher`; or a fitted scikit-learn classifier
             that takes images as rows of pixels in [0, 1].
-        images: unlabelled images: a `Dataset`, or arrays as `db3kd.data.from_arrays` takes them; None where there are
-            none: procedural images are asked about then.
-        student: architecture: "lenet5-half", "residual", "alexnet-quarter", ... or "package.module:factory"; None for
-            lenet5-half or, for images other than 16 to 40 pixels, residual-half.
+        images: unlabelled images, in any form that `db3kd.data.dataset_of` takes: the path of a folder, a source such
+            as "mnist-5k", paths, pictures, arrays, tensors, a data set of torch or Hugging Face, a DataLoader. Pictures
+            are brought to what the teacher takes; `dataset_of` takes options for that. None where there are none:
+            procedural images are asked about then.
+        student: architecture: "lenet5-half", "residual", "alexnet-quarter", "timm:NAME", "torchvision:NAME", "hf:NAME",
+            ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
+            residual-half.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
             learns from the others too. None asks as many questions as there are images, or 10,000 without images.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
             twice. None for a temporary one.
-        held_out: images that students are measured on; their queries are outside the budget.
+        held_out: images that students are measured on, in any such form; their queries are outside the budget.
         search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
             None. No search has made a better student.
         pool: where images come from, in the place of those at hand: an object of `db3kd.pools`.
@@ -99,16 +102,19 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
             of distances) or an object of `db3kd.softening`; None for what suits.
         committee: networks that learn the answers; None for what suits.
-        recipe: how the student is trained; None for the preset.
+        recipe: how the student is trained: a `Recipe`, "photo" for the preset of deep networks of photos, or None for
+            that of what it learns.
         seed: of all random choices.
         device: where networks and searches run: "cpu", "cuda" or "cuda:N".
         progress: hears how far it is; None shows a bar in terminals and notebooks.
+        track: hears figures of trainings and rounds: "tensorboard" for a log in the run's directory, or a function of
+            source, step and figures; see `db3kd.context.Tracker`.
 
     Returns:
         The student, and all that led to it.
 
     Raises:
-        InputError: the parts do not fit each other; nothing was asked.
+        InputError: the parts do not fit each other, or the images cannot be read; nothing was asked.
         RunMismatch: the run was made with other options.
         BudgetExhausted: not a single answer is within the budget.
         TeacherError: the teacher failed for good; with `run`, what was bought is kept.
@@ -116,31 +122,36 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     Cost: `budget` queries at most; without one, one an image and what the search takes. Some images are asked a second
         time at the end, where the budget leaves that.
     """
-    asked = None if images is None else _dataset(images)
-    measured = None if held_out is None else _dataset(held_out)
-    known = next((one.image_shape for one in (asked, measured) if one is not None), None)
     wishes = Wishes(
         architecture=student,
-        images=asked,
         pool=pool,
         acquisition=cast("Acquisition | None", _object(ACQUISITIONS, acquisition)),
         committee=committee,
         measurement=_measurement(search),
         lesson=None if softening is None else FixedLesson(cast("Softening", _object(SOFTENINGS, softening))),
-        recipe=recipe,
-        held_out=measured,
+        recipe=recipe if isinstance(recipe, Recipe) else None,
+        preset=_preset(recipe),
         budget=Budget(total=budget),
     )
-    asking = recognised(teacher, known)
-    story = settle(wishes, asking)
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
+        tracker = stack.enter_context(tracking(track, None if run is None else Path(run)))
         heard = progress or stack.enter_context(showing())
+        wanted = teacher.spec.input_shape if isinstance(teacher, Teacher) else None
+        place = Place(None if run is None else lambda: opened.place("pixels"), progress=heard)
+        if images is not None:
+            wishes = replace(wishes, images=dataset_of(images, wanted=wanted, place=place))
+        if held_out is not None:
+            beside = replace(place, name="held-out")
+            wishes = replace(wishes, held_out=dataset_of(held_out, wanted=wanted, place=beside))
+        shapes = [one.image_shape for one in (wishes.images, wishes.held_out) if one is not None]
+        asking = recognised(teacher, shapes[0] if shapes else None)
+        story = settle(wishes, asking)
         # Where each question is billed, none is asked twice.
         billed = asking.spec.meter is not None
         index = Index(asking.spec) if billed else None
-        keeper = Keeper(opened, Context(device, seed, heard), recording=billed, index=index)
+        keeper = Keeper(opened, Context(device, seed, heard, tracker), recording=billed, index=index)
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total
@@ -148,8 +159,12 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     return Result(students[own_name(story)], report, bought.answers, bought.committee, bought.distances, spent)
 
 
-def _dataset(images: Images) -> Dataset:
-    return images if isinstance(images, Dataset) else from_arrays(images)
+def _preset(recipe: Recipe | str | None) -> Preset:
+    if recipe is None or isinstance(recipe, Recipe):
+        return "usual"
+    if recipe != "photo":
+        raise PlanError(f"recipe must be a Recipe, 'photo' or None, got {recipe!r}; nothing was asked: mend it")
+    return "photo"
 
 
 def _measurement(search: str | Method | Measurement | None) -> Measurement | None:

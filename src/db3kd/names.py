@@ -1,4 +1,4 @@
-"""The names under which plans and commands find our searches, softenings, pools and acquisitions.
+"""The names under which plans and commands find our searches, softenings, pools, acquisitions and trackers.
 
 A new one is its own file and one row here. Whoever has one of their own names it "package.module:factory". What a name
 leads to is imported when it is asked for.
@@ -30,6 +30,7 @@ ACQUISITIONS: Mapping[str, str] = {
     "margin": "db3kd.acquisition.margin:Margin",
     "disagreement": "db3kd.acquisition.disagreement:Disagreement",
 }
+TRACKERS: Mapping[str, str] = {"tensorboard": "db3kd.runs.tensorboard:TensorBoard"}
 
 
 def find(table: Mapping[str, str], name: str) -> Callable[..., object]:

@@ -1,7 +1,9 @@
 """Near-duplicates are found among what was asked and among the candidates themselves."""
 
+import pytest
 import torch
 
+from db3kd.acquisition import duplicates
 from db3kd.acquisition.duplicates import unlike
 from made_answers import NONE, PRIORS, seeded
 
@@ -24,3 +26,12 @@ def test_images_in_floating_point_have_the_same_duplicates() -> None:
     assert exact.float().mean() < 0.8
     # A mean on the border of a step may fall on either side of it.
     assert (unlike(moved.float() / 255, known) == exact).float().mean() > 0.9
+
+
+def test_large_images_are_looked_at_in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[30:] = images[:10]
+    whole = unlike(images[5:], images[:5])
+    monkeypatch.setattr(duplicates, "_VALUES_OF_A_PART", 3 * 16 * 16 * 7)
+    assert torch.equal(unlike(images[5:], images[:5]), whole)
+    assert int(whole.sum()) == 25

@@ -17,6 +17,7 @@ from command_line import SMALL, TEACHER, Caller, settings
 from db3kd.data import load
 from db3kd.models import build, weights
 from logged_teacher import rows_seen, write_images
+from made_pictures import write_folder
 
 _TRAIN = (
     "train",
@@ -92,16 +93,17 @@ class TestExport:
         assert rows_seen(log) == seen, "a function may be somebody's service: it is not asked unless told so"
         file = trained / "export/student.onnx"
         assert figures["files"][str(file)] == file.stat().st_size
-        assert (figures["images"], figures["same_answers"], figures["parameters"]) == (12, 12, 1_718)
-        assert figures["teacher_latency"] is None
+        assert (figures["images"], figures["onnx"]["same_answers"], figures["parameters"]) == (12, 12, 1_718)
+        assert (figures["kind"], figures["said_by"]) == ("held-out images", "labels")
+        assert figures["teacher_latency"] is figures["int8"] is None
         module, _ = weights.from_file(trained / "student.safetensors")
         test = load(images, "test").images()
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
         for rows in (1, 5, 12):
-            (logits,) = session.run(["logits"], {"images": test[:rows].numpy()})
+            (logits,) = session.run(["logits"], {"images": (test[:rows] * 255).round().byte().numpy()})
             assert np.abs(logits - module(test[:rows]).detach().numpy()).max() < 1e-5
         stated = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
-        assert (stated["value_range"], stated["architecture"]) == ("0 to 1", "lenet5-fifth")
+        assert (stated["value_range"], stated["architecture"]) == ("0 to 255", "lenet5-fifth")
         plain = build("lenet5-fifth", (1, 16, 16), 4)
         plain.load_state_dict(load_file(trained / "export/student.safetensors"))
         with torch.no_grad():
@@ -116,17 +118,49 @@ class TestExport:
         asked = ("label", "--images", images, "--run", tmp_path / "again", "--json")
         done = call(*asked, "--teacher", f"onnx:{trained / 'export/student.onnx'}")
         assert done.figures["queries"]["total"] == 24
-        assert "nchw (1, 16, 16) of float32" in done.err
+        assert "nchw (1, 16, 16) of uint8" in done.err
+
+    def test_eight_bits_are_chosen_by_what_the_run_asked_about(
+        self, call: Caller, trained: Path, images: str, tmp_path: Path
+    ) -> None:
+        done = call("export", trained, "--int8", "--pixels", "float")
+        assert "24 of 24 images that were asked about" in done.out
+        assert "as the decisions of the teacher" in done.out
+        kept = json.loads((trained / "export/export.json").read_text())
+        sizes = [kept["files"][str(trained / "export" / name)] for name in ("student.int8.onnx", "student.onnx")]
+        assert sizes[0] < sizes[1]
+        assert 20 <= kept["int8"]["same_answers"] <= kept["images"] == 24
+        assert kept["takes"] == "float from 0 to 1, [n, 1, 16, 16]"
+        alone = ("export", "--weights", trained / "student.safetensors", "--to", tmp_path / "out", "--int8")
+        assert "name some hundreds" in call(*alone, expect=2).err
+        assert "with 8 bits" in call(*alone, "--images", images, "--held-out", images).out
+        assert "names of the classes are not known" in call("export", trained, "--name-output", expect=2).err
 
     def test_any_file_of_weights(self, call: Caller, images: str, tmp_path: Path) -> None:
         module = build("lenet5-fifth", (1, 16, 16), 4)
         file = tmp_path / "weights.safetensors"
         file.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (1, 16, 16), 4)))
         found = call("export", "--weights", file, "--to", tmp_path / "out", "--held-out", images, "--json").figures
-        assert found["same_answers"] == found["images"] == 12
+        assert found["onnx"]["same_answers"] == found["images"] == 12
         assert "name either" in call("export", expect=2).err
         assert "--to" in call("export", "--weights", file, expect=2).err
         assert "no student" in call("export", tmp_path, expect=2).err
+
+
+def test_a_student_of_another_library_learns_by_another_recipe_is_tracked_and_leaves(
+    call: Caller, images: str, log: Path, tmp_path: Path
+) -> None:
+    student = "hf:resnet?depths=[1,1]&hidden_sizes=[8,16]&embedding_size=8"
+    asked = ("distill", *TEACHER, "--images", images, *SMALL[2:], "--student", student, "--run", tmp_path / "run")
+    call(*asked, *settings(student__preset="photo"), "--track", "tensorboard")
+    lines = [json.loads(line) for line in (tmp_path / "run/training.jsonl").read_text().splitlines()[1:]]
+    # The first epoch begins with the rate of its preset's warmup.
+    assert next(line["rate"] for line in lines if line["part"] == "student") == pytest.approx(0.04 * 1e-3)
+    assert {path.parent.name for path in (tmp_path / "run/tensorboard").rglob("events.*")} >= {"student", "answers"}
+    figures = call("export", tmp_path / "run", "--held-out", images, "--json").figures
+    assert figures["onnx"]["same_answers"] == 12
+    assert "student.preset" in call(*asked, *settings(student__preset="usual"), expect=2).err
+    assert "expected one of tensorboard" in call(*asked, "--track", "elsewhere", expect=2).err
 
 
 def test_check_teacher_gives_a_verdict_and_plan_lines(
@@ -173,3 +207,24 @@ def test_python_m_is_the_program(call: Caller) -> None:
     assert call("--version").out.strip() == db3kd.__version__
     done = subprocess.run([sys.executable, "-m", "db3kd", "--version"], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == db3kd.__version__
+
+
+def test_a_folder_of_pictures_of_all_kinds_is_a_source(
+    call: Caller, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
+    folder = write_folder(tmp_path / "photos")
+    (folder / "empty.jpg").write_bytes(b"")
+    asked = ("label", *TEACHER, "--images", folder, *settings(images__fit="pad"), "--run", tmp_path / "run")
+    call(*asked, "--dry-run", "--no-measure")
+    assert not (tmp_path / "run").exists()
+    done = call(*asked)
+    assert rows_seen(log) == 20
+    assert "20 of photos/train" in done.out
+    assert "21 images brought to 16x16 gray (pad): 19 scaled" in done.err
+    assert "1 of 21 images cannot be read and were left out: empty.jpg" in done.err
+    assert (tmp_path / "run/pixels/images.pixels").stat().st_size == 20 * 16 * 16
+    stopped = call(*asked, *settings(images__broken="stop"), expect=2)
+    assert "images.broken" in stopped.err
+    other = call("label", *TEACHER, "--images", tmp_path / "nowhere", "--run", tmp_path / "other", expect=2)
+    assert "no such folder" in other.err

@@ -1,4 +1,4 @@
-"""A network as an ONNX file gives the logits of the network, for any number of images."""
+"""A network as an ONNX file gives the logits of the network, for any number of images, in the form that it says."""
 
 import numpy as np
 import onnxruntime
@@ -8,17 +8,57 @@ from torch import nn
 
 from db3kd.errors import InputError
 from db3kd.models import build
-from db3kd.models.onnx_file import to_onnx
+from db3kd.models.int8 import to_int8
+from db3kd.models.onnx_file import to_onnx, with_names
+
+SHAPE = (1, 28, 28)
+
+
+def _images(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_file_gives_the_networks_logits_and_says_what_it_is() -> None:
-    network = build("lenet5-fifth", (1, 28, 28), 10).eval()
-    session = onnxruntime.InferenceSession(to_onnx(network, (1, 28, 28), {"classes": "0,1,2"}))
+    network = build("lenet5-fifth", SHAPE, 10).eval()
+    session = onnxruntime.InferenceSession(to_onnx(network, SHAPE, {"classes": "0,1,2"}))
     for count in (1, 5):
-        images = torch.rand(count, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+        images = _images(count) / 255
         (logits,) = session.run(["logits"], {"images": images.numpy()})
         assert np.allclose(logits, network(images).detach().numpy(), atol=1e-5)
     assert session.get_modelmeta().custom_metadata_map["classes"] == "0,1,2"
+
+
+def test_bytes_are_prepared_in_the_file_and_classes_are_named() -> None:
+    network, images = build("lenet5-fifth", SHAPE, 3).eval(), _images(40)
+    content = with_names(to_onnx(network, SHAPE, {}, pixels="uint8"), ["ant", "bee", "owl"])
+    session = onnxruntime.InferenceSession(content)
+    assert session.get_inputs()[0].type == "tensor(uint8)"
+    for count in (1, 40):
+        logits, found, names = session.run(None, {"images": images[:count].numpy()})
+        expected = network(images[:count] / 255).detach()
+        assert np.allclose(logits, expected.numpy(), atol=1e-5)
+        assert found.tolist() == expected.argmax(dim=1).tolist()
+        assert names.tolist() == [("ant", "bee", "owl")[one] for one in found]
+
+
+def test_eight_bits_keep_the_answers_of_a_sure_network_in_a_smaller_file() -> None:
+    network, images = build("lenet5", SHAPE, 4, seed=1).eval(), _images(64)
+    content = to_onnx(network, SHAPE, {"classes": "0,1"}, pixels="uint8")
+    small = to_int8(content, images.numpy())
+    assert len(small) < 0.4 * len(content)
+    session = onnxruntime.InferenceSession(small)
+    (logits,) = session.run(["logits"], {"images": images.numpy()})
+    expected = network(images / 255).detach().numpy()
+    assert 0 < np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
+    assert session.get_modelmeta().custom_metadata_map["classes"] == "0,1"
+
+
+def test_eight_bits_need_images() -> None:
+    content = to_onnx(build("lenet5-fifth", SHAPE, 10), SHAPE, {})
+    with pytest.raises(InputError, match="by looking at images, and there are none"):
+        to_int8(content, np.zeros((0, *SHAPE), np.float32))
+    with pytest.raises(InputError, match="cannot quantise the network"):
+        to_int8(content, np.zeros((4, 3, 5, 5), np.float32))
 
 
 def test_what_onnx_cannot_say_is_refused() -> None:

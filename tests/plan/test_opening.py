@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from db3kd.acquisition import Disagreement, Rounds
 from db3kd.boundary import BoundaryDistance, Measurement, MinimalBoundaryDistance
-from db3kd.errors import PlanError
+from db3kd.errors import DataError, InputError, PlanError
 from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story
 from db3kd.pipeline.teach import settled_recipe
@@ -18,6 +19,7 @@ from db3kd.softening import Inverse, Smoothed
 from db3kd.training import Committee, Recipe, student_recipe, teacher_recipe
 from known_teachers import Sectors
 from logged_teacher import write_images
+from made_pictures import write_folder
 
 TEACHER = Sectors((1, 16, 16), 4)
 
@@ -144,3 +146,40 @@ def test_the_recipe_of_a_teacher_is_its_preset_with_what_is_said() -> None:
     changed = parse_plan({"train": keys}).train
     assert changed is not None
     assert open_train_recipe(changed) == Recipe("adam", student_recipe("alexnet").rate, 3, 512, milestones=(2,))
+
+
+def test_how_images_are_brought_to_one_size_is_said_in_their_section(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "empty.png").write_bytes(b"")
+    folder, held_out = f'images.source="{tmp_path}"', f'held_out.source="{tmp_path}"'
+    plain = _story(folder, held_out, "held_out.split=train")
+    assert plain.images is not None
+    assert plain.images.image_shape == (1, 16, 16), "what the teacher takes"
+    said = ["images.fit=pad", "images.background=[9, 9, 9]", "images.broken_share=0.5", "images.color=gray"]
+    told = _story(folder, *said, "images.size=[16, 16]", held_out, "held_out.split=train")
+    assert told.images is not None
+    assert told.held_out is not None
+    assert told.images.digest != plain.images.digest
+    assert torch.equal(told.held_out.pixels, told.images.pixels), "as the images, where nothing else is said"
+    other = _story(folder, *said, held_out, "held_out.split=train", "held_out.fit=stretch").held_out
+    assert other is not None
+    assert not torch.equal(other.pixels, told.images.pixels)
+    assert [reading.name for reading in told.readings] == [f"{tmp_path.name}/train"] * 2
+    for refused in ("images.fit=squeeze", "images.size=[0, 4]", "images.background=[1]", "images.broken_share=2"):
+        with pytest.raises(PlanError, match=refused.partition("=")[0].replace(".", r"\.")):
+            _story(folder, refused)
+    with pytest.raises(DataError, match=r"empty\.png cannot be read"):
+        _story(folder, "images.broken=stop")
+    with pytest.raises(InputError, match=r"takes images of shape \(1, 16, 16\)"):
+        _story(folder, "images.size=[8, 8]")
+
+
+def test_a_named_set_is_changed_only_where_that_is_said(images: str) -> None:
+    teacher = OpenedTeacher(Sectors((3, 18, 18), 4), None)
+    content: dict[str, Any] = {"teacher": {"uri": "python:known_teachers:Sectors"}, "images": {"source": images}}
+    with pytest.raises(InputError, match=r"takes images of shape \(3, 18, 18\)"):
+        open_story(parse_plan(content), teacher)
+    content["images"] |= {"size": [18, 18], "color": "rgb"}
+    story = open_story(parse_plan(content), teacher)
+    assert story.images is not None
+    assert story.images.image_shape == (3, 18, 18)

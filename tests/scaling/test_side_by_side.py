@@ -1,12 +1,15 @@
 """Networks that learn side by side are byte for byte those that learn one after another, and go on as they do."""
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from db3kd.context import Context
+from db3kd.data.mapped import in_file, map_file
 from db3kd.errors import Db3kdError, PlanError
 from db3kd.models import build
 from db3kd.models.placement import one_thread
@@ -38,6 +41,24 @@ def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
         assert {**again.about} == {**about}
         assert again.tensors.keys() == tensors.keys()
         assert all(torch.equal(again.tensors[name], tensors[name]) for name in tensors)
+
+
+def test_a_pool_in_a_file_is_opened_and_not_sent(tmp_path: Path) -> None:
+    (tmp_path / "pool").write_bytes(PIXELS.numpy().tobytes())
+    pool = map_file((tmp_path / "pool").open("rb"), tuple(PIXELS.shape), "uint8")
+    assert MATERIAL.unasked is not None
+    there = replace(MATERIAL, unasked=replace(MATERIAL.unasked, pixels=pool))
+    parcel = wrapped(there)
+    assert "pool" not in parcel.tensors
+    back = unwrapped(parcel)
+    assert back.unasked is not None
+    assert torch.equal(back.unasked.pixels, PIXELS)
+    assert in_file(back.unasked.pixels) is not None
+    together = train_side_by_side(JOBS, there, RECIPE, cores=2, hear=lambda *_: None)
+    with one_thread():
+        for job, network in zip(JOBS, together, strict=True):
+            alone = _alone(job, [])
+            assert all(torch.equal(alone.state_dict()[name], value) for name, value in network.state_dict().items())
 
 
 def _alone(job: Job, states: list[TrainingState]) -> nn.Module:

@@ -16,7 +16,7 @@ from db3kd.errors import ArtifactError, ImageError, PlanError
 from db3kd.evaluation import predict
 from db3kd.models import build
 from db3kd.tensors import Float, Int, Tensor, UInt8
-from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit
+from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit, for_photos
 
 ADAM = Recipe("adam", 1e-3, epochs=4, batch_size=16)
 SGD = Recipe("sgd", 0.05, epochs=4, batch_size=16, momentum=0.9, weight_decay=1e-4, milestones=(2,))
@@ -33,6 +33,15 @@ def _bright_halves(
     pixels[labels == 0, :, :, :half] += 100
     pixels[labels == 1, :, :, half:] += 100
     return pixels, labels
+
+
+def test_some_rows_of_a_large_set_are_learned_as_a_copy_of_them_would_be() -> None:
+    pixels = torch.randint(0, 256, (30, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    rows, labels = torch.arange(29, -1, -3), torch.arange(10) % 2
+    module, objective, recipe = build("lenet5-fifth", (1, 28, 28), 2), Objective(labels=labels), replace(ADAM, epochs=2)
+    copied = fit(module, Material(pixels[rows], objective), recipe)
+    taken = fit(module, Material(pixels, objective, rows=rows), recipe)
+    assert _weights(copied) == _weights(taken)
 
 
 def _weights(module: nn.Module) -> bytes:
@@ -77,6 +86,7 @@ def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
         ("lenet5-fifth", (1, 28, 28), replace(SGD, momentum=0.0), 1),
         ("alexnet-quarter", (3, 32, 32), SGD, 1),
         ("lenet5-fifth", (1, 28, 28), replace(ADAM, schedule="one-cycle", precision="bfloat16"), 1),
+        ("lenet5-fifth", (1, 28, 28), for_photos(ADAM), 1),
     ],
 )
 def test_resumed_equals_uninterrupted(
@@ -264,6 +274,39 @@ def test_a_loss_that_explodes_stops_with_the_epoch_and_the_rate() -> None:
             on_epoch=lambda epoch, _: finished.append(epoch.number),
         )
     assert finished == []
+
+
+def test_adamw_takes_decay_off_kernels_and_spares_biases() -> None:
+    pixels, labels = _bright_halves(16)
+    once = Recipe("adamw", 1e-2, epochs=1, batch_size=16)
+    module, material = build("lenet5-fifth", (1, 28, 28), 2), Material(pixels, Objective(labels=labels))
+    plain, decayed = (fit(module, material, replace(once, weight_decay=decay)) for decay in (0.0, 0.5))
+    for (name, one), other in zip(plain.named_parameters(), decayed.parameters(), strict=True):
+        before = module.get_parameter(name)
+        assert torch.allclose(other, one - 0.005 * before if one.ndim > 1 else one, atol=1e-7), name
+
+
+def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Watched(nn.Linear):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().forward(images)
+
+    monkeypatch.setattr("db3kd.training.fitting.is_faster_in_bfloat16", lambda device: False)
+    pixels, labels = _bright_halves(4, (1, 4, 4))
+    module, material = nn.Sequential(nn.Flatten(), Watched(16, 2)), Material(pixels, Objective(labels=labels))
+    for has, precision, wanted in (
+        (True, "mixed", True),
+        (False, "mixed", False),
+        (True, "bfloat16", False),
+        (True, "float32", False),
+    ):
+        seen.clear()
+        monkeypatch.setattr("db3kd.training.fitting.has_bfloat16", lambda device, has=has: has)
+        fit(module, material, Recipe(epochs=1, batch_size=4, precision=precision))  # type: ignore[arg-type]  # a word
+        assert seen[-1] is wanted, (has, precision)
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from db3kd.errors import PlanError
-from db3kd.training import Recipe, student_recipe, teacher_recipe
+from db3kd.training import Recipe, adapted, for_photos, student_recipe, teacher_recipe
 
 
 @pytest.mark.parametrize("architecture", ["lenet5", "lenet5-half", "lenet5-fifth", "own.package:network"])
@@ -44,3 +44,37 @@ def test_a_cycle_rises_over_a_tenth_and_falls_to_nothing() -> None:
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert 0 < rates[0] < 1e-3
     assert rates[-1] < 1e-5
+
+
+def test_a_cosine_rises_over_its_warmup_and_falls_to_nothing() -> None:
+    cosine = Recipe("adamw", 1e-2, epochs=20, batch_size=1, schedule="cosine", warmup=0.25)
+    rates = [cosine.rate_after(step / 10) for step in range(200)]
+    assert rates[0] == pytest.approx(4e-4)
+    assert rates.index(max(rates)) == 50
+    assert max(rates) == pytest.approx(1e-2)
+    assert rates[50:] == sorted(rates[50:], reverse=True)
+    assert rates[125] == pytest.approx(5e-3)
+    assert rates[-1] < 1e-5
+    at_once = Recipe("adamw", 1e-2, epochs=20, batch_size=1, schedule="cosine")
+    assert at_once.rate_after(0) == 1e-2
+    one_cycle = Recipe("adamw", 1e-2, epochs=20, batch_size=1, schedule="one-cycle")
+    tenth = Recipe("adamw", 1e-2, epochs=20, batch_size=1, schedule="cosine", warmup=0.1)
+    assert all(one_cycle.rate_after(step) == tenth.rate_after(step) for step in range(20))
+
+
+def test_the_recipe_for_photos_keeps_epochs_and_takes_changes() -> None:
+    photos = for_photos(teacher_recipe("alexnet"))
+    assert (photos.optimizer, photos.schedule, photos.precision) == ("adamw", "cosine", "mixed")
+    assert (photos.epochs, photos.batch_size, photos.momentum, photos.milestones) == (200, 128, 0.0, ())
+    assert for_photos(Recipe(epochs=7, batch_size=16)).batch_size == 16
+    assert adapted(photos, {"warmup": 0.2}).warmup == 0.2
+    steps = adapted(photos, {"milestones": (3,), "optimizer": "sgd", "momentum": 0.9})
+    assert (steps.schedule, steps.warmup, steps.momentum) == ("steps", 0.0, 0.9)
+    assert adapted(steps, {"schedule": "one-cycle"}).milestones == ()
+
+
+def test_a_warmup_belongs_to_a_cosine() -> None:
+    with pytest.raises(PlanError, match=r"warmup belongs to the schedule cosine, got 0\.1 with one-cycle"):
+        Recipe(schedule="one-cycle", warmup=0.1)
+    with pytest.raises(PlanError, match=r"momentum belongs to sgd, got 0\.9 with adamw"):
+        Recipe("adamw", momentum=0.9)

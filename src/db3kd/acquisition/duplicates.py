@@ -8,7 +8,7 @@ from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 _CELLS = 7
 _STEPS = 12
-_PART = 8192
+_PART, _VALUES_OF_A_PART = 8192, 2**24
 # As many more than are asked for are looked at first.
 _SPARE = 1.5
 
@@ -44,7 +44,8 @@ def _codes(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Int[T
     cells = pixels.shape[1] * side[0] * side[1]
     factors = torch.randint(-(2**62), 2**62, (cells,), generator=torch.Generator().manual_seed(0))
     steps_per_unit = _STEPS / 256.0 * (1.0 if pixels.dtype == torch.uint8 else 255.0)
-    for rows in torch.arange(len(pixels)).split(_PART):
+    part = max(1, min(_PART, _VALUES_OF_A_PART // max(1, pixels[:1].numel())))
+    for rows in torch.arange(len(pixels)).split(part):
         means = functional.adaptive_avg_pool2d(pixels[rows].to(torch.float32), side).flatten(1)
         # Whole numbers wrap around, so that this is a hash.
         parts.append(((means * steps_per_unit).long() * factors).sum(dim=1))

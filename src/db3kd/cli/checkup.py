@@ -9,6 +9,7 @@ import typer
 from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
+from db3kd.cli.session import reading
 from db3kd.errors import TeacherError
 from db3kd.ledger import Bill
 from db3kd.pipeline.asking import as_seen
@@ -40,8 +41,10 @@ def check_teacher(
     plan = parse_plan(asked if data is None else merged(asked, {"held_out": {"source": data, "split": split}}))
     assert plan.teacher is not None, "its URI is given"
     opened = open_teacher(plan.teacher, device=device).teacher
-    images = None if plan.held_out is None else open_images(plan.held_out)
-    if images is not None:
+    images = None
+    if plan.held_out is not None:
+        with reading() as place:
+            images = open_images(plan.held_out, wanted=opened.spec.input_shape, place=place)
         check_images(opened.spec, images, labelled=False)
         images = as_seen(images, opened.spec)
     found = examine(opened, images, queries=queries, seed=seed)

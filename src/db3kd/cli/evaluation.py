@@ -10,7 +10,7 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.cli.results import print_report
-from db3kd.cli.session import Watched, open_session
+from db3kd.cli.session import Watched, open_session, reading
 from db3kd.cli.stories import finish
 from db3kd.cli.tables import print_table
 from db3kd.errors import InputError, RunError
@@ -99,8 +99,10 @@ def _evaluate_network(file: Path, content: Content, *, device: str, as_json: boo
     plan = parse_plan(content)
     assert plan.held_out is not None, "--data is given"
     network, header = weights.from_file(file)
-    images = open_images(plan.held_out)
-    check_images(TeacherSpec(weights.input_shape_of(header), int(header["num_classes"])), images)
+    shape = weights.input_shape_of(header)
+    with reading() as place:
+        images = open_images(plan.held_out, wanted=shape, place=place)
+    check_images(TeacherSpec(shape, int(header["num_classes"])), images)
     decisions, asked = None, 0
     if plan.teacher is not None:
         teacher = open_teacher(plan.teacher, device=device).teacher

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from db3kd.names import TRACKERS
 from db3kd.plan import Content, merged, read_plan, read_settings
 from db3kd.plan.listing import help_of
 
@@ -27,6 +28,8 @@ PLAN = Annotated[Path | None, typer.Option(help="A plan in TOML; options and --s
 _ANY_KEY = "Any key of the plan: section.key=value; may be repeated. `db3kd plan` lists them."
 SET = Annotated[list[str] | None, typer.Option("--set", help=_ANY_KEY)]
 DEVICE = Annotated[str, typer.Option(help="Where networks and searches run: cpu, cuda or cuda:N.")]
+_TRACKERS = f"Also send figures of trainings and rounds to {', '.join(TRACKERS)}, or to package.module:factory."
+TRACK = Annotated[str | None, typer.Option(help=_TRACKERS, metavar="NAME", show_default=False)]
 JSON = Annotated[bool, typer.Option("--json", help="Print figures as JSON, and nothing else.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Tell queries, time and money beforehand; spend nothing.")]
 MEASURE = Annotated[bool, typer.Option(help="With --dry-run: time the teacher by a few calls, outside the budget.")]

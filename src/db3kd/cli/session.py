@@ -1,15 +1,17 @@
 """A run as a command opens it: its plan with what is asked for now, the teacher, the story, the keeper."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from db3kd.context import Context, Progress, silent
+from db3kd.cli.display import remark
+from db3kd.context import Context, Progress, Tracker, silent, untracked
+from db3kd.data import Place
 from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.story import Story
 from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_story, open_teacher, parse_plan
-from db3kd.progress import Stages
+from db3kd.progress import Stages, showing
 from db3kd.runs import Index, Keeper, Run
 from db3kd.runs.plan_file import merge_plans
 from db3kd.teachers import Teacher, TeacherSpec
@@ -30,10 +32,13 @@ class Session:
         """Give the story with a teacher whose rows show in the progress."""
         return replace(self.story, teacher=Watched(self.story.teacher, stages.hear_rows))
 
-    def keeper(self, progress: Progress = silent) -> Keeper:
+    def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, spec = self.plan.budget, self.teacher.teacher.spec
-        context, recorded = Context(self.device, self.plan.run.seed, progress), list(map(Path, budget.recorded))
+        context, recorded = (
+            Context(self.device, self.plan.run.seed, progress, tracker),
+            list(map(Path, budget.recorded)),
+        )
         # Where each question is billed, none is asked twice.
         recording = spec.meter is not None if budget.record is None else budget.record
         index = Index(spec, recorded) if recording or recorded else None
@@ -52,8 +57,11 @@ class Session:
             raise
 
 
-def open_session(run: Run, asked: Content, device: str, *, aside: Content | None = None) -> Session:
-    """Open a run, and refuse before a query what cannot be done; nothing is written."""
+def open_session(run: Run, asked: Content, device: str, *, aside: Content | None = None, dry: bool = False) -> Session:
+    """Open a run, and refuse before a query what cannot be done.
+
+    Nothing is written but the pixels of many decoded images, and not even these where it is dry.
+    """
     kept = run.plan() or {}
     written = parse_plan(merged(kept, asked))
     merge_plans(kept, written.written(), run.folder)
@@ -62,7 +70,22 @@ def open_session(run: Run, asked: Content, device: str, *, aside: Content | None
         raise PlanError("no teacher is named; nothing was asked: name one with --teacher, or in a plan")
     teacher = open_teacher(plan.teacher, device=device)
     run.check_teacher(teacher.teacher.spec)
-    return Session(run, written, teacher, open_story(plan, teacher), device)
+    with reading(None if dry else run) as place:
+        return Session(run, written, teacher, open_story(plan, teacher, place), device)
+
+
+@contextmanager
+def reading(run: Run | None = None) -> Iterator[Place]:
+    """Show how far the reading of images is, where there are some to decode; a run keeps their pixels."""
+    with ExitStack() as stack:
+        shown: list[Stages] = []
+
+        def hear(stage: str, done: int, total: int, unit: str) -> None:
+            if not shown:
+                shown.append(stack.enter_context(showing(remark)))
+            shown[0](stage, done, total, unit)
+
+        yield Place(None if run is None else lambda: run.place("pixels"), progress=hear)
 
 
 class Watched:

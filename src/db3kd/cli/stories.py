@@ -12,6 +12,7 @@ from db3kd.cli.estimate import show_estimate
 from db3kd.cli.options import content_of
 from db3kd.cli.results import print_report, show_purchase
 from db3kd.cli.session import Session, open_session
+from db3kd.context import Tracker, untracked
 from db3kd.errors import PlanError
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES
 from db3kd.pipeline.conclude import conclude
@@ -25,6 +26,7 @@ from db3kd.plan import Content, merged
 from db3kd.progress import Stages, showing
 from db3kd.report.schema import Report
 from db3kd.runs import Keeper, Outline, Run, existing, timed
+from db3kd.runs.tracking import tracking
 
 # What another run has bought belongs to these sections of its plan.
 _TAKEN_OVER = ("teacher", "images", "pool", "rounds", "acquisition", "committee", "search")
@@ -48,6 +50,7 @@ def distill(
     dry_run: options.DRY_RUN = False,
     measure: options.MEASURE = True,
     device: options.DEVICE = "cpu",
+    track: options.TRACK = None,
     as_json: options.JSON = False,
 ) -> None:
     """Copy what a teacher knows into a small network: questions, students, report.
@@ -68,12 +71,12 @@ def distill(
         run__bought_by=None if source is None else str(source),
     )
     with Run(run) as opened:
-        session = open_session(opened, merged(_taken_over(opened, source), asked), device)
+        session = open_session(opened, merged(_taken_over(opened, source), asked), device, dry=dry_run)
         if dry_run:
             _show_estimate(session, measure=measure, as_json=as_json)
             return
-        with session.adopted(), showing(remark) as stages:
-            report = finish(session, stages)
+        with tracking(track, run) as tracker, session.adopted(), showing(remark) as stages:
+            report = finish(session, stages, tracker)
         print_report(opened, report, as_json=as_json)
 
 
@@ -94,19 +97,20 @@ def _part(until: Until, told: str) -> Callable[..., None]:
         dry_run: options.DRY_RUN = False,
         measure: options.MEASURE = True,
         device: options.DEVICE = "cpu",
+        track: options.TRACK = None,
         as_json: options.JSON = False,
     ) -> None:
         named = {"teacher__uri": teacher, "images__source": images, "pool__kind": pool, "search__name": search}
         asked = content_of(plan, settings, **named, budget__total=budget, run__seed=seed)
         with Run(run) as opened:
-            session = open_session(opened, asked, device)
+            session = open_session(opened, asked, device, dry=dry_run)
             if until == "answers" and session.plan.images is not None:
                 raise PlanError("synthesize makes images, and some are named; nothing was asked: use label or distill")
             if dry_run:
                 _show_estimate(session, until, measure=measure, as_json=as_json)
                 return
-            with session.adopted(), showing(remark) as shown, timed(opened):
-                purchase = buy(session.watched(shown), session.keeper(shown), until=until)
+            with tracking(track, run) as tracker, session.adopted(), showing(remark) as shown, timed(opened):
+                purchase = buy(session.watched(shown), session.keeper(shown, tracker), until=until)
             show_purchase(session, purchase, as_json=as_json)
         remark(f"next: db3kd distill --run {run}")
 
@@ -129,9 +133,9 @@ def _taken_over(run: Run, source: Path | None) -> Content:
     return {name: plan[name] for name in _TAKEN_OVER if name in plan}
 
 
-def finish(session: Session, stages: Stages) -> Report:
+def finish(session: Session, stages: Stages, tracker: Tracker = untracked) -> Report:
     """Do all that is still to be done of a run, which may learn from what another one has bought."""
-    story, keeper, source = session.watched(stages), session.keeper(stages), session.plan.run.bought_by
+    story, keeper, source = session.watched(stages), session.keeper(stages, tracker), session.plan.run.bought_by
     if source is None:
         purchase, students = tell(story, keeper)
         return conclude(story, keeper, purchase, students)

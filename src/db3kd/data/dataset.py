@@ -6,6 +6,7 @@ modules of the room. `draw` chooses the rows of a smaller data set.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,12 +16,16 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 
+from db3kd.data.mapped import release
+from db3kd.data.pixel_rows import IN_MEMORY, NOWHERE, PixelRows
+from db3kd.data.reading import Reading
 from db3kd.errors import DataError
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
 Split = Literal["train", "test"]
 
 _LEVELS = 255.0
+_BYTES_OF_A_PART = 64 * 2**20
 
 
 # Two data sets are compared by their digests: comparing tensors field by field has no single answer.
@@ -34,6 +39,7 @@ class Dataset:
         pixels: uint8 from 0 to 255 where the source has 8 bits (a quarter of the memory), else float32 in [0, 1].
         labels: int64, the class that the source says, or None.
         class_names: what the classes are called, or empty where nobody says.
+        reading: what was done to pictures when they were read, or None.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Dataset:
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"] = field(repr=False)
     labels: Int[Tensor, " n"] | None = field(repr=False)
     class_names: tuple[str, ...]
+    reading: Reading | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         faults = list(_pixel_faults(self.pixels))
@@ -73,8 +80,11 @@ class Dataset:
         labels = None if self.labels is None else self.labels.tolist()
         head = {"shape": list(self.pixels.shape), "type": str(self.pixels.dtype), "ids": self.ids, "labels": labels}
         digest = hashlib.sha256(json.dumps(head).encode())
-        pixels = self.pixels.contiguous().numpy()
-        digest.update(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).data)
+        rows = max(1, _BYTES_OF_A_PART // max(1, self.pixels[:1].nbytes))
+        for part in torch.split(self.pixels, rows):
+            pixels = part.contiguous().numpy()
+            digest.update(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).data)
+            release(self.pixels)
         return digest.hexdigest()
 
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
@@ -86,7 +96,7 @@ class Dataset:
         """Copy some images with their ids and labels, in the order of the rows; each row at most once."""
         labels = None if self.labels is None else self.labels[rows]
         ids = tuple(self.ids[row] for row in rows.tolist())
-        return Dataset(self.name, ids, self.pixels[rows], labels, self.class_names)
+        return Dataset(self.name, ids, self.pixels[rows], labels, self.class_names, self.reading)
 
     def joined(self, other: "Dataset", *, name: str = "") -> "Dataset":
         """Put other images, with ids of their own, behind these; labels stay where both have some."""
@@ -122,9 +132,9 @@ def from_arrays(
         class_names: what the classes are called.
 
     Returns:
-        A data set that shares no memory with the arrays.
+        A data set that shares no memory with the arrays, except with the file of a numpy memmap, which is not read.
     """
-    pixels = _own(name, images)
+    pixels = _shared(images) if isinstance(images, np.memmap) else _own(name, images)
     if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
         raise DataError(
             f"{name}: images must be uint8 from 0 to 255 or floating point in [0, 1], got {pixels.dtype}: convert them"
@@ -137,7 +147,7 @@ def from_arrays(
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels
     if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] not in (1, 3, 4):
         pixels = pixels.permute(0, 3, 1, 2)
-    pixels = (pixels.to(torch.float32) if pixels.is_floating_point() else pixels).contiguous()
+    pixels = _in_order(pixels)
     classes = None if labels is None else _classes(name, labels, len(pixels))
     return Dataset(name, numbered(name, len(pixels)), pixels, classes, tuple(class_names))
 
@@ -152,6 +162,29 @@ def draw(ids: Sequence[str], count: int, *, seed: int) -> Int[Tensor, " b"]:
     # By a hash and not a generator: no release of torch or numpy can change the draw.
     lots = [hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest() for identity in ids]
     return torch.tensor(sorted(sorted(range(len(ids)), key=lots.__getitem__)[:count]), dtype=torch.int64)
+
+
+def _shared(array: Shaped[np.memmap, "..."]) -> Shaped[Tensor, "..."]:
+    """Take a file's values as they lie there, where torch knows their type."""
+    if array.dtype.kind not in "buif" or not array.dtype.isnative or any(step < 0 for step in array.strides):
+        return _own("array", np.asarray(array))
+    with warnings.catch_warnings():
+        # That the file cannot be written is as it should be: nothing writes into pixels.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
+
+
+def _in_order(pixels: Shaped[Tensor, "n c h w"]) -> Shaped[Tensor, "n c h w"]:
+    """Give pixels one after another, floating point ones 32-bit; many go to a file, part by part."""
+    dtype = torch.float32 if pixels.is_floating_point() else pixels.dtype
+    if pixels.dtype == dtype and pixels.is_contiguous():
+        return pixels
+    if pixels.nbytes <= IN_MEMORY or dtype not in (torch.uint8, torch.float32):
+        return pixels.to(dtype).contiguous()
+    rows = PixelRows(tuple(pixels.shape[1:]), str(dtype).removeprefix("torch."), len(pixels), place=NOWHERE)
+    for part in pixels.split(max(1, _BYTES_OF_A_PART * len(pixels) // pixels.nbytes)):
+        rows.add(part.to(dtype).contiguous().numpy())
+    return rows.tensor()
 
 
 def _own(name: str, array: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."]) -> Shaped[Tensor, "..."]:

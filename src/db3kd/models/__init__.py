@@ -1,7 +1,8 @@
-"""The paper's teachers and students, a network for larger pictures, and any other network by the name of its factory.
+"""The paper's networks, one for larger pictures, those of other libraries, and any other by the name of its factory.
 
-`build` turns an architecture's name into a network with seeded weights; `placement` puts networks and images where they
-compute fastest; `weights` turns a network into bytes and back.
+`build` turns an architecture's name into a network with seeded weights; `libraries` knows timm, torchvision and
+transformers; `placement` puts networks and images where they compute fastest; `weights` turns a network into bytes and
+back.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from db3kd.errors import PlanError
+from db3kd.models import libraries
 from db3kd.models.networks import AlexNet, LeNet5
 from db3kd.models.residual import Residual
 from db3kd.names import find
@@ -28,31 +30,47 @@ ARCHITECTURES: Mapping[str, str] = {
 }
 
 
-def build(architecture: str, input_shape: tuple[int, int, int], num_classes: int, *, seed: int = 0) -> nn.Module:
+def build(
+    architecture: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    seed: int = 0,
+    configuration: str = "",
+    bare: bool = False,
+) -> nn.Module:
     """Build a network on the CPU, with weights drawn from the seed; the global generator is left as it was.
 
     Args:
-        architecture: one of `ARCHITECTURES`, or "package.module:factory", which is imported and called with
-            `input_shape=` and `num_classes=` and must return an `nn.Module` that maps images to logits.
+        architecture: one of `ARCHITECTURES`; "timm:NAME", "torchvision:NAME" or "hf:NAME" with options behind a
+            question mark; or "package.module:factory", which is imported and called with `input_shape=` and
+            `num_classes=` and must return an `nn.Module` that maps images to logits.
         input_shape: channels, height and width of one image.
         num_classes: length of a row of logits, at least 2.
         seed: of the initial weights.
+        configuration: of a network of transformers that was built before, as its file of weights keeps it.
+        bare: leave out published weights, since others are loaded afterwards.
 
     Returns:
         The network, in training mode.
 
     Raises:
         PlanError: the name is unknown, the image is too small for the network, or the factory cannot be used.
+        InputError: the network's library is not installed.
     """
     if len(input_shape) != 3 or min(input_shape) < 1 or num_classes < 2:
         raise PlanError(
             "a network needs an input_shape of three positive numbers (c, h, w) and at least 2 classes, "
             f"got {input_shape} and {num_classes}; no network was built"
         )
-    factory = find(ARCHITECTURES, architecture)
+    wanted = libraries.parse(architecture, input_shape, num_classes)
+    factory = None if wanted is not None else find(ARCHITECTURES, architecture)
     # fork_rng without devices: the weights are drawn on the CPU, whatever device they will live on.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
+        if wanted is not None:
+            return libraries.build(wanted, configuration=configuration, bare=bare)
+        assert factory is not None, "found above"
         module = factory(input_shape=input_shape, num_classes=num_classes)
     if not isinstance(module, nn.Module):
         raise PlanError(

@@ -1,24 +1,42 @@
 """A network as one ONNX file, for programs that know neither torch nor this library.
 
-The file takes any number of images and says in its metadata what it takes and what its classes are called. Needs the
-extra `onnx`.
+The file takes any number of images as a decoder gives them, brings their pixels to what the network takes, and says in
+its metadata what it takes and what its classes are called. Needs the extra `onnx`.
 """
 
 import io
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from db3kd.errors import InputError
+from db3kd.tensors import Float, Tensor, UInt8
+
+Pixels = Literal["uint8", "float"]
+VALUES: Mapping[Pixels, str] = {"uint8": "0 to 255", "float": "0 to 1"}
 
 
-def to_onnx(module: nn.Module, input_shape: tuple[int, int, int], metadata: Mapping[str, str]) -> bytes:
-    """Turn a network into an ONNX file: input "images" [batch c h w] of float32, output "logits" [batch classes].
+def to_onnx(
+    module: nn.Module, input_shape: tuple[int, int, int], metadata: Mapping[str, str], *, pixels: Pixels = "float"
+) -> bytes:
+    """Turn a network into an ONNX file: input "images" [batch c h w], output "logits" [batch classes] of float32.
 
-    Raises an InputError where the extra `onnx` is not installed, or the network holds what ONNX cannot say.
+    Args:
+        module: takes images in [0, 1].
+        input_shape: channels, height and width of one image.
+        metadata: short texts that the file says of itself.
+        pixels: what the file takes: "uint8" from 0 to 255, or "float" in [0, 1], of 32 bits.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: the extra `onnx` is not installed, or the network holds what ONNX cannot say.
     """
     try:
         import onnx
@@ -31,14 +49,15 @@ def to_onnx(module: nn.Module, input_shape: tuple[int, int, int], metadata: Mapp
     noisy = logging.getLogger("torch.onnx")
     before = noisy.level
     noisy.setLevel(logging.ERROR)
+    # Two rows: with one, the exporter takes the number of rows for a constant.
+    example = torch.zeros(2, *input_shape, dtype=torch.uint8 if pixels == "uint8" else torch.float32)
     try:
         with warnings.catch_warnings():
             # Torch warns about its own future.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                module.eval(),
-                # Two rows: with one, the exporter takes the number of rows for a constant.
-                (torch.zeros(2, *input_shape),),
+                (_FromBytes(module) if pixels == "uint8" else module).eval(),
+                (example,),
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 input_names=["images"],
@@ -53,6 +72,38 @@ def to_onnx(module: nn.Module, input_shape: tuple[int, int, int], metadata: Mapp
     assert program is not None, "the exporter of torch 2.13 gives a program"
     model = program.model_proto
     onnx.helper.set_model_props(model, dict(metadata))
+    return _written(model)
+
+
+def with_names(content: bytes, names: Sequence[str]) -> bytes:
+    """Give an ONNX file two outputs more, "class" and "class_name", each [batch]: of the highest logit."""
+    import onnx
+
+    model = onnx.load_model_from_string(content)
+    graph, (batch, _) = model.graph, model.graph.output[0].type.tensor_type.shape.dim
+    graph.initializer.append(onnx.numpy_helper.from_array(np.array(names, dtype=object), "class_names"))
+    graph.node.append(onnx.helper.make_node("ArgMax", ["logits"], ["class"], axis=1, keepdims=0))
+    graph.node.append(onnx.helper.make_node("Gather", ["class_names", "class"], ["class_name"]))
+    for name, kind in (("class", onnx.TensorProto.INT64), ("class_name", onnx.TensorProto.STRING)):
+        graph.output.append(onnx.helper.make_tensor_value_info(name, kind, [batch.dim_param]))
+    return _written(model)
+
+
+class _FromBytes(nn.Module):
+    """A network that takes 8-bit images."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b num_classes"]:
+        logits: Tensor = self.module(images.to(torch.float32) / 255)
+        return logits
+
+
+def _written(model: Any) -> bytes:
+    import onnx
+
     written = io.BytesIO()
     onnx.save_model(model, written)
     return written.getvalue()

@@ -57,7 +57,7 @@ def one_thread() -> Iterator[None]:
 
 
 def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Say whether a CPU computes faster in bfloat16 than in 32 bits; a GPU computes in 32 bits here."""
+    """Say whether a CPU computes faster in bfloat16 than in 32 bits; for small networks, a GPU does not."""
     if device.type != "cpu":
         return False
     # A Sapphire Rapids whose tiles (AMX) are hidden from a virtual machine has the instructions and takes twice as long
@@ -66,12 +66,26 @@ def is_faster_in_bfloat16(device: torch.device) -> bool:
     return bool(can.get("amx_bf16") or (can.get("avx512_bf16") and not can.get("avx512_fp16")))
 
 
+def settled(
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], device: torch.device
+) -> UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]:
+    """Put a set on a device, or leave it where it is if it would take more than half of what is free there."""
+    if device.type == "cuda" and pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        return pixels
+    return pixels.to(device)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Say whether a GPU computes in bfloat16; whether that is faster depends on the network."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def gather(
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"], rows: Int[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:
     """Take some images of a set as a network takes them: in [0, 1], 32-bit, channels last, on the set's device."""
     # A set of 8-bit images stays 8-bit: only the batch at hand takes four bytes a pixel.
-    images = pixels.index_select(0, rows)
+    images = pixels.index_select(0, rows.to(pixels.device))
     if images.dtype == torch.uint8:
         images = images.to(torch.float32).div_(255)
     return images.to(torch.float32).contiguous(memory_format=torch.channels_last)

@@ -3,30 +3,53 @@
 How the bytes are laid out is for `db3kd.tensorfile`, and writing them to a file is for `db3kd.runs`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
 
 from db3kd.errors import ArtifactError
 from db3kd.models import build
+from db3kd.models.libraries import Fitted
 from db3kd.tensorfile import pack, unpack
 
 FORMAT = "db3kd-weights-1"
 
 
 def describe(
-    architecture: str, input_shape: tuple[int, int, int], num_classes: int, *, dataset: str = ""
+    architecture: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    dataset: str = "",
+    module: nn.Module | None = None,
 ) -> dict[str, str]:
-    """Make the header of a file of weights, with what `build` takes; a caller may add entries of its own."""
+    """Make the header of a file of weights, with what `build` takes; a caller may add entries of its own.
+
+    Of a `module` it keeps besides what its name does not say, such as the configuration of a network of transformers.
+    """
+    configuration = module.configuration if isinstance(module, Fitted) else ""
     return {
         "architecture": architecture,
         "input_shape": "x".join(str(side) for side in input_shape),
         "num_classes": str(num_classes),
         "dataset": dataset,
+        **({"configuration": configuration} if configuration else {}),
     }
 
 
-def input_shape_of(header: dict[str, str]) -> tuple[int, int, int]:
+def build_again(header: Mapping[str, str]) -> nn.Module:
+    """Build the network of a header, for weights that are loaded into it."""
+    return build(
+        header["architecture"],
+        input_shape_of(header),
+        int(header["num_classes"]),
+        configuration=header.get("configuration", ""),
+        bare=True,
+    )
+
+
+def input_shape_of(header: Mapping[str, str]) -> tuple[int, int, int]:
     """Read channels, height and width from a header, or raise an ArtifactError."""
     try:
         channels, height, width = (int(side) for side in header["input_shape"].split("x"))
@@ -66,7 +89,7 @@ def from_bytes(raw: bytes, origin: str) -> tuple[nn.Module, dict[str, str]]:
             f"the file of weights {origin} must name architecture, input_shape and a number of classes in its header, "
             f"got {header}; nothing was loaded: train the network again"
         )
-    module = build(header["architecture"], input_shape_of(header), int(header["num_classes"]))
+    module = build_again(header)
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

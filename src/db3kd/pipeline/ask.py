@@ -106,6 +106,8 @@ class AskPool:
             found, budget_ended = self._ask(oracle, number, answers, members, keeper)
         if budget_ended is not None:
             return to_kept(found, {**about, "ended": "budget"}, whole=False)
+        figures = {"round": float(number), "asked": float(len(found))}
+        keeper.context.tracker(NAME, len(answers) + len(found), figures)
         return to_kept(found, about, last=not len(found) and self._steps[number].way != "views")
 
     def join(self, parts: Sequence[Kept]) -> Asked:

@@ -43,8 +43,10 @@ class Contender:
     def digest(self) -> str:
         """Tells it from another one of its name."""
         objective = self.material.objective
-        found = hashlib.sha256(self.material.pixels.contiguous().numpy().tobytes())
-        for part in (objective.labels, objective.soft_labels, self.material.rows):
+        material = self.material
+        pixels = material.pixels if material.rows is None else material.pixels[material.rows]
+        found = hashlib.sha256(pixels.contiguous().numpy().tobytes())
+        for part in (objective.labels, objective.soft_labels):
             found.update(b"" if part is None else part.contiguous().numpy().tobytes())
         return found.hexdigest()
 

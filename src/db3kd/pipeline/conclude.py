@@ -16,6 +16,7 @@ from db3kd import __version__
 from db3kd.answers import Answers
 from db3kd.augmentation import approve
 from db3kd.boundary import closeness
+from db3kd.data import Reading
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import evaluate, mean_logits, measure_trust, predict
 from db3kd.ledger import Prices, Statement
@@ -29,7 +30,15 @@ from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, own_name
 from db3kd.report.distances import DistanceFigures, summarise
 from db3kd.report.examples import Example
-from db3kd.report.figures import AskingFigures, CommitteeFigures, Ended, Queries, StudentFigures, TeacherFigures
+from db3kd.report.figures import (
+    AskingFigures,
+    CommitteeFigures,
+    Ended,
+    ImageFigures,
+    Queries,
+    StudentFigures,
+    TeacherFigures,
+)
 from db3kd.report.page import render
 from db3kd.report.schema import Report, from_json, to_json
 from db3kd.runs import Keeper, Run, spent_seconds, timed
@@ -103,7 +112,11 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
         distances=() if (found := distance_figures(purchase)) is None else (found,),
         repulsion=purchase.repulsion,
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
-        notes=() if purchase.repeats is None else purchase.repeats.warnings,
+        images=tuple(image_figures(reading) for reading in story.readings),
+        notes=(
+            *(sentence for reading in story.readings for sentence in reading.sentences),
+            *(() if purchase.repeats is None else purchase.repeats.warnings),
+        ),
     )
     write_report(run, report, examples_of(purchase, names), picture_of(purchase))
     return report
@@ -115,6 +128,18 @@ def distance_figures(purchase: Purchase) -> DistanceFigures | None:
         return None
     answers = purchase.bought.answers
     return summarise(purchase.measured.distances, answers.decisions[answers.learned()])
+
+
+def image_figures(reading: Reading) -> ImageFigures:
+    """Say what came of reading pictures."""
+    return ImageFigures(
+        name=reading.name,
+        files=reading.files,
+        shape=reading.shape,
+        fit=reading.fit,
+        changes=dict(reading.changes),
+        broken=dict(reading.broken),
+    )
 
 
 def teacher_figures(story: Story, measurer: Measurer) -> TeacherFigures:

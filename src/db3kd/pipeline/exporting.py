@@ -1,110 +1,154 @@
 """A student on its way out: as files for other programs, checked against torch and timed beside its teacher.
 
-Called by `db3kd export`. The few rows that time a teacher are booked in a ledger of their own.
+Called by `db3kd export`; the checks are in `parity`. The few rows that time a teacher are booked in a ledger of their
+own.
 """
 
 import json
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from db3kd import __version__
-from db3kd.data import Dataset
+from db3kd.data import Dataset, draw
+from db3kd.errors import InputError
 from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
-from db3kd.models.onnx_file import to_onnx
+from db3kd.models.int8 import to_int8
+from db3kd.models.onnx_file import VALUES, Pixels, to_onnx, with_names
 from db3kd.oracle import Oracle
+from db3kd.pipeline.parity import (
+    ROWS_TIMED,
+    Examples,
+    FileFigures,
+    Latency,
+    answers_of,
+    as_taken,
+    check_same,
+    measure_file,
+    median,
+)
 from db3kd.runs.files import storage_errors, write_atomically
-from db3kd.teachers import OnnxTeacher, Teacher
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.teachers import Teacher
 
-ONNX_FILE, STATE_FILE = "student.onnx", "student.safetensors"
-_CALLS = 30
-_ROWS_PER_PASS = 512
+ONNX_FILE, INT8_FILE, STATE_FILE, FIGURES = "student.onnx", "student.int8.onnx", "student.safetensors", "export.json"
+_CALIBRATED_ON = 512
 
 
-@dataclass(frozen=True)
-class Latency:
-    """How long a call takes on the CPU, in milliseconds: the median of some calls of one and of `rows` images."""
+@dataclass(frozen=True, eq=False)
+class Wished:
+    """What the ONNX files are to be.
 
-    one: float
-    many: float
-    rows: int
+    Args:
+        pixels: what they take: "uint8" from 0 to 255, or "float" in [0, 1].
+        class_names: what the classes are called; empty where nobody knows.
+        named: whether they give the name of the class too.
+        calibrate_on: images by which a file of 8 bits is made; None for no such file.
+    """
+
+    pixels: Pixels = "uint8"
+    class_names: tuple[str, ...] = ()
+    named: bool = False
+    calibrate_on: Dataset | None = None
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Sizes in bytes by path, and on how many held-out images the ONNX file answers as the network in torch does."""
+    """What was written: sizes in bytes by path, what the ONNX files take, and how they did on the images of `kind`.
+
+    `accuracy` is the network's in torch: the share of the images that are as `said_by` says; None where nobody says.
+    """
 
     files: dict[str, int]
     parameters: int
+    takes: str
     images: int
-    same_answers: int
-    latency: Latency
+    kind: str
+    said_by: str | None
+    accuracy: float | None
+    onnx: FileFigures
+    int8: FileFigures | None
     teacher_latency: Latency | None
 
 
 def export(
     module: nn.Module,
-    header: dict[str, str],
+    header: Mapping[str, str],
     folder: Path,
+    wished: Wished,
     *,
-    class_names: tuple[str, ...] = (),
-    held_out: Dataset | None = None,
+    examples: Examples | None = None,
     teacher: Teacher | None = None,
 ) -> Exported:
-    """Write a student as an ONNX file and as a plain `state_dict`; `header` is that of its file of weights.
+    """Write a student as ONNX files and as a plain `state_dict`.
+
+    Args:
+        module: the student; it takes images in [0, 1].
+        header: of its file of weights.
+        folder: for the files.
+        wished: what the ONNX files are to be.
+        examples: images to check the files on; None for no check.
+        teacher: to time beside the student.
+
+    Returns:
+        Figures, which are in `export.json` as well.
+
+    Raises:
+        InputError: an ONNX file does not answer as the network, names are wanted and unknown, or there is no image to
+            choose 8 bits by; nothing was written.
 
     Cost: with a teacher to time, 31 calls of one row and 31 of at most 64 rows, which no budget limits.
     """
-    shape = weights.input_shape_of(header)
-    about = {key: value for key, value in header.items() if key not in ("format", "sha256")}
-    about["class_names"] = json.dumps(list(class_names), ensure_ascii=False)
-    about |= {"value_range": "0 to 1", "db3kd_version": __version__}
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    contents = {ONNX_FILE: to_onnx(module, shape, about), STATE_FILE: weights.to_bytes(module, about)}
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    exported = OnnxTeacher(folder / ONNX_FILE, max_batch=_ROWS_PER_PASS)
-    same = 0
-    with torch.inference_mode():
-        for pixels in () if held_out is None else held_out.images().split(_ROWS_PER_PASS):
-            # Our own file: what it is asked costs nobody anything.
-            same += int((module(pixels).argmax(1) == exported(pixels)).sum())
-    return Exported(
+    if wished.named and not wished.class_names:
+        raise InputError("the names of the classes are not known, so no file can give them; nothing was written")
+    module, pixels, shape = module.eval(), wished.pixels, weights.input_shape_of(header)
+    about = _metadata(header, wished)
+    files = {ONNX_FILE: to_onnx(module, shape, about, pixels=pixels)}
+    expected = None if examples is None else answers_of(module, examples, pixels)
+    whole, logits = measure_file(files[ONNX_FILE], examples, pixels, expected)
+    if expected is not None and logits is not None:
+        check_same(logits, expected)
+    small = None
+    if wished.calibrate_on is not None:
+        rows = draw(wished.calibrate_on.ids, _CALIBRATED_ON, seed=0)
+        files[INT8_FILE] = to_int8(files[ONNX_FILE], as_taken(wished.calibrate_on.pixels[rows], pixels))
+        small, _ = measure_file(files[INT8_FILE], examples, pixels, expected)
+    if wished.named:
+        files = {name: with_names(file, wished.class_names) for name, file in files.items()}
+    contents = {**files, STATE_FILE: weights.to_bytes(module, about)}
+    exported = Exported(
         files={str(folder / name): len(content) for name, content in contents.items()},
         parameters=parameter_count(module),
-        images=0 if held_out is None else len(held_out),
-        same_answers=same,
-        latency=_time(exported, shape, rows=64),
+        takes=f"{about['pixels']} from {about['value_range']}, [n, {', '.join(map(str, shape))}]",
+        images=0 if examples is None else len(examples.images),
+        kind="" if examples is None else examples.kind,
+        said_by=None if examples is None or examples.classes is None else examples.said_by,
+        accuracy=None if examples is None or expected is None else examples.accuracy(expected.argmax(dim=1)),
+        onnx=whole,
+        int8=small,
         teacher_latency=None if teacher is None else _time_teacher(teacher),
     )
+    contents[FIGURES] = (json.dumps({"format_version": 1, **asdict(exported)}, indent=2) + "\n").encode()
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return exported
+
+
+def _metadata(header: Mapping[str, str], wished: Wished) -> dict[str, str]:
+    """What files say of themselves."""
+    about = {key: value for key, value in header.items() if key not in ("format", "sha256")}
+    names = json.dumps(list(wished.class_names), ensure_ascii=False)
+    takes = {"pixels": wished.pixels, "value_range": VALUES[wished.pixels], "layout": "batch, channel, row, column"}
+    return {**about, "class_names": names, **takes, "db3kd_version": __version__}
 
 
 def _time_teacher(teacher: Teacher) -> Latency:
     with Ledger(None) as ledger, ledger.account("speed", held_out=True) as account:
-        return _time(Oracle(teacher, account), teacher.spec.input_shape, rows=min(64, teacher.spec.max_batch))
-
-
-def _time(
-    decide: Callable[[Float[Tensor, "b c h w"]], Int[Tensor, " b"]], shape: tuple[int, int, int], *, rows: int
-) -> Latency:
-    noise = torch.rand(rows, *shape, generator=torch.Generator().manual_seed(0))
-    return Latency(_median(lambda: decide(noise[:1])), _median(lambda: decide(noise)), rows)
-
-
-def _median(call: Callable[[], object]) -> float:
-    # The first call is often slower than all others.
-    call()
-    seconds = []
-    for _ in range(_CALLS):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return 1000 * statistics.median(seconds)
+        oracle, rows = Oracle(teacher, account), min(ROWS_TIMED, teacher.spec.max_batch)
+        noise = torch.rand(rows, *teacher.spec.input_shape, generator=torch.Generator().manual_seed(0))
+        return Latency(median(lambda: oracle(noise[:1])), median(lambda: oracle(noise)), rows)

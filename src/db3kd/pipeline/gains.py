@@ -27,7 +27,10 @@ def compare(
     pixels, device = answers.images.pixels[rows], keeper.context.device
     earlier, later = (mean_logits(members, pixels, device=device).argmax(dim=1) for members in (before, after))
     decisions = answers.decisions[rows]
-    return [measure_gain(earlier, later, decisions, since=since, queries=len(answers), learned_longer=learned_longer)]
+    queries = len(answers)
+    gain = measure_gain(earlier, later, decisions, since=since, queries=queries, learned_longer=learned_longer)
+    keeper.context.tracker("agreement", queries, {"agreement": gain.after, "gain": gain.after - gain.before})
+    return [gain]
 
 
 def as_text(gains: Sequence[Gain]) -> Mapping[str, str]:

@@ -93,7 +93,7 @@ class LearnCommittee:
 
     def _takes_long(self, material: Material, keeper: Keeper) -> bool:
         """Whether processes of their own are worth starting, and could do it."""
-        seen = self._recipe.epochs * (material.images_per_epoch or material.learned)
+        seen = self._recipe.epochs * (material.images_per_epoch or len(material))
         # A network of the user's own script is unknown elsewhere.
         own = self._committee.architecture.startswith("__main__:")
         return seen >= _LONG and keeper.context.device == "cpu" and not own
@@ -191,12 +191,12 @@ def _resumed(notebook: Notebook) -> TrainingState | None:
 def _kept(network: nn.Module, architecture: str, material: Material, num_classes: int) -> Kept:
     """A trained network as a part, with what it takes to build it."""
     _, channels, height, width = material.pixels.shape
-    return Kept(network.state_dict(), weights.describe(architecture, (channels, height, width), num_classes))
+    about = weights.describe(architecture, (channels, height, width), num_classes, module=network)
+    return Kept(network.state_dict(), about)
 
 
 def network_of(kept: Kept) -> nn.Module:
     """Build the network of a part, in eval mode on the CPU."""
-    about = dict(kept.about)
-    network = build(about["architecture"], weights.input_shape_of(about), int(about["num_classes"]))
+    network = weights.build_again(kept.about)
     network.load_state_dict(dict(kept.tensors))
     return network.eval()

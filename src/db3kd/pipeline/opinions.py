@@ -36,22 +36,23 @@ class WholePool:
     def material(self, epoch: int) -> tuple[Material, int]:
         answers, temperature = self._bought.answers, self._lesson.temperature
         pixels = self._images.pixels
-        scores = mean_logits(self._bought.committee, pixels, device=self._context.device) / temperature
-        # A committee may know one class more, for what the teacher gave none.
-        known, soft = scores.softmax(dim=1)[:, : answers.num_classes].sum(dim=1), scores[:, : answers.num_classes]
-        soft = soft.softmax(dim=1)
+        thought = opinions_of(self._bought.committee, pixels, temperature, self._context)
+        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
+        soft = soft / known[:, None]
         named = ((self._images.places.get(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
-        rows, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
+        places, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
         decided = answers.decided[asked] & ~answers.aside[asked]
-        soft[rows[decided]] = _with_decisions(
-            soft[rows[decided]], answers.decisions[asked[decided]], self._lesson.trust
+        soft[places[decided]] = _with_decisions(
+            soft[places[decided]], answers.decisions[asked[decided]], self._lesson.trust
         )
         # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
-        known[rows] = decided.to(known.dtype)
+        known[places] = decided.to(known.dtype)
         kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
-        objective = Objective(soft_labels=soft, temperature=temperature)
-        return Material(pixels, objective, rows=kept if len(kept) else None), self._recipe.epochs
+        rows = None
+        if 0 < len(kept) < len(pixels):
+            rows, soft = kept, soft[kept]
+        return Material(pixels, Objective(soft_labels=soft, temperature=temperature), rows=rows), self._recipe.epochs
 
 
 @final

@@ -21,6 +21,7 @@ from db3kd.pipeline.story import (
     CommitteeLesson,
     FixedLesson,
     Lesson,
+    Preset,
     Pushed,
     Source,
     Story,
@@ -53,6 +54,7 @@ class Wishes:
     measurement: Measurement | None = None
     lesson: Lesson | None = None
     recipe: Recipe | None = None
+    preset: Preset = "usual"
     baselines: tuple[Baseline, ...] | None = None
     held_out: Dataset | None = None
     budget: Budget = field(default_factory=Budget)
@@ -80,7 +82,8 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
     usual: tuple[Baseline, ...] = ("true-labels", "hard-decisions") if held_out is not None and not endless else ()
     asked = usual if wishes.baselines is None else wishes.baselines
     baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
-    student = Student(_usual_student(wishes, spec), wishes.recipe, baselines, wishes.changes.get("recipe", {}))
+    changes, architecture = wishes.changes.get("recipe", {}), _usual_student(wishes, spec)
+    student = Student(architecture, wishes.recipe, baselines, wishes.preset, changes)
     story = Story(
         teacher=teacher,
         pool=pool,

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from db3kd.acquisition import Acquisition, Random, Rounds
 from db3kd.answers import Answers
 from db3kd.boundary import Measurement
-from db3kd.data import Dataset
+from db3kd.data import Dataset, Reading
 from db3kd.options import check_options
 from db3kd.pipeline.budget import Budget
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
@@ -21,6 +21,7 @@ from db3kd.teachers import Teacher
 from db3kd.training import Committee, Recipe
 
 Baseline = Literal["true-labels", "hard-decisions"]
+Preset = Literal["usual", "photo"]
 TRUE_LABELS: Baseline = "true-labels"
 
 
@@ -130,18 +131,27 @@ class Student:
     """Who learns in the end.
 
     Args:
-        architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, residual-half or alexnet-half, or
-            package.module:factory. Left out, it is lenet5-half, or residual-half for images other than 16 to 40
-            pixels.
-        recipe: how; None for the preset of the lesson.
+        architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, residual-half or alexnet-half; timm:NAME,
+            torchvision:NAME or hf:NAME with ?option=value; or package.module:factory. Left out, it is lenet5-half, or
+            residual-half for images other than 16 to 40 pixels.
+        recipe: how; None for a preset.
         baselines: students that are trained beside it on the same images.
+        preset: which one: "usual" for that of the lesson, "photo" for deep networks of photos: AdamW, a cosine with
+            warmup, and bfloat16 where it pays.
         changes: options of the preset that are to differ, by name; of no recipe that is given.
     """
 
     architecture: str = "lenet5-half"
     recipe: Recipe | None = None
     baselines: tuple[Baseline, ...] = ()
+    preset: Preset = "usual"
     changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Recipe | Mapping[str, Any] | None:
+        """What was said of how it learns; None where nothing was."""
+        preset = {} if self.preset == "usual" else {"preset": self.preset}
+        return self.recipe or {**self.changes, **preset} or None
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,14 @@ class Story:
     def images(self) -> Dataset | None:
         """All images of the pool, where it is images at hand."""
         return self.pool.images if isinstance(self.pool, ImagePool) else None
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What came of reading the pictures of the pool and those held out."""
+        pools = self.pool.pools if isinstance(self.pool, Joined) else (self.pool,)
+        sets = [pool.images for pool in pools if isinstance(pool, ImagePool)]
+        sets += [] if self.held_out is None else [self.held_out]
+        return tuple(images.reading for images in sets if images.reading is not None)
 
     @property
     def teaches_opinions(self) -> bool:

@@ -11,7 +11,7 @@ from db3kd.models import weights
 from db3kd.pipeline.learn import Lessons, network_of, train_part
 from db3kd.pipeline.story import FixedLesson, Lesson, Story
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of
-from db3kd.training import Recipe, adapted, student_recipe
+from db3kd.training import Recipe, adapted, for_photos, student_recipe
 from db3kd.training.committee import fewer_if_large
 
 STUDENT = "student"
@@ -70,9 +70,10 @@ class Teach:
 def settled_recipe(story: Story, questions: int) -> Recipe:
     """Choose how a student learns: as it says, or by a preset with what it changes."""
     student = story.student
-    return student.recipe or adapted(
-        recipe_for(story.lesson, student.architecture, questions, story.images), student.changes
-    )
+    if student.recipe is not None:
+        return student.recipe
+    usual = recipe_for(story.lesson, student.architecture, questions, story.images)
+    return adapted(for_photos(usual) if student.preset == "photo" else usual, student.changes)
 
 
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:

@@ -96,7 +96,7 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
     context, pool = keeper.context, None if isinstance(story.pool, Pushed | Taken) else story.pool
     student, own = story.student, own_name(story)
     recipe, preset = settled_recipe(story, planned), settled_recipe(replace(story, lesson=FixedLesson()), planned)
-    asked = {"recipe": key_of(student.recipe or dict(student.changes) or None)}
+    asked = {"recipe": key_of(student.asked)}
     students: dict[str, nn.Module] = {}
     for name, lesson in baseline_lessons(bought.answers, student.baselines, preset.epochs).items():
         students[name] = keeper.perform(

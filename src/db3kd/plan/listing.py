@@ -14,8 +14,11 @@ from db3kd.names import ACQUISITIONS
 from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_of
 from db3kd.plan.section import Options, arguments_of
 
-# What is left out there follows from the run; these two alone are what they are.
-_FOLLOWING, _FIXED = ("rounds", "committee", "student", "train"), ("student.architecture", "train.preset")
+# What is left out there follows from the run; these three alone are what they are.
+_FOLLOWING, _FIXED = (
+    ("rounds", "committee", "student", "train"),
+    ("student.architecture", "student.preset", "train.preset"),
+)
 _SIGNS: Mapping[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
@@ -60,7 +63,7 @@ def help_of(key: str) -> str:
 
 
 def _keys(model: type[BaseModel], place: str) -> Iterator[KeyHelp]:
-    told = arguments_of(model) | arguments_of(model.__base__ or model)
+    told = {name: text for kind in reversed(model.__mro__) for name, text in arguments_of(kind).items()}
     for name, field in model.model_fields.items():
         key, inside = f"{place}.{name}", _model_in(field.annotation)
         meaning, shown, default = field.description or told.get(name, ""), _type(field), field.default

@@ -3,11 +3,14 @@
 Teachers are opened in `teachers`. Called by the commands.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from db3kd.answers import Answers
 from db3kd.boundary import Measurement
-from db3kd.data import Dataset, draw, load
+from db3kd.data import Dataset, ImageOptions, Place, draw, load
+from db3kd.data.picture import Shape
+from db3kd.data.pixel_rows import NOWHERE
 from db3kd.errors import PlanError
 from db3kd.ledger import Prices
 from db3kd.pipeline.asking import as_seen
@@ -21,7 +24,16 @@ from db3kd.plan.teachers import OpenedTeacher
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
 from db3kd.teachers import TeacherSpec
-from db3kd.training import POOL_RECIPE, Committee, Recipe, adapted, student_recipe, teacher_recipe, teaching_recipe
+from db3kd.training import (
+    POOL_RECIPE,
+    Committee,
+    Recipe,
+    adapted,
+    for_photos,
+    student_recipe,
+    teacher_recipe,
+    teaching_recipe,
+)
 
 # A committee's recipe follows from the answers; one of which only some options are said, from so many.
 _MANY = 100_000
@@ -30,12 +42,18 @@ _OF_MEASUREMENT = ("queries_per_pair", "snapshots")
 _OF_REPULSION = ("search", "committee")
 
 
-def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
-    """Turn a plan into objects."""
+def open_story(plan: Plan, teacher: OpenedTeacher, place: Place = NOWHERE) -> Story:
+    """Turn a plan into objects; decoded pixels may lie in `place`."""
     assert plan.teacher is not None, "it is open"
     spec, student = teacher.teacher.spec, plan.student
     taken = None if plan.images is None else _open_taken(plan.images, spec)
-    images = None if plan.images is None or taken is not None else open_images(plan.images)
+    images = None
+    if plan.images is not None and taken is None:
+        images = open_images(plan.images, wanted=spec.input_shape, place=place)
+    held_out = None
+    if plan.held_out is not None:
+        beside = replace(place, name="held-out")
+        held_out = open_images(plan.held_out, wanted=spec.input_shape, place=beside, like=plan.images)
     learner = {} if student is None else student.given
     size = {} if teacher.parameters is None else {"parameters": str(teacher.parameters)}
     wishes = Wishes(
@@ -44,21 +62,49 @@ def open_story(plan: Plan, teacher: OpenedTeacher) -> Story:
         acquisition=None if plan.acquisition is None else plan.acquisition.open(),
         measurement=None if plan.search is None else _open_search(plan.search),
         lesson=None if plan.lesson is None or _is_adapted(plan.lesson) else plan.lesson.open(),
-        held_out=None if plan.held_out is None else open_images(plan.held_out),
+        held_out=held_out,
         budget=open_budget(plan.budget),
         names={"teacher": plan.teacher.uri, **size},
         changes=_changes(plan),
-        **{key: value for key, value in learner.items() if key in ("architecture", "baselines")},
+        **{key: value for key, value in learner.items() if key in ("architecture", "baselines", "preset")},
     )
     return settle(wishes, teacher.teacher)
 
 
-def open_images(section: ImagesSection) -> Dataset:
-    """Read the images that a section names."""
+def open_images(
+    section: ImagesSection, *, wanted: Shape | None = None, place: Place = NOWHERE, like: ImagesSection | None = None
+) -> Dataset:
+    """Read the images that a section names.
+
+    They are brought to the shape that is wanted, as `db3kd.data.load` says; `like` is a section whose options hold
+    where this one says nothing.
+    """
+    options = _options_of(section, like)
     if section.source.startswith(_RUN):
-        answers = _answers_of(section)
-        return answers.images
-    return load(section.source, section.split, limit=section.limit, seed=section.seed)
+        if _options_of(section, None) != ImageOptions():
+            raise PlanError(
+                "images of a run are what was asked about, and are not changed; nothing was asked: leave size, fit, "
+                "color and the like out"
+            )
+        return _answers_of(section).images
+    return load(
+        section.source,
+        section.split,
+        limit=section.limit,
+        seed=section.seed,
+        wanted=wanted,
+        options=options,
+        place=place,
+    )
+
+
+def _options_of(section: ImagesSection, like: ImagesSection | None) -> ImageOptions:
+    keys = keys_of(ImageOptions)
+    given: dict[str, Any] = {}
+    for one in (like, section):
+        if one is not None:
+            given |= {key: getattr(one, key) for key in one.model_fields_set if key in keys}
+    return ImageOptions(**given)
 
 
 def _answers_of(section: ImagesSection) -> Answers:
@@ -89,9 +135,9 @@ def open_budget(section: BudgetSection) -> Budget:
 
 def open_train_recipe(section: TrainSection) -> Recipe:
     """Make the recipe that a section asks for: its preset, with what it says."""
-    preset = teacher_recipe if section.preset == "teacher" else student_recipe
+    preset = (teacher_recipe if section.preset == "teacher" else student_recipe)(section.architecture)
     changes = {key: getattr(section, key) for key in section.model_fields_set if key in keys_of(Recipe)}
-    return adapted(preset(section.architecture), changes)
+    return adapted(for_photos(preset) if section.preset == "photo" else preset, changes)
 
 
 def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed | None:

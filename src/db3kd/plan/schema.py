@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 
 from db3kd.acquisition import Rounds
 from db3kd.boundary import Measurement
+from db3kd.data import ImageOptions
 from db3kd.errors import PlanError
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES
 from db3kd.pipeline.story import Student
@@ -53,11 +54,13 @@ class ImagesSection(Section):
     """Unlabelled images at hand; without the section, there are none.
 
     Args:
-        source: a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE, run:DIR for what
-            another run was asked about, ...
+        source: a folder of images, or a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR,
+            npz:FILE, run:DIR for what another run was asked about, ...
         split: "train" or "test".
         limit: take that many, drawn by the seed.
         seed: of the draw.
+
+    The other keys are those of `db3kd.data.ImageOptions`.
     """
 
     source: str
@@ -67,7 +70,10 @@ class ImagesSection(Section):
 
 
 class HeldOutSection(ImagesSection):
-    """What students are measured on; without the section, the report holds no accuracies."""
+    """What students are measured on; without the section, the report holds no accuracies.
+
+    What it does not say of how images are brought to one size is as the section `images` has it.
+    """
 
     split: Literal["train", "test"] = "test"
 
@@ -114,12 +120,13 @@ class TrainSection(Section):
     """What `db3kd train` trains, beside the keys of its recipe.
 
     Args:
-        architecture: a name, such as lenet5, lenet5-half or alexnet, or package.module:factory.
-        preset: the recipe that the other keys change: "teacher" or "student".
+        architecture: a name, such as lenet5, lenet5-half or alexnet, timm:NAME, torchvision:NAME, hf:NAME, or
+            package.module:factory.
+        preset: the recipe that the other keys change: "teacher", "student", or "photo" for deep networks of photos.
     """
 
     architecture: str
-    preset: Literal["teacher", "student"] = "teacher"
+    preset: Literal["teacher", "student", "photo"] = "teacher"
 
 
 class Plan(Section):
@@ -167,7 +174,7 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
     return {
         "teacher": TeacherSection,
         "run": RunSection,
-        "images": ImagesSection,
+        "images": create_model("ImagesSection", __base__=ImagesSection, **keys_of(ImageOptions)),
         "pool": _pool_section(content.get("pool")),
         "rounds": section_of(Rounds, keys_of(Rounds)),
         "acquisition": chosen(ACQUISITIONS, content.get("acquisition")),
@@ -175,7 +182,7 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
         "search": chosen(SEARCH_NAMES, searching, more={} if none else keys_of(Measurement, without=("method",))),
         "lesson": chosen(LESSON_KINDS, content.get("lesson"), key="kind", default="labels"),
         "student": section_of(None, {**keys_of(Student, without=("recipe", "changes")), **recipe}),
-        "held_out": HeldOutSection,
+        "held_out": create_model("HeldOutSection", __base__=HeldOutSection, **keys_of(ImageOptions)),
         "budget": BudgetSection,
         "train": create_model("TrainSection", __base__=TrainSection, **recipe),
     }

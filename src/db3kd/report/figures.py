@@ -75,6 +75,21 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
         )
 
 
+class ImageFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What came of reading pictures.
+
+    Of `files` pictures of the set `name` those that needed it were brought to the `shape` (channels, height, width), in
+    the way that `fit` says; `changes` counts them by what was done. `broken` ones were left out, with the reason.
+    """
+
+    name: str
+    files: Count
+    shape: tuple[int, int, int]
+    fit: str
+    changes: dict[str, Count] = {}
+    broken: dict[str, str] = {}
+
+
 class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The account of queries.
 

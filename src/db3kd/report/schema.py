@@ -15,6 +15,7 @@ from db3kd.report.distances import DistanceFigures
 from db3kd.report.figures import (
     AskingFigures,
     CommitteeFigures,
+    ImageFigures,
     Queries,
     RepulsionFigures,
     StudentFigures,
@@ -43,6 +44,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     committee: CommitteeFigures | None = None
     distances: tuple[DistanceFigures, ...] = ()
     repulsion: RepulsionFigures | None = None
+    images: tuple[ImageFigures, ...] = ()
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[2] = FORMAT_VERSION

@@ -10,7 +10,18 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("torch", "numpy", "safetensors", "pydantic", "onnxruntime", "ray", "scikit-learn")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "safetensors",
+    "pydantic",
+    "onnxruntime",
+    "ray",
+    "scikit-learn",
+    "timm",
+    "torchvision",
+    "transformers",
+)
 
 
 def describe_environment() -> dict[str, object]:

@@ -199,7 +199,7 @@ class Keeper:
         """Give the notes of a training: where it was interrupted, and where its epochs are written down."""
         path = self._path(part.name).with_suffix(".state")
         self._make_folder(path.parent)
-        return Notebook(self.run, path, part, _identity(part.name, stage).hex(), self.context.progress)
+        return Notebook(self.run, path, part, _identity(part.name, stage).hex(), self.context)
 
     def declare(self, outlines: Sequence[Outline]) -> None:
         """Write down what a run is going to do, so that its status can be told without its teacher."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import final
 
-from db3kd.context import Progress
+from db3kd.context import Context
 from db3kd.runs.files import write_atomically
 from db3kd.runs.run import Run
 from db3kd.runs.stage import Part
@@ -24,8 +24,8 @@ _SECONDS_BETWEEN_STATES = 5.0
 class Notebook:
     """The notes of one training: a line per epoch, and every few seconds the state to go on from."""
 
-    def __init__(self, run: Run, path: Path, part: Part, stamp: str, progress: Progress) -> None:
-        self._run, self._path, self._part, self._stamp, self._progress = run, path, part, stamp, progress
+    def __init__(self, run: Run, path: Path, part: Part, stamp: str, context: Context) -> None:
+        self._run, self._path, self._part, self._stamp, self._context = run, path, part, stamp, context
         self._kept_at = time.monotonic()
 
     def resume(self) -> tuple[int, dict[str, Tensor]] | None:
@@ -41,15 +41,17 @@ class Notebook:
         left = [line for line in lines if line["part"] != self._part.name or int(str(line["epoch"])) <= done]
         if len(left) < len(lines):
             self._run.rewrite_lines(left)
-        self._progress(self._part.name, done, self._part.epochs, "epochs")
+        self._context.progress(self._part.name, done, self._part.epochs, "epochs")
         return state
 
     def note(self, epoch: int, figures: Mapping[str, object], state: Callable[[], Mapping[str, Tensor]] | None) -> None:
         """Write an epoch down; the state of the last one is not kept, since nothing would be trained from it."""
         self._run.append_line({"part": self._part.name, "epoch": epoch, **figures})
+        numbers = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+        self._context.tracker(self._part.name, epoch, numbers)
         due = time.monotonic() - self._kept_at > _SECONDS_BETWEEN_STATES and epoch < self._part.epochs
         if due and state is not None:
             about = {"epoch": str(epoch), "stamp": self._stamp}
             write_atomically(self._path, pack(state(), about, kind=_STATE))
             self._kept_at = time.monotonic()
-        self._progress(self._part.name, epoch, self._part.epochs, "epochs")
+        self._context.progress(self._part.name, epoch, self._part.epochs, "epochs")

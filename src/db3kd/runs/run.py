@@ -148,6 +148,14 @@ class Run:
                 self.close()
                 raise
 
+    def place(self, name: str) -> Path:
+        """Give a folder of this run for files that can be made again; it is held, and the folder made, by then."""
+        self.hold()
+        folder = self.folder / name
+        with storage_errors(folder):
+            folder.mkdir(exist_ok=True)
+        return folder
+
     def written_since(self) -> float | None:
         """Tell since when a process of this machine has been writing this run, in seconds since the epoch, or None."""
         return self._lock.held_since()

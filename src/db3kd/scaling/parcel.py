@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import NamedTuple
 
+from db3kd.data.mapped import InFile, in_file, opened
 from db3kd.tensors import Tensor
 from db3kd.training import Material, Objective, Unasked, Views
 
@@ -33,12 +34,18 @@ def wrapped(material: Material) -> Parcel:
     if unasked is not None:
         tensors |= {"pool": unasked.pixels, "rows": unasked.rows, "shares": unasked.shares}
         about["unasked"] = json.dumps({"certainty": unasked.certainty, "for_each": unasked.for_each})
-    return Parcel(tensors, about)
+    # A pool that lies in a file is opened there, and not sent.
+    places = {name: place for name, tensor in tensors.items() if (place := in_file(tensor)) is not None}
+    about["files"] = json.dumps({name: asdict(place) for name, place in places.items()})
+    return Parcel({name: tensor for name, tensor in tensors.items() if name not in places}, about)
 
 
 def unwrapped(parcel: Parcel) -> Material:
     """Give back what was wrapped."""
-    tensors, about = parcel
+    sent, about = parcel
+    files = json.loads(about["files"])
+    there = {name: InFile(**{**place, "shape": tuple(place["shape"])}) for name, place in files.items()}
+    tensors = {**sent, **{name: opened(place) for name, place in there.items()}}
     plain = json.loads(about["objective"])
     labels, soft, offsets = tensors.get("labels"), tensors.get("soft_labels"), tensors.get("offsets")
     objective = Objective(labels=labels, soft_labels=soft, offsets=offsets, **plain)

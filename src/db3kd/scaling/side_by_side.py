@@ -79,7 +79,7 @@ def train_side_by_side(
             ):
                 running.append(process)
                 _follow(process, number, own, hear)
-            network = build(job.architecture, shape, job.num_classes)
+            network = build(job.architecture, shape, job.num_classes, bare=True)
             network.load_state_dict(dict(worker.read(own / worker.DONE).tensors))
             return network.eval()
 

@@ -90,17 +90,19 @@ def _classes_of(estimator: Any) -> list[Any]:
     name = type(estimator).__name__
     try:
         classes = np.asarray(estimator.classes_)
-    except (AttributeError, ValueError) as error:
+        listed = list(classes.tolist())
+        different = len(set(listed)) == len(listed)
+    except Exception as error:  # an attribute that is missing, or of any kind
         raise PlanError(
             f"{name} has no single list of classes ({error}); nothing was asked: give a classifier that is fitted and "
             "has one output"
         ) from error
-    if classes.ndim != 1 or len(classes) < 2:
+    if classes.ndim != 1 or len(listed) < 2 or not different:
         raise PlanError(
             f"{name} has classes of shape {classes.shape}; nothing was asked: give a classifier that was fitted with "
-            "at least two classes and one output"
+            "at least two different classes and one output"
         )
-    return list(classes.tolist())
+    return listed
 
 
 def _names_of(classes: Sequence[Any]) -> tuple[str, ...]:

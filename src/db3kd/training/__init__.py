@@ -7,7 +7,7 @@ is how networks of ours learn a teacher's answers. Where soft labels come from i
 from db3kd.training.committee import POOL_RECIPE, Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
 from db3kd.training.fitting import Epoch, fit
 from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
-from db3kd.training.recipe import Recipe, adapted, student_recipe, teacher_recipe
+from db3kd.training.recipe import Recipe, adapted, for_photos, student_recipe, teacher_recipe
 from db3kd.training.state import TrainingState
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "balanced",
     "choosing_recipe",
     "fit",
+    "for_photos",
     "lesson_of",
     "member_seed",
     "student_recipe",

@@ -17,7 +17,7 @@ from torch import nn
 
 from db3kd.augmentation import transform
 from db3kd.errors import ArtifactError
-from db3kd.models.placement import gather
+from db3kd.models.placement import gather, settled
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.objective import Unasked, Views
 from db3kd.training.orders import order_of
@@ -37,7 +37,7 @@ class Consistency:
 
     def __init__(self, module: nn.Module, unasked: Unasked, views: Views, device: torch.device) -> None:
         self.average = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
-        self._pixels, self._rows = unasked.pixels.to(device), unasked.rows
+        self._pixels, self._rows = settled(unasked.pixels, device), unasked.rows
         self._views, self._for_each, self._device = views, unasked.for_each, device
         shares = unasked.shares.to(device, torch.float32)
         self._shares, self._trust = shares, unasked.certainty / (unasked.certainty + _DOUBT)
@@ -52,7 +52,7 @@ class Consistency:
         self, rows: Int[Tensor, " b"], generator: torch.Generator, precision: AbstractContextManager[object]
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b num_classes"]]:
         """Give strong views of some images, and what the running mean thinks of weak ones."""
-        images = gather(self._pixels, rows.to(self._device))
+        images = gather(self._pixels, rows).to(self._device)
         weak = transform(images, self._views.weak, generator)
         with torch.no_grad():
             with precision:

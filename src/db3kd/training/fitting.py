@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import nn
@@ -21,11 +21,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from db3kd.augmentation import transform
 from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
-from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
+from db3kd.models.placement import find_device, has_bfloat16, is_faster_in_bfloat16, place, settled
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.consistency import Consistency
-from db3kd.training.objective import Material, Objective, Pixels, Views
-from db3kd.training.orders import batches_of, derive, generator_of
+from db3kd.training.objective import Material, Objective, Views
+from db3kd.training.orders import batches_of, derive, generator_of, order_of
 from db3kd.training.recipe import Recipe
 from db3kd.training.state import TrainingState, restore, snapshot
 
@@ -82,8 +82,8 @@ def fit(
     _check(module, material, recipe)
     target = find_device(context.device)
     student = place(module, context.device).train()
-    material, objective = replace(material, pixels=material.pixels.to(target)), objective.to(target)
-    _check_classes(student, material.pixels, objective)
+    material, objective = replace(material, pixels=settled(material.pixels, target)), objective.to(target)
+    _check_classes(student, material.images(torch.zeros(1, dtype=torch.int64)).to(target), objective)
     steps = _Steps(student, material, objective, recipe, target)
     if resume is not None:
         restore(student, steps.optimizer, resume)
@@ -93,7 +93,7 @@ def fit(
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
         with _reproducible(derive(seed, epoch, "dropout"), target):
-            order = material.order(seed, epoch)
+            order = order_of(len(material), material.images_per_epoch or len(material), seed, epoch)
             loss = steps.epoch(epoch, order, seed)
         # The last step may spoil weights that the loss has not seen yet.
         if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
@@ -111,27 +111,25 @@ def fit(
 
 
 def _check(module: nn.Module, material: Material, recipe: Recipe) -> None:
-    pixels, objective, learned = material.pixels, material.objective, material.learned
-    if learned == 0:
+    pixels, objective, count = material.pixels, material.objective, len(material)
+    if count == 0:
         raise ImageError("a network cannot be trained on no images; nothing was trained: name a set that holds some")
-    if len(objective) != len(pixels):
-        raise PlanError(
-            f"an objective for {len(objective)} images does not fit {len(pixels)} images; nothing was trained"
-        )
+    if len(objective) != count:
+        raise PlanError(f"an objective for {len(objective)} images does not fit {count} images; nothing was trained")
     if pixels.is_floating_point() and not pixels.isfinite().all().item():
         raise ImageError("the images hold values that are not numbers or infinite; nothing was trained: clean the set")
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise PlanError(f"{type(module).__name__} has no weight that can be trained; nothing was trained")
-    if min(recipe.batch_size, learned) < 2 and _has_batch_norm(module):
+    if min(recipe.batch_size, count) < 2 and _has_batch_norm(module):
         raise PlanError(
-            f"batch norm needs at least 2 images a step, got batch_size {recipe.batch_size} and {learned} images; "
+            f"batch norm needs at least 2 images a step, got batch_size {recipe.batch_size} and {count} images; "
             "nothing was trained: take a larger batch or a network without batch norm"
         )
 
 
-def _check_classes(module: nn.Module, pixels: Pixels, objective: Objective) -> None:
+def _check_classes(module: nn.Module, image: Float[Tensor, "1 c h w"], objective: Objective) -> None:
     with torch.inference_mode():
-        answer = module.eval()(gather(pixels, torch.zeros(1, dtype=torch.int64, device=pixels.device)))
+        answer = module.eval()(image)
     module.train()
     num_classes = answer.shape[1]
     faults = []
@@ -155,11 +153,22 @@ def _has_batch_norm(module: nn.Module) -> bool:
 
 def _make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     # fused: one pass over the weights instead of one for each operation, on both kinds of device.
+    if recipe.optimizer == "adamw":
+        kernels = [one for one in module.parameters() if one.ndim > 1]
+        others = [one for one in module.parameters() if one.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, recipe.rate, weight_decay=recipe.weight_decay, fused=True)
     if recipe.optimizer == "adam":
         return torch.optim.Adam(module.parameters(), recipe.rate, weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.SGD(
         module.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
     )
+
+
+def _is_short(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a network computes in bfloat16."""
+    wanted = recipe.precision != "float32" and is_faster_in_bfloat16(device)
+    return wanted or (recipe.precision == "mixed" and has_bfloat16(device))
 
 
 @contextmanager
@@ -190,11 +199,11 @@ class _Steps:
         self.consistency: Consistency | None = None
         if material.unasked is not None:
             self.consistency = Consistency(student, material.unasked, views, device)
-        self._student, self._pixels, self._objective, self._recipe = student, material.pixels, objective, recipe
+        self._student, self._material, self._objective, self._recipe = student, material, objective, recipe
         self._weak, self._device = views.weak, device
         # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
         self._piece = _CPU_PIECE if device.type == "cpu" and not _has_batch_norm(student) else 2**31
-        self._short = recipe.precision == "bfloat16" and is_faster_in_bfloat16(device)
+        self._short = _is_short(recipe, device)
 
     def epoch(self, epoch: int, order: Int[Tensor, " _"], seed: int) -> float:
         """Learn from some images once; the mean loss, in nats."""
@@ -222,7 +231,7 @@ class _Steps:
     def _learn_answers(self, batch: Int[Tensor, " b"], generator: torch.Generator) -> Float[Tensor, ""]:
         summed = torch.zeros((), device=self._device)
         for rows in torch.split(batch, self._piece):
-            images = gather(self._pixels, rows)
+            images = self._material.images(rows).to(self._device)
             if self._weak:
                 images = transform(images, self._weak, generator)
             loss = self._objective.loss(self._answer(images), rows) * (len(rows) / len(batch))

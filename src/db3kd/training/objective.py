@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from db3kd.errors import PlanError
+from db3kd.models.placement import gather
 from db3kd.tensors import Float, Int, Tensor, UInt8
-from db3kd.training.orders import order_of
 
 Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
 
@@ -133,13 +133,14 @@ class Material:
     """Images, and what to learn about them.
 
     Args:
-        pixels: the n images; 0 to 255 where 8-bit, else in [0, 1].
-        objective: what to learn about each of them.
+        pixels: the n images, or a set that holds them; 0 to 255 where 8-bit, else in [0, 1].
+        objective: what to learn about each image that is learned.
         images_per_epoch: an epoch takes so many of the images, in a new order whenever all had their turn; None for all
             of them. Sets of different sizes are learned from equally long with it.
         views: how images are transformed, each time anew; None to show them as they are.
         unasked: images without a label that are learned from as well; they need views.
-        rows: of the images that are learned from, where some of a large set are left out; None for all.
+        rows: which of the pixels are learned, so that a large set need not be copied for a part of it; None
+            for all of them.
     """
 
     pixels: Pixels
@@ -149,15 +150,13 @@ class Material:
     unasked: Unasked | None = None
     rows: Int[Tensor, " m"] | None = None
 
-    @property
-    def learned(self) -> int:
-        """How many images are learned from."""
+    def __len__(self) -> int:
         return len(self.pixels) if self.rows is None else len(self.rows)
 
-    def order(self, seed: int, epoch: int) -> Int[Tensor, " _"]:
-        """Say in which order the images of an epoch are learned from."""
-        order = order_of(self.learned, self.images_per_epoch or self.learned, seed, epoch)
-        return order if self.rows is None else self.rows[order]
+    def images(self, places: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        """Give some of the n images as a network takes them, on the device of the pixels."""
+        rows = places if self.rows is None else self.rows.index_select(0, places.to(self.rows.device))
+        return gather(self.pixels, rows)
 
 
 def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:

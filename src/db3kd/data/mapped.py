@@ -1,0 +1,110 @@
+"""Tensors whose values lie in a file: they take memory only while it is free, and other processes can open them.
+
+The file is mapped privately, so that nothing that is done to such a tensor reaches it. Called by `pixel_rows`, and by
+whoever would else copy a whole pool.
+"""
+
+import contextlib
+import mmap
+import os
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+
+from db3kd.errors import ArtifactError
+from db3kd.tensors import Tensor
+
+_DTYPES = {"uint8": np.uint8, "float32": np.float32}
+
+
+@dataclass(frozen=True)
+class InFile:
+    """Where the values of a tensor lie: what another process of this machine needs to open them.
+
+    Args:
+        path: of the file; it may be that of an open one without a name.
+        offset: of the first value, in bytes.
+        shape: of the tensor.
+        dtype: "uint8" or "float32".
+    """
+
+    path: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    path: str
+    size: int
+    map: "weakref.ref[mmap.mmap]"
+
+
+# By the address of the first byte.
+_MAPPINGS: dict[int, _Mapping] = {}
+
+
+def map_file(file: BinaryIO, shape: tuple[int, ...], dtype: str, *, offset: int = 0) -> Tensor:
+    """Map the values of a file, which is closed when nothing uses them any more.
+
+    An ArtifactError where the file is too short; the file may be without a name.
+    """
+    count = int(np.prod(shape, dtype=object))
+    size = count * np.dtype(_DTYPES[dtype]).itemsize
+    if os.fstat(file.fileno()).st_size < offset + size:
+        raise ArtifactError(f"{file.name} is too short for images of shape {shape}; nothing was read: delete it")
+    # Without a reservation: a private mapping may be larger than the memory, since hardly anything is written to it.
+    flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+    held = mmap.mmap(file.fileno(), offset + size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    tensor = torch.from_numpy(np.frombuffer(held, _DTYPES[dtype], count, offset)).view(shape)
+    start = tensor.data_ptr() - offset
+    open_file = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+    path = str(open_file) if open_file.exists() else str(file.name)
+    _MAPPINGS[start] = _Mapping(path, offset + size, weakref.ref(held))
+    weakref.finalize(held, _forget, start, file)
+    return tensor
+
+
+def _forget(start: int, file: BinaryIO) -> None:
+    _MAPPINGS.pop(start, None)
+    file.close()
+
+
+def in_file(tensor: Tensor) -> InFile | None:
+    """Tell where the values of a tensor lie; None where they are in memory alone, or not one after another."""
+    found = _find(tensor)
+    if found is None or not tensor.is_contiguous() or not Path(found[1].path).exists():
+        return None
+    start, mapping = found
+    return InFile(
+        mapping.path, tensor.data_ptr() - start, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
+    )
+
+
+def opened(place: InFile) -> Tensor:
+    """Map what another process has mapped."""
+    # Closed with its mapping.
+    file = Path(place.path).open("rb")  # noqa: SIM115
+    return map_file(file, tuple(place.shape), place.dtype, offset=place.offset)
+
+
+def release(tensor: Tensor) -> None:
+    """Give the memory back that reading the values of a file has taken; they are read again when they are needed."""
+    found = _find(tensor)
+    held = None if found is None else found[1].map()
+    if held is not None and hasattr(mmap, "MADV_DONTNEED"):
+        with contextlib.suppress(OSError):
+            held.madvise(mmap.MADV_DONTNEED)
+
+
+def _find(tensor: Tensor) -> tuple[int, _Mapping] | None:
+    if tensor.device.type != "cpu":
+        return None
+    place, size = tensor.data_ptr(), tensor.nbytes
+    inside = ((start, one) for start, one in _MAPPINGS.items() if start <= place and place + size <= start + one.size)
+    return next(inside, None)

@@ -1,0 +1,52 @@
+"""Figures of trainings and rounds as a log of TensorBoard, beside the run's own files.
+
+Each training, and the rounds, is a folder of the log. A resumed run goes on there: what was heard after the point that
+it resumes at is taken back. Needs the extra `tracking`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from db3kd.errors import InputError
+
+LOG = "tensorboard"
+
+
+@final
+class TensorBoard:
+    """A `Tracker` that writes a log of TensorBoard: `tensorboard --logdir RUN/tensorboard` shows it.
+
+    Args:
+        folder: of the run; the log is its subfolder "tensorboard".
+
+    Raises:
+        InputError: the extra `tracking` is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                f"a log of TensorBoard needs the extra tracking, and {error.name} is not installed; nothing was done: "
+                "pip install 'db3kd[tracking]'"
+            ) from error
+        self._make, self._folder = SummaryWriter, folder / LOG
+        self._writers: dict[str, Any] = {}
+
+    def __call__(self, source: str, step: int, figures: Mapping[str, float]) -> None:
+        writer = self._writers.get(source)
+        if writer is None:
+            # The first step that is heard is where a training begins or goes on: later ones in the log are void.
+            writer = self._writers[source] = self._make(self._folder / source, purge_step=step)
+        for name, value in figures.items():
+            writer.add_scalar(name, value, step)
+        # What was heard is there after a kill too, as the run's own lines are.
+        writer.flush()
+
+    def close(self) -> None:
+        """Close the log."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()

@@ -1,0 +1,51 @@
+"""Who hears the figures of a run: nobody, an object of the user's, or one that is made by its name.
+
+What is heard is said by `db3kd.context.Tracker`; the run's own notes (`training.jsonl`) are kept in any case. Called by
+`db3kd.api` and by the commands.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from db3kd.context import Tracker, untracked
+from db3kd.errors import PlanError
+from db3kd.names import TRACKERS, find
+
+
+@contextmanager
+def tracking(wanted: str | Tracker | None, folder: Path | None) -> Iterator[Tracker]:
+    """Give a tracker while a run is made, and close it at the end where it can be closed.
+
+    Args:
+        wanted: one of `db3kd.names.TRACKERS`, or "package.module:factory", which is called with the folder; a tracker;
+            or None.
+        folder: of the run; None where it will not last.
+
+    Yields:
+        The tracker.
+
+    Raises:
+        PlanError: there is no such tracker, or the run has no folder for it.
+        InputError: what it needs is not installed.
+    """
+    if wanted is None or not isinstance(wanted, str):
+        yield wanted or untracked
+        return
+    if folder is None:
+        raise PlanError(
+            f"the tracker {wanted!r} writes beside the run, which is a temporary one; nothing was asked: name its "
+            "directory with run=, or give a tracker of your own"
+        )
+    made = find(TRACKERS, wanted)(folder)
+    if not isinstance(made, Tracker):
+        raise PlanError(
+            f"{wanted!r} gave a {type(made).__name__}, which cannot be called with (source, step, figures); nothing "
+            "was asked: name a factory of a tracker"
+        )
+    try:
+        yield made
+    finally:
+        close = getattr(made, "close", None)
+        if close is not None:
+            close()
