@@ -32,7 +32,10 @@ class KnockoffNets(CopycatCNN):
     def extract(self, pool, classes, *, thieved_classifier):
         assert classes.max() + 1 == len(np.unique(classes))
         MORE
-        decided = np.concatenate([self.victim(pool[row : row + 1]) for row in range(self.stolen)])
+        drawn = [self._sample_data(pool, classes, row % 3) for row in range(self.stolen)]
+        # Kept until the end: a copy of a whole class for each would fill the memory.
+        assert all(np.shares_memory(image, pool) for image in drawn)
+        decided = np.concatenate([self.victim(image[None]) for image in drawn])
         thieved_classifier.learn(decided.sum(axis=0))
 """
 _CLASSIFICATION = """
