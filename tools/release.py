@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +43,15 @@ def build(folder: Path) -> Path:
     return wheel
 
 
+def check(files: Sequence[Path]) -> None:
+    """Have twine look at both, in an environment of its own: it brings much that nothing else needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        _run(sys.executable, "-m", "venv", folder)
+        pip = (f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input")
+        _run(*pip, "-c", str(ROOT / "constraints.txt"), "twine>=7,<8")
+        _run(f"{folder}/bin/python", "-m", "twine", "check", "--strict", *map(str, files))
+
+
 def extras() -> list[str]:
     """Name the extras for users, and none."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -69,7 +79,7 @@ def main() -> None:
     """Do all of it; the first thing that fails ends it."""
     wanted = sys.argv[1:] or extras()
     wheel = build(DIST)
-    _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, sorted(DIST.iterdir())))
+    check(sorted(DIST.iterdir()))
     for extra in wanted:
         print(f"with {f'the extra {extra}' if extra else 'no extra'}", flush=True)
         install(wheel, extra)
