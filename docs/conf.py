@@ -36,6 +36,7 @@ myst_heading_anchors = 3
 
 # A single backtick in a docstring is code.
 default_role = "code"
+smartquotes = False
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
