@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all check format clean
+.PHONY: help install demo test test-slow test-all check format docs release clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -41,6 +41,12 @@ format: $(INSTALLED)  ## put the code into its form and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(INSTALLED)  ## the manual in build/docs/index.html; a warning is an error
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -c docs . build/docs
+
+release: $(INSTALLED)  ## build sdist and wheel into dist/, check them, and install the wheel with each extra alone
+	$(BIN)/python tools/release.py
+
 clean:  ## remove .venv, caches and builds; runs/ holds what was bought and stays
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find src benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -52,5 +58,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-build-isolation \
-		-e '.[http,onnx,huggingface,tracking,report,serve,demo,dev]'
+		-e '.[http,onnx,huggingface,tracking,report,serve,demo,docs,dev]'
 	@touch $@

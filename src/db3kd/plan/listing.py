@@ -59,7 +59,7 @@ def all_keys() -> tuple[KeyHelp, ...]:
 def help_of(key: str) -> str:
     """Give the sentence on a key, such as "budget.total", in the form of a help text."""
     found = next(one.help for one in all_keys() if one.key == key)
-    return f"{found[0].upper()}{found[1:].rstrip('.')}."
+    return f"{found[0].upper()}{found[1:].removesuffix('.')}."
 
 
 def _keys(model: type[BaseModel], place: str) -> Iterator[KeyHelp]:

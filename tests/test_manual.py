@@ -1,0 +1,112 @@
+"""The reference is made of what the program checks; the run directory and figures are held against what is there."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference_pages import commands, plan_keys, report_fields
+
+import db3kd
+from command_line import SMALL, TEACHER, Caller
+from db3kd.cli.app import COMMANDS
+from db3kd.plan import Plan
+from db3kd.plan.listing import all_keys
+from db3kd.report.schema import Report
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def test_every_key_stands_in_the_reference_with_its_section() -> None:
+    page = plan_keys()
+    assert re.findall(r"^## (\w+)$", page, flags=re.MULTILINE) == list(Plan.model_fields)
+    assert {one.key for one in all_keys()} == set(re.findall(r"^\| `([\w.]+)`", page, flags=re.MULTILINE))
+
+
+def test_every_command_stands_in_the_reference_with_its_options() -> None:
+    page = commands()
+    assert re.findall(r"^## ([\w-]+)$", page, flags=re.MULTILINE) == list(COMMANDS)
+    distill = page.partition("## distill\n")[2].partition("\n## ")[0]
+    assert {"`--run`", "`--set`", "`--dry-run`", "`--budget`"} <= set(re.findall(r"`--[a-z-]+`", distill))
+    assert "| `--run` | yes |" in distill
+    assert "    db3kd status DIR [OPTIONS]" in page
+
+
+def test_every_field_of_a_report_stands_in_the_reference() -> None:
+    page = report_fields()
+    first = page.partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", first, flags=re.MULTILINE)) == set(Report.model_fields)
+    headings = set(re.findall(r"^## (\w+)$", page, flags=re.MULTILINE))
+    linked = set(re.findall(r"\[(\w+)\]\(#\w+\)", page))
+    assert {"StudentFigures", "AskingFigures", "Trust", "Gain"} <= linked
+    assert linked <= headings
+
+
+def test_every_public_room_is_in_the_reference() -> None:
+    page = (DOCS / "reference/python.md").read_text()
+    shown = set(re.findall(r"automodule:: (db3kd\.\w+)", page))
+    rooms = {name for name in db3kd.__all__ if importlib.util.find_spec(f"db3kd.{name}") is not None}
+    assert {f"db3kd.{name}" for name in rooms - {"distill", "Result", "__version__"}} <= shown
+
+
+def test_no_page_of_the_manual_loads_anything_from_elsewhere() -> None:
+    for path in DOCS.rglob("*.md"):
+        assert not re.search(r"!\[[^\]]*\]\(https?:|<(?:script|img|iframe|link)\b", path.read_text()), path
+    assert "intersphinx" not in (DOCS / "conf.py").read_text()
+
+
+def _patterns() -> list[str]:
+    """What the page on the run directory says may be there, as patterns of paths."""
+    page = (DOCS / "reference/run-directory.md").read_text()
+    found = []
+    for cell in re.findall(r"^\| ([^|]*`[^|]*) \|", page, flags=re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", cell):
+            pattern = (
+                re.escape(name).replace(r"\*", ".*").replace("00000", r"\d{5}").replace(r"choosers\-3", r"choosers-\d+")
+            )
+            found.append(f"{pattern}.*" if name.endswith("/") else f"(?:.*/)?{pattern}" if "*" in name else pattern)
+    return [*found, r"ledger\.sqlite-(?:wal|shm)"]
+
+
+def test_every_file_of_a_run_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGGED_ROWS", str(tmp_path / "rows"))
+    call, run = Caller(capsys), tmp_path / "run"
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 16, 16), dtype=np.uint8)
+    labels = np.arange(90) % 4
+    np.savez(
+        tmp_path / "some.npz", images=pixels[:60], labels=labels[:60], images_test=pixels[60:], labels_test=labels[60:]
+    )
+    images = ("--images", f"npz:{tmp_path}/some.npz", "--held-out", f"npz:{tmp_path}/some.npz")
+    call("distill", *TEACHER, *images, "--budget", 20, *SMALL, "--run", run)
+    there = [str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()]
+    patterns = _patterns()
+    assert [name for name in there if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
+    assert {"plan.toml", "ledger.sqlite", "stages.json", "report.json", "student.safetensors"} <= set(there)
+
+
+_DECIMAL = re.compile(r"(?<![\w.,])\d{1,3}\.\d{1,2}(?![\d.])")
+_QUOTED = re.compile(r"records/(\d[0-9a-z-]+)/README\.md")
+FIGURES = {
+    f"{path.relative_to(ROOT)}: {section.partition(chr(10))[0]}": section
+    for path in sorted((*DOCS.glob("explanation/*.md"), *DOCS.glob("how-to/*.md"), *DOCS.glob("tutorials/*.md")))
+    for section in re.split(r"^#+ ", re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.S), flags=re.M)
+    if _QUOTED.search(section) and _DECIMAL.search(section)
+}
+
+
+def test_figures_are_quoted() -> None:
+    assert len(FIGURES) >= 5
+
+
+@pytest.mark.parametrize("place", FIGURES)
+def test_every_figure_of_the_manual_stands_in_a_record_that_its_section_links(place: str) -> None:
+    section = FIGURES[place]
+    records = [(ROOT / "records" / name / "README.md").read_text() for name in _QUOTED.findall(section)]
+    known = [number for record in records for number in re.findall(r"\d+\.\d+", record)]
+    for figure in _DECIMAL.findall(section):
+        digits = len(figure.partition(".")[2])
+        assert any(f"{float(number):.{digits}f}" == figure for number in known), figure
