@@ -85,7 +85,7 @@ def test_every_command_that_is_shown_is_there_with_its_options_and_keys(page: st
 def test_every_command_is_shown_and_so_is_every_benchmark() -> None:
     assert {name for name, *_ in _commands("README.md")} | {"demo"} == set(COMMANDS)
     benchmarks = set(re.findall(r"python -m benchmarks\.([a-z_]+)", README))
-    assert benchmarks == {"search", "frontier", "lessons", "zero_shot", "wire"}
+    assert benchmarks == {"figure", "frontier", "images", "lessons", "search", "wire", "zero_shot"}
     for name in benchmarks:
         assert importlib.util.find_spec(f"benchmarks.{name}") is not None
 

@@ -57,9 +57,10 @@ def test_of_a_pool_that_is_mostly_of_no_class_only_the_rest_is_taught(tmp_path: 
     assert {member(torch.rand(1, 1, 6, 6)).shape[1] for member in bought.committee} == {4}, "one class more: none"
     material = _material(story, bought)
     assert story.images is not None
-    assert 0 < len(material.pixels) < len(story.images)
+    assert material.rows is not None
+    assert 0 < len(material) < len(story.images)
     silent = {image.numpy().tobytes() for image in answers.images.pixels[~answers.decided & ~answers.aside]}
-    assert not silent & {image.numpy().tobytes() for image in material.pixels}
+    assert not silent & {image.numpy().tobytes() for image in material.pixels[material.rows]}
     soft = material.objective.soft_labels
     assert soft is not None
     assert soft.shape[1] == 3

@@ -135,13 +135,14 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
         ask = _Examination(Oracle(teacher, account, attempts=2))
         try:
             # Alone before all others: one query shows whether it answers at all.
-            lonely = ask(shown[:1])
+            several = teacher.spec.max_batch > 1
+            lonely = ask(shown[:1]) if several else None
             first = ask(shown[:_REPEATED])
             found = replace(found, repeated=len(first))
             found = replace(found, changed=int((ask(shown[:_REPEATED]) != first).sum()))
-            some = shown[: _ALONE if teacher.spec.max_batch > 1 else 0]
-            # In a batch they are asked in another order.
-            if len(some):
+            if lonely is not None:
+                some = shown[:_ALONE]
+                # In a batch they are asked in another order.
                 together = ask(some.flip(0)).flip(0)
                 alone = torch.cat([lonely, *(ask(image[None]) for image in some[1:])])
                 found = replace(found, alone=len(some), differed=int((together != alone).sum()))
