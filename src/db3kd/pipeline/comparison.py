@@ -15,9 +15,10 @@ from db3kd.context import Context
 from db3kd.errors import InputError
 from db3kd.evaluation import logits
 from db3kd.pipeline.bought import Bought, cost_of
-from db3kd.pipeline.conclude import Measurer, mean_of
+from db3kd.pipeline.conclude import mean_of
 from db3kd.pipeline.learn import Fixed
 from db3kd.pipeline.lessons import fixed_material
+from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Teach
 from db3kd.report.figures import StudentFigures
