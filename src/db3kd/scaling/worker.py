@@ -4,7 +4,6 @@ It reads the folder, writes the states of the training there, and says a line of
 """
 
 import json
-import math
 import os
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 
 from db3kd.context import Context
+from db3kd.data.mapped import InFile
 from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import write_atomically
@@ -34,24 +34,21 @@ def read(path: Path) -> Parcel:
 
 
 def write_material(folder: Path, material: Material) -> None:
-    """Write what all workers of a folder learn: images as bare bytes, which go to the disk without a copy."""
+    """Write what all workers of a folder learn; images in memory as bare bytes, which go to the disk without a copy."""
     tensors, about = wrapped(material)
+    places = json.loads(about["files"])
     images = {name: tensors[name] for name in _IMAGES if name in tensors}
     for name, pixels in images.items():
         pixels.numpy().tofile(folder / name)
-    stored = {name: [str(pixels.dtype).removeprefix("torch."), *pixels.shape] for name, pixels in images.items()}
+        kind = str(pixels.dtype).removeprefix("torch.")
+        places[name] = asdict(InFile(str(folder / name), 0, tuple(pixels.shape), kind))
     rest = {name: tensor for name, tensor in tensors.items() if name not in images}
-    write(folder / MATERIAL, rest, {**about, "stored": json.dumps(stored)})
+    write(folder / MATERIAL, rest, {**about, "files": json.dumps(places)})
 
 
 def read_material(folder: Path) -> Material:
     """Read what the workers of a folder learn; images stay on the disk, so that several workers share one pool."""
-    tensors, about = read(folder / MATERIAL)
-    images = {}
-    for name, (kind, *shape) in json.loads(about["stored"]).items():
-        flat = torch.from_file(str(folder / name), shared=False, size=math.prod(shape), dtype=getattr(torch, kind))
-        images[name] = flat.view(shape)
-    return unwrapped(Parcel({**tensors, **images}, about))
+    return unwrapped(read(folder / MATERIAL))
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], about: Mapping[str, str]) -> None:
