@@ -19,7 +19,7 @@ BUILT = [
     ("timm:mobilenetv3_small_050", (1, 40, 33)),
     ("timm:vit_tiny_patch16_224?depth=2", (3, 32, 48)),
     ("torchvision:shufflenet_v2_x0_5", (1, 40, 33)),
-    ("torchvision:vit_b_16?num_layers=1", (3, 32, 32)),
+    ("torchvision:vit_b_16?dropout=0.1", (3, 32, 32)),
     ("torchvision:googlenet", (3, 64, 64)),
     ("timm:mobilenetv3_smal_050", (3, 32, 32)),
     ("timm:resnet10t?blub=3", (3, 32, 32)),
@@ -65,7 +65,7 @@ def _of(found: dict[str, Any], number: int) -> Any:
 @pytest.mark.parametrize("number", range(5), ids=[name for name, _ in BUILT[:5]])
 def test_channels_size_and_classes_are_fitted(found: dict[str, Any], number: int) -> None:
     figures = _of(found, number)
-    assert figures["seeded"]
+    assert figures.get("seeded"), figures
     assert figures["kept"]
     assert figures["training"] == [2, 5]
 
