@@ -82,10 +82,11 @@ def test_nothing_that_was_served_is_paid_twice_and_the_bill_is_the_servers_own(
     assert bought["asking"]["class_histogram"] == [seen[name] for name in NAMES]
     assert bought["asking"]["abstained"] == QUESTIONS - seen.total() > 0
 
-    # And one that is kept is not asked at all.
+    # And one that is kept is not asked at all, where another run asks in the same steps.
     recorded = f'budget.recorded=["{tmp_path / "run"}"]'
-    again = ("--run", tmp_path / "again", "--set", f"budget.answers={QUESTIONS}", "--set", recorded)
-    assert call("label", "--plan", tmp_path / "plan.toml", *again, "--json").figures["queries"]["bills"] == {}
+    again = ("label", "--plan", tmp_path / "plan.toml", "--run", tmp_path / "again", "--set", recorded)
+    call(*again)
+    assert call(*again, "--set", f"budget.answers={QUESTIONS}", "--json").figures["queries"]["bills"] == {}
     assert len(proxy.served) == QUESTIONS
 
 
