@@ -95,3 +95,10 @@ class Rejected(TeacherError):
 
 class InvalidDecision(TeacherError):
     """The answer is no class, or not one class per row; it never reaches a label."""
+
+
+def missing_extra(thing: str, extra: str, error: ImportError, *, outcome: str = "nothing was asked") -> InputError:
+    """Say that something needs an extra which is not installed, and how to install it."""
+    return InputError(
+        f"{thing} needs the extra {extra}, and {error.name} is not installed; {outcome}: pip install 'db3kd[{extra}]'"
+    )

@@ -10,7 +10,7 @@ import typer
 from db3kd.cli import options
 from db3kd.cli.display import remark
 from db3kd.cli.options import content_of
-from db3kd.errors import InputError, PlanError
+from db3kd.errors import PlanError, missing_extra
 from db3kd.ledger import Ledger
 from db3kd.plan import open_teacher, parse_plan
 
@@ -44,10 +44,7 @@ def serve(
         from db3kd.serving.binding import listen
         from db3kd.serving.clients import ANYBODY
     except ImportError as error:
-        raise InputError(
-            f"serving needs the extra serve, and {error.name} is not installed; nothing was served: "
-            "pip install 'db3kd[serve]'"
-        ) from error
+        raise missing_extra("serving", "serve", error, outcome="nothing was served") from error
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise PlanError(f"the model's name is part of a URL: letters, digits, '.', '_' and '-', got {name!r}")
     section = parse_plan(content_of(None, settings, teacher__uri=teacher)).teacher

@@ -19,7 +19,7 @@ from typing import Any, cast, final
 import torch
 from torch import nn
 
-from db3kd.errors import InputError, PlanError
+from db3kd.errors import InputError, PlanError, missing_extra
 from db3kd.models.adaptation import adapted, read_weights, take_channels
 from db3kd.tensors import Float, Tensor
 
@@ -280,10 +280,8 @@ def _plain_errors(wanted: Wanted, trouble: str) -> Iterator[None]:
     except (InputError, PlanError):
         raise
     except ImportError as error:
-        raise InputError(
-            f"{wanted.library}:{wanted.name} needs the extra {_EXTRAS[wanted.library]}, and {error.name} is not "
-            f"installed; no network was built: pip install 'db3kd[{_EXTRAS[wanted.library]}]'"
-        ) from error
+        named = f"{wanted.library}:{wanted.name}"
+        raise missing_extra(named, _EXTRAS[wanted.library], error, outcome="no network was built") from error
     except Exception as error:  # the libraries' errors share no class but Exception
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if "torchvision::" in reason:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from db3kd.errors import InputError
+from db3kd.errors import InputError, missing_extra
 from db3kd.tensors import Float, Tensor, UInt8
 
 Pixels = Literal["uint8", "float"]
@@ -42,10 +42,7 @@ def to_onnx(
         import onnx
         import onnxscript  # noqa: F401  # torch needs it, and its own message is less plain
     except ImportError as error:
-        raise InputError(
-            f"an ONNX file needs the extra onnx, and {error.name} is not installed; nothing was written: "
-            "pip install 'db3kd[onnx]'"
-        ) from error
+        raise missing_extra("an ONNX file", "onnx", error, outcome="nothing was written") from error
     noisy = logging.getLogger("torch.onnx")
     before = noisy.level
     noisy.setLevel(logging.ERROR)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from db3kd.errors import InputError, PlanError
+from db3kd.errors import PlanError, missing_extra
 from db3kd.models import parameter_count, weights
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.runs import RecordedTeacher
@@ -119,7 +119,7 @@ def _open_server(section: TeacherSection) -> Teacher:
         from db3kd.teachers.open_inference import OpenInferenceTeacher
         from db3kd.teachers.open_inference.teacher import ServerOptions
     except ImportError as error:
-        raise _missing_http(error) from error
+        raise missing_extra("a teacher on a server", "http", error) from error
     default = ServerOptions()
     rows, service = section.max_batch or default.max_batch, _service(section, default.service)
     options = ServerOptions(section.timeout, section.token_env, rows, service)
@@ -132,16 +132,9 @@ def _open_chat(section: TeacherSection, url: str) -> Teacher:
         from db3kd.plan.chat import check_chat, open_chat
         from db3kd.teachers.chat import ChatOptions
     except ImportError as error:
-        raise _missing_http(error) from error
+        raise missing_extra("a teacher on a server", "http", error) from error
     taken, service = _preparation(section).taken_shape(check_chat(section)), _service(section, ChatOptions().service)
     return _prepared(section, open_chat(section, url, image_shape=taken, service=service))
-
-
-def _missing_http(error: ImportError) -> InputError:
-    return InputError(
-        f"a teacher on a server needs the extra http, and {error.name} is not installed; nothing was asked: "
-        "pip install 'db3kd[http]'"
-    )
 
 
 def _description(section: TeacherSection) -> ModelDescription:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from db3kd.errors import InputError
+from db3kd.errors import missing_extra
 
 LOG = "tensorboard"
 
@@ -28,10 +28,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise InputError(
-                f"a log of TensorBoard needs the extra tracking, and {error.name} is not installed; nothing was done: "
-                "pip install 'db3kd[tracking]'"
-            ) from error
+            raise missing_extra("a log of TensorBoard", "tracking", error, outcome="nothing was done") from error
         self._make, self._folder = SummaryWriter, folder / LOG
         self._writers: dict[str, Any] = {}
 

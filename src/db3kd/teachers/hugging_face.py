@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from db3kd.errors import InputError, PlanError
+from db3kd.errors import PlanError, missing_extra
 from db3kd.teachers.preparation import Interpolation, Preparation, PreparedTeacher
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.teachers.torch_module import TorchTeacher
@@ -96,10 +96,7 @@ def _load(name: str) -> tuple[Any, Any]:
     try:
         from transformers import AutoImageProcessor, AutoModelForImageClassification
     except ImportError as error:
-        raise InputError(
-            f"a teacher of Hugging Face needs the extra huggingface, and {error.name} is not installed; nothing was "
-            "asked: pip install 'db3kd[huggingface]'"
-        ) from error
+        raise missing_extra("a teacher of Hugging Face", "huggingface", error) from error
     local = Path(name).is_dir()
     if not local and (name.count("/") > 1 or name.startswith((".", "~"))):
         raise PlanError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from db3kd.errors import InputError, PlanError
+from db3kd.errors import PlanError, missing_extra
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.layout import ModelDescription, read_input, static_shape
 from db3kd.teachers.protocol import TeacherSpec
@@ -92,10 +92,7 @@ def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
     try:
         import onnxruntime
     except ImportError as error:
-        raise InputError(
-            f"an ONNX teacher needs the extra onnx, and {error.name} is not installed; nothing was asked: "
-            "pip install 'db3kd[onnx]'"
-        ) from error
+        raise missing_extra("an ONNX teacher", "onnx", error) from error
     if not path.is_file():
         raise PlanError(f"there is no ONNX file {path}; nothing was asked: name another one")
     options = onnxruntime.SessionOptions()
