@@ -19,6 +19,7 @@ from benchmarks.extraction import RIVALS, Extract
 from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.context import Context
 from db3kd.data import Dataset, load
+from db3kd.data.dataset import as_bytes
 from db3kd.errors import InputError
 from db3kd.evaluation import evaluate
 from db3kd.pipeline.ask_all import ask_held_out
@@ -76,12 +77,12 @@ class Labels:
     def __init__(self, images: Dataset, spec: TeacherSpec) -> None:
         assert images.labels is not None, "asked for labelled images"
         self.spec = replace(spec, fingerprint=f"labels of {images.digest}")
-        pixels = (images.images() * 255).round().to(torch.uint8).flatten(1).numpy()
+        pixels = as_bytes(images.images()).flatten(1).numpy()
         self._known = {row.tobytes(): label for row, label in zip(pixels, images.labels.tolist(), strict=True)}
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Look the labels up."""
-        rows = (images * 255).round().to(torch.uint8).flatten(1).numpy()
+        rows = as_bytes(images).flatten(1).numpy()
         return torch.tensor([self._known[row.tobytes()] for row in rows])
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from db3kd.answers import as_bytes
+from db3kd.data.dataset import as_bytes
 from db3kd.models.placement import find_device, place
 from db3kd.pools.priors.blending import blend, warp
 from db3kd.tensors import Float, Tensor, UInt8

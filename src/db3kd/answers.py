@@ -17,18 +17,12 @@ from db3kd.data.dataset import in_unit
 from db3kd.errors import InputError
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
-_LEVELS = 255.0
 MIXTURE = "mixture"
 
 
 def family_of(origin: str) -> str:
     """Give the family of an image or, for a child, that of the first image that it was made of."""
     return origin.rpartition("/")[2]
-
-
-def as_bytes(images: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
-    """Bring images in [0, 1] to the nearest of 8-bit steps."""
-    return (images * _LEVELS).round().to(torch.uint8)
 
 
 def is_fresh(origin: str) -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import torch
 
-from db3kd.answers import Answers, Candidates, as_bytes, together
+from db3kd.answers import Answers, Candidates, together
 from db3kd.augmentation.transforms import TRANSFORMS, Transform, possible, transform
+from db3kd.data.dataset import as_bytes
 from db3kd.evaluation.figures import TransformScore
 from db3kd.tensors import Int, Tensor
 

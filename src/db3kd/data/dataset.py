@@ -110,9 +110,14 @@ class Dataset:
         return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
 
 
-def in_unit(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+def in_unit(pixels: UInt8[Tensor, "*n c h w"] | Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c h w"]:
     """Bring 8-bit images into [0, 1], 32-bit; others are given as they are."""
     return pixels.to(torch.float32).div_(_LEVELS) if pixels.dtype == torch.uint8 else pixels
+
+
+def as_bytes(images: Float[Tensor, "*n c h w"]) -> UInt8[Tensor, "*n c h w"]:
+    """Bring images in [0, 1] to the nearest of 8-bit steps."""
+    return (images * _LEVELS).round().to(torch.uint8)
 
 
 def from_arrays(

@@ -15,6 +15,7 @@ from jaxtyping import Shaped
 from torch import nn
 
 from db3kd.data import Dataset
+from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import InputError
 from db3kd.models.onnx_file import Pixels
 from db3kd.tensors import Float, Int, Tensor
@@ -26,7 +27,6 @@ _CALLS, ROWS_TIMED = 30, 64
 _ROWS_PER_PASS = 256
 # Two programs round differently: what lies nearer together than this part of the largest logit is a tie.
 _TIE = 1e-3
-_LEVELS = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class FileFigures:
 def answers_of(module: nn.Module, examples: Examples, pixels: Pixels) -> Float[Tensor, "n num_classes"]:
     """Ask a network in torch, about images as a file takes them."""
     with torch.inference_mode():
-        return torch.cat([module(_in_unit(some)) for some in _batches(examples.images, pixels)])
+        return torch.cat([module(in_unit(torch.from_numpy(some))) for some in _batches(examples.images, pixels)])
 
 
 def measure_file(
@@ -112,10 +112,9 @@ def check_same(found: Float[Tensor, "n num_classes"], expected: Float[Tensor, "n
 
 def as_taken(images: Shaped[Tensor, "b c h w"], pixels: Pixels) -> Shaped[np.ndarray, "b c h w"]:
     """Bring images, 8-bit or in [0, 1], into the form that a file takes."""
-    eight_bit = images.dtype == torch.uint8
-    if pixels == "uint8":
-        return (images if eight_bit else (images * _LEVELS).round().to(torch.uint8)).numpy()
-    return (images.to(torch.float32) / _LEVELS if eight_bit else images).numpy()
+    if pixels == "float":
+        return in_unit(images).numpy()
+    return (images if images.dtype == torch.uint8 else as_bytes(images)).numpy()
 
 
 def median(call: Callable[[], object]) -> float:
@@ -133,11 +132,6 @@ def median(call: Callable[[], object]) -> float:
 def _batches(images: Dataset, pixels: Pixels) -> Iterator[Shaped[np.ndarray, "_ c h w"]]:
     for first in range(0, len(images), _ROWS_PER_PASS):
         yield as_taken(images.pixels[first : first + _ROWS_PER_PASS], pixels)
-
-
-def _in_unit(images: Shaped[np.ndarray, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    taken = torch.from_numpy(images)
-    return taken.to(torch.float32) / _LEVELS if taken.dtype == torch.uint8 else taken
 
 
 def _open(content: bytes) -> "onnxruntime.InferenceSession":

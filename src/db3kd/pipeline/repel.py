@@ -11,9 +11,10 @@ from typing import final
 
 import torch
 
-from db3kd.answers import Answers, as_bytes
+from db3kd.answers import Answers
 from db3kd.boundary import ExemplarPool, Guide
 from db3kd.data import Dataset
+from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import BudgetExhausted, InputError
 from db3kd.evaluation import never_decided
 from db3kd.pipeline.asking import BYTE, teacher_key
@@ -210,7 +211,7 @@ def outline_of(starts: int, spec: TeacherSpec, repulsion: Repulsion) -> Outline:
 def _pictures(starts: Answers, pixels: Tensor) -> tuple[Float[Tensor, "k s c h w"], tuple[int, ...]]:
     classes = starts.decisions.unique().tolist()
     first = torch.tensor([int((starts.decisions == number).nonzero()[0, 0]) for number in classes])
-    seen = pixels[:, first].float() / 255 if pixels.dtype == torch.uint8 else pixels[:, first]
+    seen = in_unit(pixels[:, first])
     return torch.cat([starts.images.images(first)[None], seen]).transpose(0, 1), tuple(classes)
 
 

@@ -5,8 +5,9 @@ A teacher's decisions on them tell what lies between its classes, which the imag
 
 import torch
 
-from db3kd.answers import MIXTURE, Answers, Candidates, as_bytes
+from db3kd.answers import MIXTURE, Answers, Candidates
 from db3kd.data import Dataset
+from db3kd.data.dataset import as_bytes
 from db3kd.tensors import Float, Tensor
 
 _NOISY_SHARE = 3

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from db3kd.answers import Answers, Candidates, as_bytes
+from db3kd.answers import Answers, Candidates
+from db3kd.data.dataset import as_bytes
 from db3kd.pools.priors.children import parenthood
 from db3kd.tensors import Float, Int, Tensor
 

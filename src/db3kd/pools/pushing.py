@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from db3kd.answers import Candidates, as_bytes, family_of
+from db3kd.answers import Candidates, family_of
 from db3kd.context import HERE, Context
+from db3kd.data.dataset import as_bytes
 from db3kd.models.placement import find_device, place
 from db3kd.pools.priors.blending import blurred
 from db3kd.tensors import Float, Int, Tensor

@@ -5,7 +5,8 @@ They are candidates like any other; which of them are asked about is the matter 
 
 import torch
 
-from db3kd.answers import Answers, Candidates, as_bytes
+from db3kd.answers import Answers, Candidates
+from db3kd.data.dataset import as_bytes
 from db3kd.pools.priors.blending import blend, focused, relight, smooth_masks, warp
 from db3kd.pools.priors.fields import Dice
 from db3kd.pools.priors.shares import worth_of_each

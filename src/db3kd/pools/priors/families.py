@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from db3kd.answers import as_bytes
+from db3kd.data.dataset import as_bytes
 from db3kd.errors import PlanError
 from db3kd.pools.priors.fields import Dice, Shape
 from db3kd.pools.priors.noise import fractals, multiscale_noise, patchworks, uniform_noise

@@ -5,14 +5,13 @@ import io
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from PIL import Image
-
+from db3kd.data.dataset import as_bytes
+from db3kd.data.refitting import as_picture
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Tensor
 
 ImageFormat = Literal["png", "jpeg", "webp"]
-_MODES = {1: "L", 3: "RGB"}
+_CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -35,18 +34,16 @@ class Picture:
 
     def write(self, image: Float[Tensor, "c h w"]) -> dict[str, object]:
         """Write an image in [0, 1] as a part of a message."""
-        levels = (image.detach().cpu() * 255).round().clamp(0, 255).to(torch.uint8)
-        pixels = levels[0] if len(levels) == 1 else levels.permute(1, 2, 0)
         file = io.BytesIO()
         options = {} if self.format == "png" else {"quality": self.quality}
-        Image.fromarray(pixels.contiguous().numpy()).save(file, self.format, **options)
+        as_picture(as_bytes(image.detach().cpu().clamp(0, 1))).save(file, self.format, **options)
         url = f"data:image/{self.format};base64,{base64.b64encode(file.getvalue()).decode()}"
         return {"type": "image_url", "image_url": {"url": url} | ({"detail": self.detail} if self.detail else {})}
 
 
 def check_shape(shape: tuple[int, int, int]) -> None:
     """Refuse images that are neither gray nor coloured."""
-    if shape[0] not in _MODES:
+    if shape[0] not in _CHANNELS:
         raise PlanError(
             f"an image for a vision model has 1 channel or 3, and teacher.input_shape says {shape[0]}; nothing was "
             "asked: mend it"
