@@ -3,6 +3,7 @@
 Handed once to whatever takes long. A run and its files are no part of it: they belong to the keeper.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -59,3 +60,8 @@ class Context:
 
 
 HERE = Context()
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

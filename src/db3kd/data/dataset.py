@@ -24,7 +24,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 
 Split = Literal["train", "test"]
 
-_LEVELS = 255.0
+_LEVELS, _CHANNELS = 255.0, (1, 3, 4)
 _BYTES_OF_A_PART = 64 * 2**20
 
 
@@ -150,11 +150,15 @@ def from_arrays(
             "reshape them first"
         )
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels
-    if pixels.shape[3] in (1, 3, 4) and pixels.shape[1] not in (1, 3, 4):
-        pixels = pixels.permute(0, 3, 1, 2)
-    pixels = _in_order(pixels)
+    pixels = _in_order(channels_first(pixels))
     classes = None if labels is None else _classes(name, labels, len(pixels))
     return Dataset(name, numbered(name, len(pixels)), pixels, classes, tuple(class_names))
+
+
+def channels_first(pixels: Shaped[Tensor, "*n _ _ _"]) -> Shaped[Tensor, "*n _ _ _"]:
+    """Read images as [c h w], unless the last axis alone has 1, 3 or 4 entries."""
+    last = pixels.shape[-1] in _CHANNELS and pixels.shape[-3] not in _CHANNELS
+    return pixels.movedim(-1, -3) if last else pixels
 
 
 def numbered(name: str, count: int) -> tuple[str, ...]:

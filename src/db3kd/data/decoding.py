@@ -7,17 +7,17 @@ What is done to a picture is the business of `picture`, where pixels lie that of
 import hashlib
 import io
 import json
-import os
 import warnings
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from db3kd.context import count_cores
 from db3kd.data.picture import ImageOptions, Shape, formed, shape_of
 from db3kd.data.pixel_rows import FORMAT, PixelRows, Place
 from db3kd.data.reading import Reading, Tally, short
@@ -71,8 +71,7 @@ def decode_files(
     """Read files side by side."""
     key = _key(paths, ids, shape, options)
     store = PixelRows(shape, "uint8", len(paths), place=place, key=key)
-    done = int(store.notes[-1].get("done", 0)) if store.notes else 0
-    with quiet(), closing(_side_by_side(paths, shape, options, first=done)) as blocks:
+    with quiet(), closing(_side_by_side(paths, shape, options, first=store.done)) as blocks:
         return collect(blocks, ids, store, shape, options, name=name, place=place)
 
 
@@ -87,51 +86,39 @@ def collect(
     place: Place,
 ) -> Decoded:
     """Put blocks together, in their order; a DataError where too many of the pictures are broken, or all."""
-    try:
-        return _collected(blocks, ids, store, shape, options, name=name, place=place)
-    except BaseException:
-        store.close()
-        raise
-
-
-def _collected(
-    blocks: Iterable[Block],
-    ids: Sequence[str],
-    store: PixelRows,
-    shape: Shape,
-    options: ImageOptions,
-    *,
-    name: str,
-    place: Place,
-) -> Decoded:
     total, tally = len(ids), Tally(name, len(ids), stop=options.broken == "stop", share=options.broken_share)
-    out, done, since = list[int](), 0, _Since()
-    for note in store.notes:
-        tally.note_changes(note.get("changes", {}))
-        for row, reason in note.get("broken", {}).items():
-            out.append(int(row))
-            tally.note_broken(ids[int(row)], reason)
-        done = int(note.get("done", done))
-    for block in blocks:
-        tally.note_changes(block.changes)
-        for row, reason in block.broken.items():
-            out.append(row)
-            tally.note_broken(ids[row], reason)
-        if block.planes:
-            store.add(np.stack(block.planes))
-        done += len(block.planes) + len(block.broken)
-        since.add(block)
-        if since.bytes >= _BYTES_OF_A_NOTE or done == total:
-            store.note({"done": done, "changes": dict(since.changes), "broken": since.broken})
-            since = _Since()
-        place.progress(place.name, done, total, "images")
+    out, done, since = set[int](), store.done, _Since()
+
+    def leave_out(row: int, reason: str) -> None:
+        out.add(row)
+        tally.note_broken(ids[row], reason)
+
+    with ExitStack() as unless_whole:
+        unless_whole.callback(store.close)
+        for note in store.notes:
+            tally.note_changes(note.get("changes", {}))
+            for row, reason in note.get("broken", {}).items():
+                leave_out(int(row), reason)
+        for block in blocks:
+            tally.note_changes(block.changes)
+            for row, reason in block.broken.items():
+                leave_out(row, reason)
+            if block.planes:
+                store.add(np.stack(block.planes))
+            done += len(block.planes) + len(block.broken)
+            since.add(block)
+            if since.bytes >= _BYTES_OF_A_NOTE or done == total:
+                store.note({"done": done, "changes": dict(since.changes), "broken": since.broken})
+                since = _Since()
+            place.progress(place.name, done, total, "images")
+        if len(out) == total:
+            # Where all may be broken.
+            raise DataError(f"{name}: none of {total:,} images can be read; nothing was asked: name other images")
+        pixels = store.tensor()
+        unless_whole.pop_all()
     reading = Reading(name, total, shape, options.fit, dict(tally.changes), tally.broken)
-    if len(out) == total:
-        # Where all may be broken.
-        raise DataError(f"{name}: none of {total:,} images can be read; nothing was asked: name other images")
-    left = set(out)
-    rows = tuple(row for row in range(total) if row not in left)
-    return Decoded(store.tensor(), rows, reading, store)
+    rows = tuple(row for row in range(total) if row not in out)
+    return Decoded(pixels, rows, reading, store)
 
 
 class _Since:
@@ -179,7 +166,7 @@ def common_shape(paths: Sequence[Path], options: ImageOptions, *, name: str) -> 
     """Give the shape that all pictures have; what options say of it holds. A DataError where sizes differ."""
     sizes: Counter[tuple[int, int]] = Counter()
     colored = False
-    with quiet(), ThreadPoolExecutor(_cores()) as threads:
+    with quiet(), ThreadPoolExecutor(count_cores()) as threads:
         for shape in threads.map(_shape_of_file, paths):
             if shape is not None:
                 sizes[shape[1:]] += 1
@@ -206,7 +193,7 @@ def _shape_of_file(path: Path) -> Shape | None:
 
 def _side_by_side(paths: Sequence[Path], shape: Shape, options: ImageOptions, *, first: int) -> Generator[Block]:
     tasks = iter(range(first, len(paths), _FILES_OF_A_TASK))
-    cores, waiting = _cores(), deque[Any]()
+    cores, waiting = count_cores(), deque[Any]()
     with ThreadPoolExecutor(cores) as threads:
         try:
             while True:
@@ -261,7 +248,3 @@ def _key(paths: Sequence[Path], ids: Sequence[str], shape: Shape, options: Image
             state = [-1, -1]
         digest.update(json.dumps([name, *state]).encode())
     return digest.hexdigest()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

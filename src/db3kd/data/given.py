@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from db3kd.data.dataset import Dataset, from_arrays, numbered
+from db3kd.data.dataset import Dataset, channels_first, from_arrays, numbered
 from db3kd.data.decoding import Block, block_of, collect, open_picture, quiet, reason_of
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.picture import ImageOptions, Shape, shape_of
@@ -93,7 +93,7 @@ def dataset_of(
 def _of_array(given: Any, wanted: Shape | None, options: ImageOptions, place: Place) -> Dataset:
     with _said("images"):
         dataset = from_arrays(given)
-    if dataset.pixels.is_floating_point() and options.size is None and options.color is None:
+    if dataset.pixels.is_floating_point() and not options.is_stated:
         return dataset
     return refitted(dataset, _target(dataset.image_shape, wanted, options), options, place=place)
 
@@ -157,8 +157,7 @@ def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOption
 
 def _target(natural: Shape, wanted: Shape | None, options: ImageOptions) -> Shape:
     """Tell to which shape images of a shape are brought."""
-    said = options.size is not None or options.color is not None
-    if not said and natural == tuple(wanted or natural):
+    if not options.is_stated and natural == tuple(wanted or natural):
         return natural
     return options.shape(wanted or natural) or natural
 
@@ -215,8 +214,7 @@ def _arranged(image: Any) -> Any:
         return pixels[None]
     if pixels.ndim != 3:
         raise ValueError(f"an image has the axes [h w], [c h w] or [h w c], got the shape {tuple(pixels.shape)}")
-    last = pixels.shape[2] in (1, 3, 4) and pixels.shape[0] not in (1, 3, 4)
-    return (pixels.permute(2, 0, 1) if last else pixels).contiguous()
+    return channels_first(pixels).contiguous()
 
 
 def _label(label: Any) -> int | None:

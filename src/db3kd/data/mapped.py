@@ -81,9 +81,13 @@ def in_file(tensor: Tensor) -> InFile | None:
     if found is None or not tensor.is_contiguous() or not Path(found[1].path).exists():
         return None
     start, mapping = found
-    return InFile(
-        mapping.path, tensor.data_ptr() - start, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")
-    )
+    return InFile(mapping.path, tensor.data_ptr() - start, tuple(tensor.shape), _kind_of(tensor))
+
+
+def written(tensor: Tensor, path: Path) -> InFile:
+    """Write the values of a tensor to a file, without a copy, and tell where they lie."""
+    tensor.numpy().tofile(path)
+    return InFile(str(path), 0, tuple(tensor.shape), _kind_of(tensor))
 
 
 def opened(place: InFile) -> Tensor:
@@ -100,6 +104,10 @@ def release(tensor: Tensor) -> None:
     if held is not None and hasattr(mmap, "MADV_DONTNEED"):
         with contextlib.suppress(OSError):
             held.madvise(mmap.MADV_DONTNEED)
+
+
+def _kind_of(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _find(tensor: Tensor) -> tuple[int, _Mapping] | None:

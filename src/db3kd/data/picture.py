@@ -66,6 +66,11 @@ class ImageOptions:
     def __post_init__(self) -> None:
         check_options(self)
 
+    @property
+    def is_stated(self) -> bool:
+        """Whether a part of the shape is said here."""
+        return self.size is not None or self.color is not None
+
     def shape(self, wanted: Shape | None) -> Shape | None:
         """Give the shape of all images: what is said here, and else what is wanted; None where a part is unknown."""
         channels = {"rgb": _COLORS, "gray": 1, None: None if wanted is None else wanted[0]}[self.color]

@@ -82,6 +82,11 @@ class PixelRows:
         return self._log_path is not None
 
     @property
+    def done(self) -> int:
+        """How many of the images were read when it was noted last."""
+        return int(self.notes[-1].get("done", 0)) if self.notes else 0
+
+    @property
     def digest(self) -> str | None:
         """The digest that was noted when all was there; None before."""
         return None if not self.notes else self.notes[-1].get("digest")

@@ -82,8 +82,9 @@ def load(
     if limit is not None and limit < len(dataset):
         dataset = dataset.subset(draw(dataset.ids, limit, seed=seed))
     options = options or ImageOptions()
-    said = options.size is not None or options.color is not None
-    return refitted(dataset, options.shape(dataset.image_shape), options, place=place) if said else dataset
+    if not options.is_stated:
+        return dataset
+    return refitted(dataset, options.shape(dataset.image_shape), options, place=place)
 
 
 def _kind_of(source: str) -> tuple[str, Path | None]:

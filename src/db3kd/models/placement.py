@@ -5,7 +5,6 @@ changes a value.
 """
 
 import copy
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,11 +37,6 @@ def find_device(device: str) -> torch.device:
             "devices; use the device cpu, or install a CUDA build of torch"
         )
     return found
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from typing import Protocol, final, runtime_checkable
 from torch import nn
 
 from db3kd.answers import Answers
+from db3kd.context import count_cores
 from db3kd.data import Dataset
 from db3kd.models import build, weights
-from db3kd.models.placement import count_cores, one_thread
+from db3kd.models.placement import one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
 from db3kd.runs.notebook import Notebook
 from db3kd.scaling import Job, train_side_by_side

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from db3kd.context import Context
-from db3kd.data.mapped import InFile
+from db3kd.data.mapped import written
 from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import write_atomically
@@ -37,12 +37,8 @@ def write_material(folder: Path, material: Material) -> None:
     """Write what all workers of a folder learn; images in memory as bare bytes, which go to the disk without a copy."""
     tensors, about = wrapped(material)
     places = json.loads(about["files"])
-    images = {name: tensors[name] for name in _IMAGES if name in tensors}
-    for name, pixels in images.items():
-        pixels.numpy().tofile(folder / name)
-        kind = str(pixels.dtype).removeprefix("torch.")
-        places[name] = asdict(InFile(str(folder / name), 0, tuple(pixels.shape), kind))
-    rest = {name: tensor for name, tensor in tensors.items() if name not in images}
+    places |= {name: asdict(written(tensors[name], folder / name)) for name in _IMAGES if name in tensors}
+    rest = {name: tensor for name, tensor in tensors.items() if name not in places}
     write(folder / MATERIAL, rest, {**about, "files": json.dumps(places)})
 
 
