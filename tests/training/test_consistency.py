@@ -107,7 +107,7 @@ def test_the_running_mean_has_the_batch_norm_of_the_weights_that_it_holds() -> N
     before = consistency.average.get_buffer("stem.1.running_mean").clone()
     with torch.no_grad():
         network.train()(torch.rand(8, *SHAPE))
-    consistency.follow(network)
+    consistency.follow()
     now, mean = network.get_buffer("stem.1.running_mean"), consistency.average.get_buffer("stem.1.running_mean")
     assert torch.allclose(mean, torch.lerp(before, now, 1 - 1 / 11))
     assert consistency.average.get_buffer("stem.1.num_batches_tracked") == 1

@@ -1,7 +1,7 @@
 """`db3kd serve`: any teacher as a label-only server."""
 
 import re
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -53,9 +53,11 @@ def serve(
     grants = {ANYBODY: Grant(None, budget, rate_limit)} if clients is None else read_grants(clients)
     if clients is None and host not in _LOOPBACK:
         remark(f"anybody who reaches {host} may ask: name clients with --clients")
-    with Ledger(ledger) as books, ExitStack() as stack:
+    with (
+        Ledger(ledger) as books,
+        nullcontext() if remember is None else Memory(remember, opened.spec) as memory,
+    ):
         known = Clients(books, grants, burst=max_rows)
-        memory = None if remember is None else stack.enter_context(Memory(remember, opened.spec))
         limits = RequestLimits(rows=max_rows, body_bytes=max_bytes)
         application = make_application(opened, known, name=name, limits=limits, memory=memory)
         remark(f"serving {section.uri} at http://{host}:{port}/v2/models/{name}")

@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,6 +20,17 @@ from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 _SAMPLED_PIXELS = 32
+
+
+@runtime_checkable
+class Known(Protocol):
+    """Answers that were paid once, by the digest of their question."""
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Give the classes of those that are known."""
+
+    def add(self, answers: dict[bytes, int]) -> None:
+        """Add answers that were paid now."""
 
 
 @final
@@ -52,11 +63,11 @@ class Index:
             self._known |= answered(path)
 
     def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Give the classes of those that are known."""
+        """See `Known`."""
         return {digest: self._known[digest] for digest in digests if digest in self._known}
 
     def add(self, answers: dict[bytes, int]) -> None:
-        """Add answers that were paid now."""
+        """See `Known`."""
         self._known |= answers
 
 
@@ -64,7 +75,7 @@ class Index:
 class Recalling:
     """Asks only what was never asked before."""
 
-    def __init__(self, oracle: Oracle, index: Index) -> None:
+    def __init__(self, oracle: Oracle, index: Known) -> None:
         self.spec: TeacherSpec = oracle.spec
         self._oracle, self._index = oracle, index
 

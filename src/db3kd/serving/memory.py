@@ -1,15 +1,17 @@
 """Answers that a server gave before, by what was asked: whoever asks about the same image again is charged nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import final
 
+import numpy as np
 import torch
 
 from db3kd.oracle import Oracle
 from db3kd.runs.files import storage_errors
 from db3kd.runs.journal import Journal
-from db3kd.runs.replay import Index, Recalling, digests_of
+from db3kd.runs.replay import Index, Recalling
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -44,14 +46,18 @@ class Memory:
 
         Cost: one query for each different image that nobody asked about before.
         """
-        digests = digests_of(images)
-        known = self._index.find(digests)
-        fresh = {digest: row for row, digest in reversed(list(enumerate(digests))) if digest not in known}
-        decisions = torch.cat(list(Recalling(oracle, self._index).answers(images)))
-        if fresh:
-            rows = sorted(fresh.values())
-            self._journal.append(0, decisions[rows].numpy(), [digests[row] for row in rows])
-        return decisions, len(images) - len(fresh)
+        before = len(self._index)
+        decisions = torch.cat(list(Recalling(oracle, self).answers(images)))
+        return decisions, len(images) - (len(self._index) - before)
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Give the classes of those that are known; see `Known`."""
+        return self._index.find(digests)
+
+    def add(self, answers: dict[bytes, int]) -> None:
+        """Note answers that were paid now, before anybody gets them; see `Known`."""
+        self._journal.append(0, np.array(list(answers.values())), list(answers))
+        self._index.add(answers)
 
     def __enter__(self) -> "Memory":
         return self

@@ -37,6 +37,10 @@ class Consistency:
 
     def __init__(self, module: nn.Module, unasked: Unasked, views: Views, device: torch.device) -> None:
         self.average = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+        pairs = list(zip(self.average.state_dict().values(), module.state_dict().values(), strict=True))
+        # What batch norm saw belongs to the weights that saw it; its counts are no mean.
+        self._means = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
         self._pixels, self._rows = settled(unasked.pixels, device), unasked.rows
         self._views, self._for_each, self._device = views, unasked.for_each, device
         shares = unasked.shares.to(device, torch.float32)
@@ -63,18 +67,14 @@ class Consistency:
             aligned = thought * (expected / self._thought.clamp(min=_LEAST))
         return transform(images, self._views.strong, generator), aligned / aligned.sum(dim=1, keepdim=True)
 
-    def follow(self, module: nn.Module) -> None:
+    def follow(self) -> None:
         """Take a step of the network into the running mean."""
         steps = int(self._steps.add_(1))
         weight = 1 - min(_DECAY, steps / (_BEGINNING + steps))
         with torch.no_grad():
-            pairs = list(zip(self.average.state_dict().values(), module.state_dict().values(), strict=True))
-            # What batch norm saw belongs to the weights that saw it; its counts are no mean.
-            mine, its = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)
-            torch._foreach_lerp_(list(mine), list(its), weight)
-            for kept, now in pairs:
-                if not kept.is_floating_point():
-                    kept.copy_(now)
+            torch._foreach_lerp_([mine for mine, _ in self._means], [its for _, its in self._means], weight)
+            for kept, now in self._counts:
+                kept.copy_(now)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give what a training needs to go on."""

@@ -225,7 +225,7 @@ class _Steps:
                 summed += self._learn_unasked(self.consistency, rows, generator) * len(batch)
             self.optimizer.step()
             if self.consistency is not None:
-                self.consistency.follow(self._student)
+                self.consistency.follow()
         return summed.item() / len(order)
 
     def _learn_answers(self, batch: Int[Tensor, " b"], generator: torch.Generator) -> Float[Tensor, ""]:
