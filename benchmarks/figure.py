@@ -108,10 +108,8 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
     Returns:
         The same bytes for the same measurements.
     """
-    students, methods = (
-        list(dict.fromkeys(row.student for row in rows)),
-        list(dict.fromkeys(row.method for row in rows)),
-    )
+    students = list(dict.fromkeys(row.student for row in rows))
+    methods = list(dict.fromkeys(row.method for row in rows))
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "frontier",

@@ -9,14 +9,14 @@ import typer
 from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
-from db3kd.cli.session import reading
+from db3kd.cli.session import read_images
 from db3kd.errors import TeacherError
 from db3kd.ledger import Bill
 from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.checkup import VERDICTS, Checkup
 from db3kd.pipeline.checkup import check_teacher as examine
 from db3kd.pipeline.settling import check_images
-from db3kd.plan import merged, open_images, open_teacher, parse_plan
+from db3kd.plan import merged, open_teacher, parse_plan
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.report.tables import UNKNOWN, percent, share
 
@@ -43,8 +43,7 @@ def check_teacher(
     opened = open_teacher(plan.teacher, device=device).teacher
     images = None
     if plan.held_out is not None:
-        with reading() as place:
-            images = open_images(plan.held_out, wanted=opened.spec.input_shape, place=place)
+        images = read_images(plan.held_out, opened.spec.input_shape)
         check_images(opened.spec, images, labelled=False)
         images = as_seen(images, opened.spec)
     found = examine(opened, images, queries=queries, seed=seed)

@@ -135,12 +135,8 @@ def _measure(teacher: Teacher) -> _Speed:
             oracle(batch)
             if time.monotonic() - started > _SECONDS:
                 break
-        seconds, rows, service = (
-            oracle.usage.seconds - first.seconds,
-            oracle.usage.rows - first.rows,
-            teacher.spec.service,
-        )
-        speed = rows / max(seconds, 1e-9)
+        service, done = teacher.spec.service, oracle.usage
+        speed = (done.rows - first.rows) / max(done.seconds - first.seconds, 1e-9)
         if teacher.spec.meter is not None:
             # It takes one row a call, here one after another.
             speed *= service.in_flight

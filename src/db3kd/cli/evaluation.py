@@ -10,7 +10,7 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.cli.results import print_report
-from db3kd.cli.session import Watched, open_session, reading
+from db3kd.cli.session import Watched, open_session, read_images
 from db3kd.cli.stories import finish
 from db3kd.cli.tables import print_table
 from db3kd.errors import InputError, RunError
@@ -27,7 +27,7 @@ from db3kd.pipeline.settling import check_images
 from db3kd.pipeline.story import Story
 from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import foretell
-from db3kd.plan import Content, open_images, open_teacher, parse_plan
+from db3kd.plan import Content, open_teacher, parse_plan
 from db3kd.progress import showing
 from db3kd.report.tables import UNKNOWN, Column, Table, count, percent
 from db3kd.runs import Keeper, existing
@@ -100,8 +100,7 @@ def _evaluate_network(file: Path, content: Content, *, device: str, as_json: boo
     assert plan.held_out is not None, "--data is given"
     network, header = weights.from_file(file)
     shape = weights.input_shape_of(header)
-    with reading() as place:
-        images = open_images(plan.held_out, wanted=shape, place=place)
+    images = read_images(plan.held_out, shape)
     check_images(TeacherSpec(shape, int(header["num_classes"])), images)
     decisions, asked = None, 0
     if plan.teacher is not None:

@@ -11,7 +11,7 @@ from db3kd.answers import Answers
 from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
-from db3kd.cli.session import reading
+from db3kd.cli.session import read_images
 from db3kd.data import Dataset
 from db3kd.errors import InputError, RunError
 from db3kd.models import weights
@@ -21,7 +21,7 @@ from db3kd.pipeline.exporting import export as write
 from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.parity import Examples, FileFigures, Latency
 from db3kd.pipeline.teach import STUDENT
-from db3kd.plan import OpenedTeacher, Plan, merged, open_images, open_teacher, parse_plan
+from db3kd.plan import OpenedTeacher, Plan, merged, open_teacher, parse_plan
 from db3kd.report.tables import percent
 from db3kd.runs import Keeper, existing
 
@@ -92,8 +92,7 @@ def export(
 def _examples(plan: Plan, answers: Answers | None, shape: tuple[int, int, int]) -> Examples | None:
     """Images to check the files on: held-out ones, or else what the run has asked about."""
     if plan.held_out is not None:
-        with reading() as place:
-            images = open_images(plan.held_out, wanted=shape, place=place, like=plan.images)
+        images = read_images(plan.held_out, shape, like=plan.images)
         return Examples(images, "held-out images", images.labels)
     if answers is None:
         return None
@@ -111,8 +110,7 @@ def _seen(plan: Plan, answers: Answers | None, shape: tuple[int, int, int]) -> D
             "8 bits are chosen by looking at images, and none are at hand; nothing was written: name some hundreds of "
             "the kind that the student will see with --images"
         )
-    with reading() as place:
-        return open_images(plan.images, wanted=shape, place=place)
+    return read_images(plan.images, shape)
 
 
 def _show(exported: Exported, teacher: OpenedTeacher | None, *, as_json: bool) -> None:

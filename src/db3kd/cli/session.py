@@ -7,10 +7,11 @@ from pathlib import Path
 
 from db3kd.cli.display import remark
 from db3kd.context import Context, Progress, Tracker, silent, untracked
-from db3kd.data import Place
+from db3kd.data import Dataset, Place
 from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.story import Story
-from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_story, open_teacher, parse_plan
+from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_images, open_story, open_teacher, parse_plan
+from db3kd.plan.schema import ImagesSection
 from db3kd.progress import Stages, showing
 from db3kd.runs import Index, Keeper, Run
 from db3kd.runs.plan_file import merge_plans
@@ -35,10 +36,8 @@ class Session:
     def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, spec = self.plan.budget, self.teacher.teacher.spec
-        context, recorded = (
-            Context(self.device, self.plan.run.seed, progress, tracker),
-            list(map(Path, budget.recorded)),
-        )
+        context = Context(self.device, self.plan.run.seed, progress, tracker)
+        recorded = [Path(folder) for folder in budget.recorded]
         # Where each question is billed, none is asked twice.
         recording = spec.meter is not None if budget.record is None else budget.record
         index = Index(spec, recorded) if recording or recorded else None
@@ -86,6 +85,12 @@ def reading(run: Run | None = None) -> Iterator[Place]:
             shown[0](stage, done, total, unit)
 
         yield Place(None if run is None else lambda: run.place("pixels"), progress=hear)
+
+
+def read_images(section: ImagesSection, shape: tuple[int, int, int], *, like: ImagesSection | None = None) -> Dataset:
+    """Read the images that a section names, brought to a shape, for a command that keeps none; see `open_images`."""
+    with reading() as place:
+        return open_images(section, wanted=shape, place=place, like=like)
 
 
 class Watched:

@@ -1,6 +1,5 @@
 """An ONNX file with weights and activations of 8 bits, made by onnxruntime. Needs the extra `onnx`."""
 
-import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from db3kd.errors import InputError
+from db3kd.models.onnx_file import hushed
 
 # Layers that hold the weights. Quantising what lies between them as well costs accuracy, above all where activations
 # multiply each other, and brings little size and speed.
@@ -36,12 +36,9 @@ def to_int8(content: bytes, images: Shaped[np.ndarray, "n c h w"]) -> bytes:
 
     if not len(images):
         raise InputError("8 bits are chosen by looking at images, and there are none; nothing was written")
-    root = logging.getLogger()
-    before = root.level
-    # It tells the root logger what it would rather be given.
-    root.setLevel(logging.ERROR)
     try:
-        with tempfile.TemporaryDirectory(prefix="db3kd-") as folder:
+        # It tells the root logger what it would rather be given.
+        with hushed(None), tempfile.TemporaryDirectory(prefix="db3kd-") as folder:
             ready, done = Path(folder) / "ready.onnx", Path(folder) / "int8.onnx"
             quant_pre_process(onnx.load_model_from_string(content), ready)
             quantize_static(
@@ -55,8 +52,6 @@ def to_int8(content: bytes, images: Shaped[np.ndarray, "n c h w"]) -> bytes:
             return done.read_bytes()
     except Exception as error:  # onnxruntime's errors share no class but Exception
         raise InputError(f"onnxruntime cannot quantise the network ({error}); nothing was written") from error
-    finally:
-        root.setLevel(before)
 
 
 @final

@@ -35,7 +35,7 @@ _WAYS_OUT = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Blueprint:
     """What an architecture of a library is to be.
 
     Args:
@@ -84,7 +84,7 @@ class Fitted(nn.Module):
         return logits
 
 
-def parse(architecture: str, input_shape: tuple[int, int, int], num_classes: int) -> Wanted | None:
+def parse(architecture: str, input_shape: tuple[int, int, int], num_classes: int) -> Blueprint | None:
     """Read "LIBRARY:NAME?option=value&...", whose values are TOML's or words; None where no library is named."""
     library, colon, rest = architecture.partition(":")
     if library not in _EXTRAS or not colon:
@@ -102,10 +102,10 @@ def parse(architecture: str, input_shape: tuple[int, int, int], num_classes: int
     pretrained = options.pop("pretrained", False)
     if not isinstance(pretrained, bool | str):
         raise PlanError(f"pretrained of {architecture!r} must be true, false or a safetensors file, got {pretrained!r}")
-    return Wanted(library, name, options, pretrained, input_shape, num_classes)
+    return Blueprint(library, name, options, pretrained, input_shape, num_classes)
 
 
-def build(wanted: Wanted, *, configuration: str = "", bare: bool = False) -> nn.Module:
+def build(wanted: Blueprint, *, configuration: str = "", bare: bool = False) -> nn.Module:
     """Build a network of a library, and see that it takes such images.
 
     Args:
@@ -146,7 +146,7 @@ def build(wanted: Wanted, *, configuration: str = "", bare: bool = False) -> nn.
 _Made = tuple[nn.Module, tuple[Sequence[float], Sequence[float]], str]
 
 
-def _timm(wanted: Wanted, _: str) -> _Made:
+def _timm(wanted: Blueprint, _: str) -> _Made:
     import timm
 
     if not timm.is_model(wanted.name):
@@ -157,7 +157,7 @@ def _timm(wanted: Wanted, _: str) -> _Made:
     return cast("nn.Module", network), statistics, ""
 
 
-def _timm_options(wanted: Wanted) -> dict[str, Any]:
+def _timm_options(wanted: Blueprint) -> dict[str, Any]:
     import timm
 
     told = timm.models.get_pretrained_cfg(wanted.name)
@@ -166,7 +166,7 @@ def _timm_options(wanted: Wanted) -> dict[str, Any]:
     return {"num_classes": wanted.num_classes, "in_chans": wanted.input_shape[0], **sized, **wanted.options}
 
 
-def _torchvision(wanted: Wanted, _: str) -> _Made:
+def _torchvision(wanted: Blueprint, _: str) -> _Made:
     import torchvision
 
     models = torchvision.models
@@ -189,7 +189,7 @@ def _torchvision(wanted: Wanted, _: str) -> _Made:
     return cast("nn.Module", network), statistics, ""
 
 
-def _transformers(wanted: Wanted, configuration: str) -> _Made:
+def _transformers(wanted: Blueprint, configuration: str) -> _Made:
     from transformers import AutoConfig, AutoModelForImageClassification
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
 
@@ -214,7 +214,7 @@ def _is_place(name: str) -> bool:
     return "/" in name or Path(name).exists()
 
 
-def _configured(make: Callable[..., Any], wanted: Wanted) -> Any:
+def _configured(make: Callable[..., Any], wanted: Blueprint) -> Any:
     """Make a configuration with our classes, channels and size, and what the options say."""
     usual, (channels, height, width) = make(), wanted.input_shape
     unknown = [key for key in wanted.options if not hasattr(usual, key)]
@@ -239,7 +239,7 @@ def _statistics_of(name: str) -> tuple[Sequence[float], Sequence[float]]:
     return told.get("image_mean") or (0.0,), told.get("image_std") or (1.0,)
 
 
-def _published(wanted: Wanted) -> dict[str, Tensor]:
+def _published(wanted: Blueprint) -> dict[str, Tensor]:
     """The weights that a library publishes, from its cache or the network."""
     if wanted.library == "timm":
         import timm
@@ -257,20 +257,20 @@ def _published(wanted: Wanted) -> dict[str, Tensor]:
     return dict(loaded.state_dict())
 
 
-def _for_channels(values: Sequence[float], wanted: Wanted) -> list[float]:
+def _for_channels(values: Sequence[float], wanted: Blueprint) -> list[float]:
     """A value for each channel; where there are not as many, the mean of all."""
     channels = wanted.input_shape[0]
     return list(values) if len(values) == channels else [sum(values) / len(values)] * channels
 
 
-def _unknown(wanted: Wanted, names: Sequence[str]) -> PlanError:
+def _unknown(wanted: Blueprint, names: Sequence[str]) -> PlanError:
     near = difflib.get_close_matches(wanted.name, names, n=4, cutoff=0.5)
     hint = f"nearest are {', '.join(near)}" if near else "see the library's own list"
     return PlanError(f"{wanted.library}:{wanted.name} is unknown; no network was built: {hint}")
 
 
 @contextmanager
-def _plain_errors(wanted: Wanted, trouble: str) -> Iterator[None]:
+def _plain_errors(wanted: Blueprint, trouble: str) -> Iterator[None]:
     """Turn what a library raises into an error of ours."""
     try:
         with warnings.catch_warnings():

@@ -7,7 +7,8 @@ its metadata what it takes and what its classes are called. Needs the extra `onn
 import io
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -43,13 +44,10 @@ def to_onnx(
         import onnxscript  # noqa: F401  # torch needs it, and its own message is less plain
     except ImportError as error:
         raise missing_extra("an ONNX file", "onnx", error, outcome="nothing was written") from error
-    noisy = logging.getLogger("torch.onnx")
-    before = noisy.level
-    noisy.setLevel(logging.ERROR)
     # Two rows: with one, the exporter takes the number of rows for a constant.
     example = torch.zeros(2, *input_shape, dtype=torch.uint8 if pixels == "uint8" else torch.float32)
     try:
-        with warnings.catch_warnings():
+        with hushed("torch.onnx"), warnings.catch_warnings():
             # Torch warns about its own future.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
@@ -64,12 +62,22 @@ def to_onnx(
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"the network cannot be said in ONNX ({reason}); nothing was written") from error
-    finally:
-        noisy.setLevel(before)
     assert program is not None, "the exporter of torch 2.13 gives a program"
     model = program.model_proto
     onnx.helper.set_model_props(model, dict(metadata))
     return _written(model)
+
+
+@contextmanager
+def hushed(logger: str | None) -> Iterator[None]:
+    """Let a logger tell errors alone; None for the one above all."""
+    noisy = logging.getLogger(logger)
+    before = noisy.level
+    noisy.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        noisy.setLevel(before)
 
 
 def with_names(content: bytes, names: Sequence[str]) -> bytes:

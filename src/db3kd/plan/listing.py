@@ -15,10 +15,8 @@ from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_o
 from db3kd.plan.section import Options, arguments_of
 
 # What is left out there follows from the run; these three alone are what they are.
-_FOLLOWING, _FIXED = (
-    ("rounds", "committee", "student", "train"),
-    ("student.architecture", "student.preset", "train.preset"),
-)
+_FOLLOWING = ("rounds", "committee", "student", "train")
+_FIXED = ("student.architecture", "student.preset", "train.preset")
 _SIGNS: Mapping[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 

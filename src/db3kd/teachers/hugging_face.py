@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from db3kd.errors import PlanError, missing_extra
+from db3kd.models import parameter_count
 from db3kd.teachers.preparation import Interpolation, Preparation, PreparedTeacher
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.teachers.torch_module import TorchTeacher
@@ -69,7 +70,7 @@ class HuggingFaceTeacher:
         self._teacher = PreparedTeacher(inside, preparation, image_shape=shape)
         self.spec: TeacherSpec = self._teacher.spec
         self.preparation: Preparation = preparation
-        self.parameters: int = sum(one.numel() for one in model.parameters())
+        self.parameters: int = parameter_count(model)
         _compare(processor, preparation, shape, str(name))
         _log.info("%s: images of %s are prepared by %s", name, shape, preparation.description)
 

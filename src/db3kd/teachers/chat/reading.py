@@ -22,7 +22,7 @@ Kind = Literal["decided", "off list", "refused"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reply:
     """What an answer says: the number of a class, or why there is none; `text` is what was read."""
 
     kind: Kind
@@ -45,7 +45,7 @@ class Names:
         return self._whole.get(whole, self._bare.get(_bare(whole)))
 
 
-def read_answer(answer: dict[str, Any], names: Names) -> Reading:
+def read_answer(answer: dict[str, Any], names: Names) -> Reply:
     """Read the class out of a chat completion, or raise an InvalidDecision where it is none."""
     choices = answer.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -56,12 +56,12 @@ def read_answer(answer: dict[str, Any], names: Names) -> Reading:
     if text is None:
         raise _invalid("a message of text", message)
     if message.get("refusal") or choice.get("finish_reason") == _FILTERED:
-        return Reading("refused", text=str(message.get("refusal") or text))
+        return Reply("refused", text=str(message.get("refusal") or text))
     decision = names.find(text)
     if decision is None:
         named = _in_json(text)
         decision = None if named is None else names.find(named)
-    return Reading("off list", text=text) if decision is None else Reading("decided", decision, text)
+    return Reply("off list", text=text) if decision is None else Reply("decided", decision, text)
 
 
 def read_bill(answer: dict[str, Any], kind: Kind) -> Bill:

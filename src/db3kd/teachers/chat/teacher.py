@@ -18,7 +18,7 @@ from db3kd.errors import InvalidDecision, PlanError, Rejected
 from db3kd.ledger import Bill
 from db3kd.teachers.chat.picture import Picture, check_shape
 from db3kd.teachers.chat.prompt import Prompt
-from db3kd.teachers.chat.reading import Names, Reading, read_answer, read_bill
+from db3kd.teachers.chat.reading import Names, Reply, read_answer, read_bill
 from db3kd.teachers.connection import Connection, read_token, split_url
 from db3kd.teachers.meter import Meter
 from db3kd.teachers.protocol import Service, TeacherSpec
@@ -127,7 +127,7 @@ class ChatTeacher:
         decisions = [self.spec.num_classes if read.decision is None else read.decision for read in readings]
         return torch.tensor(decisions, dtype=torch.int64)
 
-    def _ask(self, image: Float[Tensor, "c h w"]) -> Reading:
+    def _ask(self, image: Float[Tensor, "c h w"]) -> Reply:
         content = [{"type": "text", "text": self._prompt.text}, self._options.picture.write(image)]
         body = {**self._body, "messages": [{"role": "user", "content": content}]}
         try:
@@ -136,7 +136,7 @@ class ChatTeacher:
             if error.code not in _REFUSALS:
                 raise
             self._meter.add(Bill(answers=1, uncounted=1, refused=1))
-            return Reading("refused")
+            return Reply("refused")
         try:
             reading = read_answer(answer, self._names)
         except InvalidDecision as error:
