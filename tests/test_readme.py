@@ -18,6 +18,7 @@ from PIL import Image
 from torch import nn
 from typer.main import get_command
 
+from benchmarks.figure import figure
 from command_line import Caller
 from db3kd.cli.app import COMMANDS
 from db3kd.models import build, weights
@@ -103,6 +104,18 @@ def test_the_house_that_is_shown_is_the_house_that_is_there() -> None:
         assert (source / name).exists() or not name.endswith((".py", "/")), name
 
 
+def test_the_picture_is_what_the_command_beside_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (words,) = (
+        shlex.split(line) for line in re.findall(r"^ {4}python -m benchmarks\.figure (.*)$", README, re.MULTILINE)
+    )
+    monkeypatch.chdir(ROOT)
+    kept, drawn = Path(words[words.index("--out") + 1]), tmp_path / "drawn.svg"
+    files = [Path(word) for word in words[: words.index("--teacher")]]
+    figure(files=files, out=drawn, teacher=float(words[words.index("--teacher") + 1]))
+    assert drawn.read_bytes() == kept.read_bytes()
+    assert f"]({kept})" in README
+
+
 @every_page
 def test_every_file_that_a_page_names_is_there(page: str) -> None:
     folder = (ROOT / page).parent
@@ -186,7 +199,7 @@ def _chosen(command: str, choice: int) -> str:
 
 @pytest.mark.slow
 def test_every_row_of_the_reference_implementation_works_as_written(tmp_path: Path, call: Caller) -> None:
-    table = README.partition("## From the reference implementation")[2].partition("\n## ")[0]
+    table = PAGES["docs/how-to/from-the-paper.md"]
     commands = re.findall(r"\| `(db3kd [^`]*)` \|", table)
     assert len(commands) == 7
     gray, color = _tiny(tmp_path, (28, 28)), _tiny(tmp_path, (32, 32, 3))
