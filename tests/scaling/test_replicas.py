@@ -22,14 +22,15 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")]
 
 CLUSTER = Cluster(replicas=2, cpus=0.1)
-IMAGES = draw_images(Sectors(), 1000)
+SECTORS = Sectors((1, 16, 16))
+IMAGES = draw_images(SECTORS, 1000)
 
 
 class Dying:
     """Ends its process at the first call that finds no mark on the disk."""
 
     def __init__(self, mark: Path) -> None:
-        self.spec, self._teacher, self._mark = Sectors().spec, Sectors(), mark
+        self.spec, self._teacher, self._mark = SECTORS.spec, SECTORS, mark
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         if not self._mark.exists():
@@ -55,17 +56,17 @@ def _ask(teacher: Teacher) -> tuple[Tensor, int, Oracle]:
 
 
 def test_replicas_decide_as_one_teacher_does() -> None:
-    with replicated(CLUSTER, Sectors()) as replicas:
+    with replicated(CLUSTER, SECTORS) as replicas:
         assert replicas.spec.service.in_flight == 2
         decisions, spent, _ = _ask(replicas)
-    assert torch.equal(decisions, Sectors()(IMAGES))
+    assert torch.equal(decisions, SECTORS(IMAGES))
     assert spent == len(IMAGES)
 
 
 def test_the_batch_of_a_lost_replica_is_charged_again(tmp_path: Path) -> None:
     with replicated(CLUSTER, Dying(tmp_path / "died")) as replicas:
         decisions, spent, oracle = _ask(replicas)
-    assert torch.equal(decisions, Sectors()(IMAGES))
+    assert torch.equal(decisions, SECTORS(IMAGES))
     # The very first row goes alone, and is what was lost.
     assert oracle.usage.repeated == 1
     assert spent == len(IMAGES) + 1
@@ -73,33 +74,33 @@ def test_the_batch_of_a_lost_replica_is_charged_again(tmp_path: Path) -> None:
 
 def test_what_the_teacher_raises_is_raised_here() -> None:
     with (
-        replicated(CLUSTER, Failing(Sectors(), 1, lambda: ValueError("no power"))) as replicas,
+        replicated(CLUSTER, Failing(SECTORS, 1, lambda: ValueError("no power"))) as replicas,
         pytest.raises(TeacherError, match="no power"),
     ):
         _ask(replicas)
 
 
 def test_another_teacher_in_a_replica_is_refused() -> None:
-    other = Cluster(replicas=1, cpus=0.1, opening=lambda: Sectors(classes=4))
-    with pytest.raises(PlanError, match="same file on all machines"), replicated(other, Sectors()):
+    other = Cluster(replicas=1, cpus=0.1, opening=lambda: Sectors((1, 16, 16), classes=4))
+    with pytest.raises(PlanError, match="same file on all machines"), replicated(other, SECTORS):
         pass
 
 
 def test_a_cluster_without_room_is_told() -> None:
     crowded = Cluster(replicas=1, cpus=64.0, patience=2.0)
-    with pytest.raises(TeacherError, match="64 free CPUs"), replicated(crowded, Sectors()):
+    with pytest.raises(TeacherError, match="64 free CPUs"), replicated(crowded, SECTORS):
         pass
 
 
 def test_a_service_is_not_replicated() -> None:
-    with replicated(CLUSTER, Sectors()) as replicas:
+    with replicated(CLUSTER, SECTORS) as replicas:
         assert isinstance(replicas, Replicas)
         with pytest.raises(InputError, match="in_flight"), replicated(CLUSTER, replicas):
             pass
 
 
 def test_a_run_goes_on_without_its_cluster_to_the_byte(tmp_path: Path) -> None:
-    failing = Cluster(replicas=2, cpus=0.1, opening=lambda: Failing(Sectors(), 3, lambda: ValueError("no power")))
+    failing = Cluster(replicas=2, cpus=0.1, opening=lambda: Failing(SECTORS, 3, lambda: ValueError("no power")))
     with pytest.raises(TeacherError, match="no power"):
         _distill(tmp_path / "cluster", failing)
     went_on, alone = _distill(tmp_path / "cluster", None), _distill(tmp_path / "alone", None)
@@ -123,12 +124,11 @@ def test_a_run_on_a_cluster_is_that_of_one_process_to_the_byte(tmp_path: Path) -
 
 def _distill(run: Path, cluster: Cluster | None) -> db3kd.Result:
     return db3kd.distill(
-        Sectors(),
+        SECTORS,
         (IMAGES * 255).to(torch.uint8),
         student="lenet5-fifth",
         softening="smoothed",
         acquisition="random",
-        budget=1000,
         recipe=Recipe("adam", 1e-3, 1, 100),
         run=run,
         cluster=cluster,

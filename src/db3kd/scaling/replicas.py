@@ -31,7 +31,7 @@ class Replicas:
 
     def __init__(self, spec: TeacherSpec, actors: list[Any], patience: float) -> None:
         self.spec = replace(spec, service=replace(spec.service, in_flight=len(actors)))
-        self._patience, self._left = patience, len(actors)
+        self._patience, self._left, self._closed = patience, len(actors), False
         self._idle: queue.Queue[Any] = queue.Queue()
         for actor in actors:
             self._expect(actor)
@@ -58,6 +58,10 @@ class Replicas:
         self._idle.put(actor)
         return torch.from_numpy(decisions.copy())
 
+    def close(self) -> None:
+        """Expect no replica any more: they are ended now."""
+        self._closed = True
+
     def _take(self) -> Any:
         """Wait for a replica that is idle."""
         until = time.monotonic() + self._patience
@@ -80,6 +84,8 @@ class Replicas:
                 self._idle.put(actor)
                 return
             self._left -= 1
+            if self._closed:
+                return
             _log.warning("a replica of the teacher is lost for good: %s", fault)
 
         actor.ready.remote().future().add_done_callback(hear)
@@ -127,7 +133,11 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
             ) from error
         actors += [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
         _check(ray, actors, teacher.spec, cluster)
-        yield Replicas(teacher.spec, actors, cluster.patience)
+        replicas = Replicas(teacher.spec, actors, cluster.patience)
+        try:
+            yield replicas
+        finally:
+            replicas.close()
     finally:
         for actor in actors:
             ray.kill(actor)
