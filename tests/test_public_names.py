@@ -17,6 +17,7 @@ PUBLIC_NAMES = [
     "distill",
     "models",
     "pools",
+    "scaling",
     "softening",
     "teachers",
     "training",

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from db3kd import acquisition, boundary, data, models, pools, softening, teachers, training
+    from db3kd import acquisition, boundary, data, models, pools, scaling, softening, teachers, training
     from db3kd.api import Result, distill
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "distill",
     "models",
     "pools",
+    "scaling",
     "softening",
     "teachers",
     "training",

@@ -28,6 +28,7 @@ from db3kd.progress import showing
 from db3kd.report.schema import Report
 from db3kd.runs import Index, Keeper, Run
 from db3kd.runs.tracking import tracking
+from db3kd.scaling import Cluster, replicated
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
 from db3kd.teachers.scikit_learn import Estimator
@@ -76,6 +77,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     device: str = "cpu",
     progress: Progress | None = None,
     track: str | Tracker | None = None,
+    cluster: Cluster | None = None,
 ) -> Result:
     """Copy what a teacher knows into a small network.
 
@@ -109,6 +111,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         progress: hears how far it is; None shows a bar in terminals and notebooks.
         track: hears figures of trainings and rounds: "tensorboard" for a log in the run's directory, or a function of
             source, step and figures; see `db3kd.context.Tracker`.
+        cluster: replicas of the teacher on a Ray cluster, a `db3kd.scaling.Cluster`; None to ask it in this process.
+            A run goes on with another one, or without.
 
     Returns:
         The student, and all that led to it.
@@ -147,6 +151,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             wishes = replace(wishes, held_out=dataset_of(held_out, wanted=wanted, place=beside))
         shapes = [one.image_shape for one in (wishes.images, wishes.held_out) if one is not None]
         asking = recognised(teacher, shapes[0] if shapes else None)
+        if cluster is not None:
+            asking = stack.enter_context(replicated(cluster, asking))
         story = settle(wishes, asking)
         # Where each question is billed, none is asked twice.
         billed = asking.spec.meter is not None

@@ -1,0 +1,208 @@
+"""Replicas of a teacher as Ray actors, which the oracle asks as one teacher that takes several calls at once.
+
+Oracle, ledger and journal stay in the process that started them. Ray restarts an actor and repeats no question: what a
+lost actor was asked may have been served, and the oracle charges it again.
+"""
+
+import logging
+import os
+import queue
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, final
+
+import torch
+
+from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError, missing_extra
+from db3kd.scaling.cluster import Cluster
+from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.tensors import Float, Int, Tensor
+
+_log = logging.getLogger(__name__)
+
+_NAMESPACE = "db3kd"
+
+
+@final
+class Replicas:
+    """One teacher that decides in several processes; see `replicated`."""
+
+    def __init__(self, spec: TeacherSpec, actors: list[Any], patience: float) -> None:
+        self.spec = replace(spec, service=replace(spec.service, in_flight=len(actors)))
+        self._patience, self._left, self._closed = patience, len(actors), False
+        self._idle: queue.Queue[Any] = queue.Queue()
+        for actor in actors:
+            self._expect(actor)
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide in the first replica that is idle; see `Teacher`."""
+        import ray
+
+        actor = self._take()
+        try:
+            decisions = ray.get(actor.decide.remote(images.detach().cpu().numpy()))
+        except ray.exceptions.RayTaskError as error:
+            # The replica is well, and the teacher raised this.
+            self._idle.put(actor)
+            if isinstance(error.cause, Db3kdError):
+                raise error.cause from None
+            raise TeacherError(
+                f"a replica of the teacher raised {error.cause!r}; the {len(images)} rows stay charged, and what was "
+                "bought before is kept: mend it and run again to go on"
+            ) from error
+        except ray.exceptions.RayError as error:
+            self._expect(actor)
+            raise MaybeServed(f"a replica of the teacher was lost: {type(error).__name__}") from error
+        self._idle.put(actor)
+        return torch.from_numpy(decisions.copy())
+
+    def close(self) -> None:
+        """Expect no replica any more: they are ended now."""
+        self._closed = True
+
+    def _take(self) -> Any:
+        """Wait for a replica that is idle."""
+        until = time.monotonic() + self._patience
+        while self._left and (left := until - time.monotonic()) > 0:
+            try:
+                return self._idle.get(timeout=min(left, 1.0))
+            except queue.Empty:
+                continue
+        raise TeacherError(
+            f"no replica of the teacher was there within {self._patience:.0f} seconds; what was bought before is kept: "
+            "see to the cluster and run again to go on, with as many replicas as there is room for, or without them"
+        )
+
+    def _expect(self, actor: Any) -> None:
+        """Take a replica in when it is ready, at first and after it was lost."""
+
+        def hear(done: Any) -> None:
+            fault = done.exception()
+            if fault is None:
+                self._idle.put(actor)
+                return
+            self._left -= 1
+            if self._closed:
+                return
+            _log.warning("a replica of the teacher is lost for good: %s", fault)
+
+        actor.ready.remote().future().add_done_callback(hear)
+
+
+@contextmanager
+def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
+    """Start replicas of a teacher, and end them with the block.
+
+    Args:
+        cluster: where, and how many.
+        teacher: says what is asked; it decides nothing here.
+
+    Yields:
+        A teacher that gives what the one given does, with a call in flight for each replica.
+
+    Raises:
+        InputError: Ray is not installed, there is no such cluster, or the teacher is a service or cannot be sent;
+            nothing was asked.
+        TeacherError: no replica is there in time, or it is another teacher than here; nothing was asked.
+    """
+    try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+    except ImportError as error:
+        raise missing_extra("a cluster", "ray", error) from error
+    if teacher.spec.meter is not None or teacher.spec.service.in_flight > 1:
+        raise PlanError(
+            "the teacher is a service that takes several calls at once, and replicas would ask the same one; nothing "
+            "was asked: leave the cluster out, and set teacher.in_flight"
+        )
+    started = not ray.is_initialized()
+    if started:
+        _connect(ray, cluster)
+    actors: list[Any] = []
+    try:
+        kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
+        opening = cluster.opening or _Given(teacher)
+        try:
+            sent = ray.put(opening)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise PlanError(
+                f"the teacher cannot be sent to a replica ({error}); nothing was asked: give Cluster(opening=...), a "
+                "function that opens it there"
+            ) from error
+        actors += [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
+        _check(ray, actors, teacher.spec, cluster)
+        replicas = Replicas(teacher.spec, actors, cluster.patience)
+        try:
+            yield replicas
+        finally:
+            replicas.close()
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+        if started:
+            ray.shutdown()
+
+
+def _connect(ray: Any, cluster: Cluster) -> None:
+    try:
+        ray.init(
+            address=cluster.address,
+            namespace=_NAMESPACE,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **({"include_dashboard": False} if cluster.address == "local" else {}),
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise PlanError(
+            f"there is no Ray cluster at {cluster.address!r} ({error}); nothing was asked: start one with `ray start "
+            "--head`, or set cluster.address to local"
+        ) from error
+
+
+def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> None:
+    """Wait for the first replica, and refuse another teacher than the one that is known here."""
+    first, _ = ray.wait([actor.fingerprint.remote() for actor in actors], num_returns=1, timeout=cluster.patience)
+    if not first:
+        raise TeacherError(
+            f"no replica of the teacher was there within {cluster.patience:.0f} seconds; nothing was asked: each "
+            f"needs {cluster.cpus:g} free CPUs and {cluster.gpus:g} free GPUs: make room, or raise the patience"
+        )
+    try:
+        found = ray.get(first[0])
+    except ray.exceptions.RayError as error:
+        raise TeacherError(f"a replica could not open the teacher: {error}; nothing was asked: mend it") from error
+    if found != spec.fingerprint:
+        raise PlanError(
+            f"a replica has the teacher {found!r}, and here it is {spec.fingerprint!r}; nothing was asked: put the "
+            "same file on all machines"
+        )
+
+
+@final
+class _Given:
+    """Opens a teacher that was sent."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+
+    def __call__(self) -> Teacher:
+        return self._teacher
+
+
+class _Replica:
+    """What runs in an actor."""
+
+    def __init__(self, opening: Callable[[], Teacher], cpus: float) -> None:
+        torch.set_num_threads(max(1, int(cpus)))
+        self._teacher = opening()
+
+    def fingerprint(self) -> str:
+        return self._teacher.spec.fingerprint
+
+    def decide(self, images: Any) -> Any:
+        return self._teacher(torch.from_numpy(images.copy())).cpu().numpy()
+
+    def ready(self) -> bool:
+        return True
