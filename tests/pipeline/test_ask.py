@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db3kd.acquisition import Disagreement, Random, Rounds
+from db3kd.acquisition import Disagreement, Margin, Random, Rounds
 from db3kd.pipeline.ask import Asked, AskPool, plan_rounds
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.story import Story
@@ -109,6 +109,22 @@ def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path, monkeypa
         keeper = keeper_of(run)
         standing = next(one for one in keeper.standing(keeper.declared()) if one.name == "answers")
     assert (standing.state, standing.ahead) == ("done", 0)
+
+
+@pytest.mark.parametrize(("trusted_from", "chosen"), [(0.0, True), (1.0, False)])
+def test_a_committee_that_knows_too_little_does_not_choose(tmp_path: Path, trusted_from: float, chosen: bool) -> None:
+    """Its weights are as they were drawn, so that it cannot agree with all that is set aside."""
+    described = story(
+        Small(),
+        pool=ImagePool(images(120)),
+        rounds=replace(Rounds.of_pool(), opening=0.3, aside_every=4, trusted_from=trusted_from),
+        acquisition=Margin(),
+        committee=replace(MEMBERS, recipe=Recipe("adam", 1e-9, epochs=1, batch_size=32)),
+        budget=Budget(50, repeats=0),
+    )
+    answers = _ask(described, tmp_path).answers
+    assert len(answers) == len(set(answers.images.ids)) == 50
+    assert any(origin.startswith("chosen/") for origin in answers.origins) is chosen
 
 
 def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Each answer is noted before it is used. Which images are offered is the pool's b
 acquisition's; the members that choose a round are a stage of their own (`learn`).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import NamedTuple, cast, final
@@ -15,7 +16,7 @@ from db3kd.acquisition import Step, Way, count_fresh, propose, set_aside
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
 from db3kd.errors import BudgetExhausted
-from db3kd.evaluation import Gain, has_flattened, mean_logits, measure_trust
+from db3kd.evaluation import Gain, Trust, has_flattened, mean_logits, measure_trust
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
@@ -23,6 +24,8 @@ from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.pools import BoundaryPairs
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
+
+_log = logging.getLogger(__name__)
 
 NAME = "answers"
 # They say when asking ends, and nothing of what is asked.
@@ -124,11 +127,8 @@ class AskPool:
     def _end(self, gains: Sequence[Gain], answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> str:
         """Why asking ends here; nothing where it goes on."""
         rounds, target = self._story.rounds, self._story.rounds.target_agreement
-        aside = answers.take(answers.aside.nonzero()[:, 0])
-        if target is not None and len(aside):
-            said = mean_logits(members, aside.images, device=keeper.context.device).argmax(dim=1)
-            if (measure_trust(said, aside).lower or 0.0) >= target:
-                return "agreement"
+        if target is not None and (_trust(answers, members, keeper).lower or 0.0) >= target:
+            return "agreement"
         flat = rounds.patience and has_flattened(gains, least=rounds.least_gain, patience=rounds.patience)
         return "flat" if flat else ""
 
@@ -161,7 +161,7 @@ class AskPool:
         """Choose the images of a step."""
         if step.way == "views":
             return view_questions(answers, count, generator)
-        if step.way != "chosen":
+        if step.way != "chosen" or not self._is_trusted(answers, members, keeper):
             return self._in_order(self._pool.draw(count, answers, generator))
         chosen = propose(
             self._pool,
@@ -179,6 +179,22 @@ class AskPool:
         chosen = replace(chosen, origins=tuple(f"chosen/{origin}" for origin in chosen.origins))
         return self._in_order(chosen)
 
+    def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:
+        """Whether a committee knows enough of a pool to choose better than the lot; so where nothing is set aside."""
+        least = self._story.rounds.trusted_from
+        if self._pool.size is None or not members or not least:
+            return True
+        agreement = _trust(answers, members, keeper).agreement
+        if agreement is None or agreement >= least:
+            return True
+        _log.info(
+            "the committee agrees with %.0f%% of the answers set aside, and chooses from %.0f%% on: this round is drawn "
+            "by lot",
+            100 * agreement,
+            100 * least,
+        )
+        return False
+
     def _in_order(self, chosen: Candidates) -> Candidates:
         """Put images at hand into the order that they have there."""
         images = self._story.images
@@ -195,6 +211,13 @@ class AskPool:
         if self._pool.size is None:
             marks = set_aside(count_fresh(before), candidates.origins, self._story.rounds.aside_every)
         return found.joined(answered(candidates, decisions, before, marks)), ended
+
+
+def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
+    aside = answers.take(answers.aside.nonzero()[:, 0])
+    if not len(aside):
+        return measure_trust(aside.decisions, aside)
+    return measure_trust(mean_logits(members, aside.images, device=keeper.context.device).argmax(dim=1), aside)
 
 
 def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:
