@@ -188,8 +188,8 @@ class AskPool:
         if agreement is None or agreement >= least:
             return True
         _log.info(
-            "the committee agrees with %.0f%% of the answers set aside, and chooses from %.0f%% on: this round is drawn "
-            "by lot",
+            "the committee agrees with %.0f%% of the answers set aside, and chooses from %.0f%% on: this round is "
+            "drawn by lot",
             100 * agreement,
             100 * least,
         )
