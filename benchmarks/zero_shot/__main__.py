@@ -4,7 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,9 @@ def zero_shot(
             "priors in its style; repulsion: the paper's ZSDB3KD at a hundred queries a step, by Sign-OPT or guided."
         ),
     ] = "active",
+    families: Annotated[
+        Literal["all", "procedural"], typer.Option(help="procedural leaves out the pictures that db3kd holds.")
+    ] = "all",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[
         int | None,
@@ -48,7 +51,7 @@ def zero_shot(
     with ExitStack() as stack:
         folder = run or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-")))
         kept, stages = stack.enter_context(Run(folder)), stack.enter_context(command.showing())
-        plan = ZeroShotPlan(method, calls, tuple(named), epochs)
+        plan = ZeroShotPlan(method, calls, tuple(named), epochs, families)
         figures = measure_zero_shot(Keeper(kept, Context(device, seed, stages)), opened, held_out, plan, name=teacher)
     command.write(file, asdict(figures))
     _show(figures)

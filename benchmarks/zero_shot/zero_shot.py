@@ -36,7 +36,7 @@ from db3kd.training import Committee, Material, Objective, Recipe
 
 ZeroShotMethod = Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,14 @@ class ZeroShotPlan:
         calls: to be answered; an interruption loses some more.
         students: architectures; the first one's is the committee's where images are too small for LeNet5.
         epochs: of each student; None for what suits the number of calls.
+        families: of the pool: "all", or "procedural" to leave out the pictures that db3kd holds.
     """
 
     method: ZeroShotMethod = "active"
     calls: int = 10_000
     students: tuple[str, ...] = ("lenet5", "lenet5-half")
     epochs: int | None = None
+    families: Literal["all", "procedural"] = "all"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class ZeroShot:
         teacher: its name.
         held_out: name of the data set that students were measured on.
         method: how images were made and chosen.
+        families: of made images.
         seed: of all choices.
         epochs: of each student, each as long as one of the rounds' students.
         device: where networks were trained and asked.
@@ -97,6 +100,7 @@ class ZeroShot:
     teacher: str
     held_out: str
     method: ZeroShotMethod
+    families: Literal["all", "procedural"]
     seed: int
     epochs: int
     device: str
@@ -133,7 +137,7 @@ def measure_zero_shot(
     wanted = recipe_for(CommitteeLesson(), plan.students[0], plan.calls)
     recipe = replace(wanted, epochs=plan.epochs or wanted.epochs)
     committee = Committee(committee_architecture(plan.students[0], teacher.spec))
-    pool = Priors(teacher.spec.input_shape)
+    pool = Priors(teacher.spec.input_shape, families=plan.families)
     if plan.method == "active" or plan.method == "priors":  # `in` would not tell mypy which of the methods are left
         answers = _ask_rounds(keeper, teacher, pool, committee, plan)
     else:
@@ -148,6 +152,7 @@ def measure_zero_shot(
         teacher=name,
         held_out=held_out.name,
         method=plan.method,
+        families=plan.families,
         seed=context.seed,
         epochs=recipe.epochs,
         device=context.device,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from db3kd.pools.priors import FAMILIES
+from db3kd.pools.priors import FAMILIES, PROCEDURAL
 from db3kd.pools.priors.shares import family_shares, worth_of_each
 from made_answers import NONE, of_families
 
@@ -37,7 +37,7 @@ def test_children_abstentions_and_images_of_other_sources_do_not_count() -> None
     answers = of_families(origins, decisions)
     assert torch.allclose(family_shares(answers), family_shares(NONE), atol=1e-3)
     worth = worth_of_each(answers)
-    assert torch.allclose(worth, torch.full((150,), 1 / len(NAMES)), atol=1e-3)
+    assert torch.allclose(worth, torch.full((150,), 1 / len(PROCEDURAL)), atol=1e-3)
 
 
 def test_no_family_looks_like_a_child() -> None:

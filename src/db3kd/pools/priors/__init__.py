@@ -4,7 +4,7 @@ Each family is a function of a generator, a count and an image shape. None was m
 them a teacher tells most about is found out by asking. Nothing here asks.
 """
 
-from db3kd.pools.priors.families import FAMILIES, Family, paint
+from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, paint
 from db3kd.pools.priors.pool import Priors
 
-__all__ = ["FAMILIES", "Family", "Priors", "paint"]
+__all__ = ["FAMILIES", "PROCEDURAL", "Family", "Priors", "paint"]

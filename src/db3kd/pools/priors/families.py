@@ -15,6 +15,7 @@ from db3kd.errors import PlanError
 from db3kd.pools.priors.fields import Dice, Shape
 from db3kd.pools.priors.noise import fractals, multiscale_noise, patchworks, uniform_noise
 from db3kd.pools.priors.objects import bodies, dead_leaves, shapes, silhouettes, strokes
+from db3kd.pools.priors.pictures import glyphs, outlines, pasted, pictures
 from db3kd.pools.priors.shading import Ground
 from db3kd.tensors import Float, Tensor, UInt8
 
@@ -32,7 +33,8 @@ class Family:
 
 _GROUNDS: Mapping[str, Ground] = {"": "any", " on dark": "dark", " on light": "light"}
 _OBJECTS = {"shapes": shapes, "silhouettes": silhouettes, "bodies": bodies, "strokes": strokes}
-FAMILIES = (
+_PICTURES = {"glyphs": glyphs, "pictures": pictures, "picture outlines": outlines}
+PROCEDURAL = (
     Family("uniform noise", uniform_noise),
     Family("multi-scale noise", multiscale_noise),
     Family("fractal fields", fractals),
@@ -43,6 +45,15 @@ FAMILIES = (
         for name, draw in _OBJECTS.items()
         for where, ground in _GROUNDS.items()
     ),
+)
+FAMILIES = (
+    *PROCEDURAL,
+    *(
+        Family(name + where, partial(draw, ground=ground))
+        for name, draw in _PICTURES.items()
+        for where, ground in _GROUNDS.items()
+    ),
+    Family("pictures on surfaces", pasted),
 )
 
 

@@ -58,7 +58,7 @@ def silhouettes(image_shape: Shape, dice: Dice, ground: Ground = "any") -> Float
     pull = dice.between(1.0, 4.0) * (torch.hypot(at.y * aspect, at.x / aspect) - 0.6)
     stencil = cover((fields - pull) * dice.between(0.15, 0.5), dice)
     behind = grounds(image_shape[0], ground, dice)
-    return _shown(stencil, behind, _object_textures(size, dice), dice)
+    return shown(stencil, behind, object_textures(size, dice), dice)
 
 
 def bodies(image_shape: Shape, dice: Dice, ground: Ground = "any") -> Float[Tensor, "n c h w"]:
@@ -75,7 +75,7 @@ def bodies(image_shape: Shape, dice: Dice, ground: Ground = "any") -> Float[Tens
     body = torch.where(dice.chance(_FIGURES), figure(mirrored, dice), torch.maximum(body, held))
     stencil = cover(body, dice)
     behind = grounds(image_shape[0], ground, dice)
-    return _shown(stencil, behind, _object_textures(size, dice, body), dice)
+    return shown(stencil, behind, object_textures(size, dice, body), dice)
 
 
 def strokes(image_shape: Shape, dice: Dice, ground: Ground = "any") -> Float[Tensor, "n c h w"]:
@@ -94,7 +94,7 @@ def strokes(image_shape: Shape, dice: Dice, ground: Ground = "any") -> Float[Ten
     return blend(behind, surface_for(behind, bright, dice), stencil)
 
 
-def _object_textures(size: Size, dice: Dice, distances: Float[Tensor, "n h w"] | None = None) -> Float[Tensor, "n h w"]:
+def object_textures(size: Size, dice: Dice, distances: Float[Tensor, "n h w"] | None = None) -> Float[Tensor, "n h w"]:
     """Textures, half of them mirrored; where a body is known, some are lighter or darker near its edge."""
     drawn = textures(size, dice)
     drawn = torch.where(dice.chance(0.5), (drawn + drawn.flip(2)) / 2, drawn)
@@ -104,7 +104,7 @@ def _object_textures(size: Size, dice: Dice, distances: Float[Tensor, "n h w"] |
     return (drawn + dice.chance(0.4) * dice.between(-0.6, 0.6) * rim).clamp(0, 1)
 
 
-def _shown(
+def shown(
     stencil: Float[Tensor, "n h w"], behind: Float[Tensor, "n c 1 1"], drawn: Float[Tensor, "n h w"], dice: Dice
 ) -> Float[Tensor, "n c h w"]:
     """Objects on their ground: most with marks on them, brought to fill the frame, and in focus."""

@@ -1,11 +1,12 @@
 """How often each family is painted: by what its answers so far were worth."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
 from db3kd.answers import Answers, is_fresh
-from db3kd.pools.priors.families import FAMILIES
+from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family
 from db3kd.tensors import Float, Tensor
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
@@ -15,20 +16,19 @@ _DOUBLINGS_PER_BIT = 8.0
 _BALANCING_STEPS, _BALANCING_RATE = 200, 0.05
 # Spread evenly, so that no family is given up.
 _FLOOR = 0.1
-_PLACES = {family.name: place for place, family in enumerate(FAMILIES)}
 
 
-def family_shares(answers: Answers) -> Float[Tensor, " f"]:
-    """Tell how often each of `FAMILIES` should be painted, so that all answers are spread over the classes.
+def family_shares(answers: Answers, families: Sequence[Family] = FAMILIES) -> Float[Tensor, " f"]:
+    """Tell how often each family should be painted, so that all answers are spread over the classes.
 
     An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
     are sought: a family whose answers are diverse, or of rare classes, is worth much. A share doubles with each eighth
     of a bit. A class is worth less as it is given more often, so that a family that alone shows it only balances it.
     """
-    counts = _counts(answers)
+    counts = _counts(answers, families)
     overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
     mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
-    scores = torch.zeros(len(FAMILIES))
+    scores = torch.zeros(len(families))
     for _ in range(_BALANCING_STEPS):
         shares = _floored(scores)
         worth = -(mixed * (shares @ mixed).log2()).sum(dim=1)
@@ -37,21 +37,29 @@ def family_shares(answers: Answers) -> Float[Tensor, " f"]:
 
 
 def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
-    """Give each image the share of its family; the mean share where its family is none of `FAMILIES`."""
+    """Give each image the share of its family; the mean share where its family is none of these."""
     names, codes = answers.families
-    shares = torch.cat([family_shares(answers), torch.full((1,), 1 / len(FAMILIES))])
-    return shares[torch.tensor([_PLACES.get(name, len(FAMILIES)) for name in names], dtype=torch.int64)][codes]
+    held = {family.name for family in FAMILIES[len(PROCEDURAL) :]}
+    # Families that were left out have no share, so that a run without them chooses what it always chose.
+    families = FAMILIES if held & set(names) else PROCEDURAL
+    places = _places(families)
+    shares = torch.cat([family_shares(answers, families), torch.full((1,), 1 / len(families))])
+    return shares[torch.tensor([places.get(name, len(families)) for name in names], dtype=torch.int64)][codes]
 
 
-def _counts(answers: Answers) -> Float[Tensor, "f num_classes"]:
+def _counts(answers: Answers, families: Sequence[Family]) -> Float[Tensor, "f num_classes"]:
     """Count the answers of each class to fresh images of each family."""
-    names, codes = answers.coded
-    places = [_PLACES.get(name, -1) if is_fresh(name) else -1 for name in names]
+    (names, codes), known = answers.coded, _places(families)
+    places = [known.get(name, -1) if is_fresh(name) else -1 for name in names]
     family = torch.tensor(places, dtype=torch.int64)[codes]
     counted = (family >= 0) & answers.decided
     cells = family[counted] * answers.num_classes + answers.decisions[counted]
-    counts = torch.bincount(cells, minlength=len(FAMILIES) * answers.num_classes)
-    return counts.view(len(FAMILIES), answers.num_classes).float()
+    counts = torch.bincount(cells, minlength=len(families) * answers.num_classes)
+    return counts.view(len(families), answers.num_classes).float()
+
+
+def _places(families: Sequence[Family]) -> dict[str, int]:
+    return {family.name: place for place, family in enumerate(families)}
 
 
 def _floored(scores: Float[Tensor, " f"]) -> Float[Tensor, " f"]:
