@@ -29,8 +29,8 @@ def zero_shot(
         ),
     ] = "active",
     families: Annotated[
-        Literal["all", "procedural"], typer.Option(help="procedural leaves out the pictures that db3kd holds.")
-    ] = "all",
+        Literal["procedural", "all"], typer.Option(help="all draws the pictures that db3kd holds too.")
+    ] = "procedural",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[
         int | None,

@@ -48,14 +48,14 @@ class ZeroShotPlan:
         calls: to be answered; an interruption loses some more.
         students: architectures; the first one's is the committee's where images are too small for LeNet5.
         epochs: of each student; None for what suits the number of calls.
-        families: of the pool: "all", or "procedural" to leave out the pictures that db3kd holds.
+        families: of the pool: "procedural", or "all" for the pictures that db3kd holds too.
     """
 
     method: ZeroShotMethod = "active"
     calls: int = 10_000
     students: tuple[str, ...] = ("lenet5", "lenet5-half")
     epochs: int | None = None
-    families: Literal["all", "procedural"] = "all"
+    families: Literal["procedural", "all"] = "procedural"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ZeroShot:
     teacher: str
     held_out: str
     method: ZeroShotMethod
-    families: Literal["all", "procedural"]
+    families: Literal["procedural", "all"]
     seed: int
     epochs: int
     device: str

@@ -31,9 +31,13 @@ def test_children_and_pairs_of_procedural_images_are_what_they_were_before_there
     assert digest.hexdigest() == "b31a67f50b2f5bad6f487efa8ccd8b87c17d590ea804f5a4114dc690a658a93d"
 
 
-def test_all_families_are_drawn_unless_it_is_said_otherwise() -> None:
-    assert set(Priors(SHAPE).draw(2000, NONE, seeded()).origins) == {family.name for family in FAMILIES}
-    assert Priors(SHAPE).key != Priors(SHAPE, families="procedural").key
+@pytest.mark.parametrize(("pool", "families"), [(Priors(SHAPE), PROCEDURAL), (Priors(SHAPE, families="all"), FAMILIES)])
+def test_pictures_are_drawn_where_it_is_said(pool: Priors, families: tuple[Family, ...]) -> None:
+    assert set(pool.draw(2000, NONE, seeded()).origins) == {family.name for family in families}
+
+
+def test_a_run_without_pictures_is_not_gone_on_with_by_one_with_pictures() -> None:
+    assert Priors(SHAPE).key == Priors(SHAPE, families="procedural").key != Priors(SHAPE, families="all").key
 
 
 def test_a_parent_is_worth_its_share_of_the_families_that_were_asked_about() -> None:

@@ -22,12 +22,13 @@ class Priors:
     Args:
         image_shape: channels, height and width of an image.
         children: the share of a round's candidates that is made out of answered images.
-        families: "all", or "procedural" to leave out the glyphs and pictures that db3kd holds, as published methods do.
+        families: "procedural", as published methods have them, or "all" for the glyphs and pictures that db3kd holds
+            too.
     """
 
     image_shape: tuple[int, int, int]
     children: Annotated[float, Interval(ge=0, le=1)] = 0.5
-    families: Literal["all", "procedural"] = "all"
+    families: Literal["procedural", "all"] = "procedural"
 
     name = "priors"
     size = None
