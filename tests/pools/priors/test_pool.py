@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from db3kd.pools import BoundaryPairs, Priors
-from db3kd.pools.priors import FAMILIES, PROCEDURAL
+from db3kd.pools.priors import FAMILIES, PROCEDURAL, Family
 from db3kd.pools.priors.shares import family_shares, worth_of_each
 from made_answers import NONE, SHAPE, add, of_families, seeded
 
