@@ -84,7 +84,7 @@ class Rounds:
     opening_at_most: Annotated[int, Ge(1)] | None = None
     views: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     aside_every: Annotated[int, Ge(0)] = 20
-    trusted_from: Annotated[float, Interval(ge=0, le=1)] = 0.75
+    trusted_from: Annotated[float, Interval(ge=0, le=1)] = 0.0
     patience: Annotated[int, Ge(0)] = 2
     least_gain: Annotated[float, Interval(ge=0, le=1)] = 0.01
     target_agreement: Annotated[float, Interval(gt=0, lt=1)] | None = None
