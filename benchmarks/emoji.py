@@ -35,6 +35,7 @@ VENDORS: Mapping[str, str] = {
     "google": "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
     "twitter": "f64a530c63bca463bd8317fdc4615ce63a53a0c65018e4ce2d848aaba7a28877",
 }
+METADATA = "package/emoji.json"
 _VERSION, _SIDE, _SECONDS = "16.0.0", 64, 600
 # Five bare swatches of skin are no group.
 _LEFT_OUT = "Component"
@@ -103,14 +104,21 @@ def pictures(vendor: str, archive: Path, side: int) -> Iterator[Picture]:
     """Read a vendor's pictures, in the order of the metadata."""
     with tarfile.open(archive, "r:gz") as package:
         # Read in one go: a compressed archive has no way back.
-        files = {entry.name: _content(package, entry) for entry in package if entry.name.endswith((".png", ".json"))}
-    for emoji in json.loads(files["package/emoji.json"]):
+        files = {entry.name: content_of(package, entry) for entry in package if entry.name.endswith((".png", ".json"))}
+    for emoji in drawn_by(vendor, files[METADATA]):
+        drawn = files[f"package/img/{vendor}/64/{emoji['image']}"]
+        yield Picture(vendor, emoji["category"], motif_of(emoji["unified"]), on_white(drawn, side))
+
+
+def drawn_by(vendor: str, metadata: bytes) -> Iterator[dict[str, Any]]:
+    """List the emoji of which a vendor has a picture, bare swatches left out."""
+    for emoji in json.loads(metadata):
         if emoji["category"] != _LEFT_OUT and emoji[f"has_img_{vendor}"]:
-            drawn = files[f"package/img/{vendor}/64/{emoji['image']}"]
-            yield Picture(vendor, emoji["category"], motif_of(emoji["unified"]), on_white(drawn, side))
+            yield emoji
 
 
-def _content(package: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+def content_of(package: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    """Read a file of a package."""
     stream = package.extractfile(entry)
     assert stream is not None, "a file, by its name"
     return stream.read()

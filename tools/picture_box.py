@@ -6,7 +6,7 @@ The emoji come from the npm package `emoji-datasource-google` (see `benchmarks.e
 that is installed. Only who wants other pictures runs it: with other pictures, other questions are asked.
 """
 
-import json
+import io
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.emoji import archive_of
+from benchmarks.emoji import METADATA, archive_of, content_of, drawn_by
+from db3kd.pools.priors.tiles import SIDE
 
 BOX = Path(__file__).parent.parent / "src/db3kd/pools/priors/box"
-SIDE, ACROSS = 32, 64
+ACROSS = 64
+_SHEET = f"package/img/google/sheets/{SIDE}.png"
 # Letters are drawn larger and made smaller, with as much room around each.
 _LARGE, _MARGIN = 256, 2
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789&@#%?!$+=*"
@@ -78,20 +80,12 @@ def _tile(font: ImageFont.FreeTypeFont, letter: str) -> npt.NDArray[np.uint8]:
 def emoji() -> Iterator[npt.NDArray[np.uint8]]:
     """Cut the emoji out of the vendor's own sheet, skin tones and bare swatches left out, [side side 4]."""
     with tarfile.open(archive_of("google"), "r:gz") as package:
-        for entry in package:
-            if entry.name == "package/emoji.json":
-                stream = package.extractfile(entry)
-                assert stream is not None, "a file, by its name"
-                listed = json.load(stream)
-            if entry.name == f"package/img/google/sheets/{SIDE}.png":
-                stream = package.extractfile(entry)
-                assert stream is not None, "a file, by its name"
-                sheet = np.asarray(Image.open(stream).convert("RGBA"))
-    for one in listed:
-        if one["category"] != "Component" and one["has_img_google"]:
-            # Between two tiles of the sheet there are two pixels of nothing.
-            top, left = (1 + (SIDE + 2) * one[f"sheet_{axis}"] for axis in "yx")
-            yield sheet[top : top + SIDE, left : left + SIDE]
+        files = {entry.name: content_of(package, entry) for entry in package if entry.name in (METADATA, _SHEET)}
+    sheet = np.asarray(Image.open(io.BytesIO(files[_SHEET])).convert("RGBA"))
+    for one in drawn_by("google", files[METADATA]):
+        # Between two tiles of the sheet there are two pixels of nothing.
+        top, left = (1 + (SIDE + 2) * one[f"sheet_{axis}"] for axis in "yx")
+        yield sheet[top : top + SIDE, left : left + SIDE]
 
 
 def write(name: str, tiles: Sequence[npt.NDArray[np.uint8]]) -> None:

@@ -4,7 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from benchmarks.zero_shot.zero_shot import ZeroShot, ZeroShotMethod, ZeroShotPla
 from db3kd.context import Context
 from db3kd.data import load
 from db3kd.errors import InputError
+from db3kd.pools.priors import FamilySet
 from db3kd.runs import Keeper, Run
 
 
@@ -28,9 +29,7 @@ def zero_shot(
             "priors in its style; repulsion: the paper's ZSDB3KD at a hundred queries a step, by Sign-OPT or guided."
         ),
     ] = "active",
-    families: Annotated[
-        Literal["procedural", "all"], typer.Option(help="all draws the pictures that db3kd holds too.")
-    ] = "procedural",
+    families: Annotated[FamilySet, typer.Option(help="all draws the pictures that db3kd holds too.")] = "procedural",
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[
         int | None,

@@ -29,7 +29,7 @@ from db3kd.pipeline.settling import committee_architecture
 from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import Teach, recipe_for
 from db3kd.pools import Pool
-from db3kd.pools.priors import Priors
+from db3kd.pools.priors import FamilySet, Priors
 from db3kd.runs import Keeper, key_of
 from db3kd.teachers import Teacher
 from db3kd.training import Committee, Material, Objective, Recipe
@@ -55,7 +55,7 @@ class ZeroShotPlan:
     calls: int = 10_000
     students: tuple[str, ...] = ("lenet5", "lenet5-half")
     epochs: int | None = None
-    families: Literal["procedural", "all"] = "procedural"
+    families: FamilySet = "procedural"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ZeroShot:
     teacher: str
     held_out: str
     method: ZeroShotMethod
-    families: Literal["procedural", "all"]
+    families: FamilySet
     seed: int
     epochs: int
     device: str

@@ -16,7 +16,7 @@ from db3kd.evaluation.figures import (
     TransformScore,
     Trust,
 )
-from db3kd.evaluation.measures import evaluate, logits, mean_logits, predict
+from db3kd.evaluation.measures import evaluate, logits, mean_logits, predict, predict_together
 from db3kd.evaluation.trust import has_flattened, interval, measure_gain, measure_trust, never_decided
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "measure_trust",
     "never_decided",
     "predict",
+    "predict_together",
 ]

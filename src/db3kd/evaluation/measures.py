@@ -66,6 +66,11 @@ def predict(module: nn.Module, images: Images, *, device: str = "cpu") -> Int[Te
     return logits(module, images, device=device).argmax(1)
 
 
+def predict_together(modules: Sequence[nn.Module], images: Images, *, device: str = "cpu") -> Int[Tensor, " n"]:
+    """Decide as networks would together: the class of the highest mean logit; see `predict`."""
+    return mean_logits(modules, images, device=device).argmax(1)
+
+
 def logits(module: nn.Module, images: Images, *, device: str = "cpu") -> Float[Tensor, "n num_classes"]:
     """Ask a network for its logits in eval mode, in batches: 32-bit, on the CPU; it is left as it is."""
     pixels = images.pixels if isinstance(images, Dataset) else images

@@ -16,7 +16,7 @@ from db3kd.acquisition import Step, Way, count_fresh, propose, set_aside
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
 from db3kd.errors import BudgetExhausted
-from db3kd.evaluation import Gain, Trust, has_flattened, mean_logits, measure_trust
+from db3kd.evaluation import Gain, Trust, has_flattened, measure_trust, predict_together
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
@@ -214,10 +214,10 @@ class AskPool:
 
 
 def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
-    aside = answers.take(answers.aside.nonzero()[:, 0])
-    if not len(aside):
-        return measure_trust(aside.decisions, aside)
-    return measure_trust(mean_logits(members, aside.images, device=keeper.context.device).argmax(dim=1), aside)
+    """How far a committee agrees with the answers set aside."""
+    rows, device = answers.aside.nonzero()[:, 0], keeper.context.device
+    said = predict_together(members, answers.images.pixels[rows], device=device) if len(rows) else rows
+    return measure_trust(said, answers)
 
 
 def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:

@@ -16,7 +16,7 @@ from db3kd.augmentation import approve
 from db3kd.boundary import closeness
 from db3kd.data import Reading
 from db3kd.errors import InputError, RunError
-from db3kd.evaluation import mean_logits, measure_trust, predict
+from db3kd.evaluation import measure_trust, predict, predict_together
 from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.bought import cost_of
@@ -187,7 +187,7 @@ def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[Stu
     answers, members = measurer.answers, purchase.bought.committee
     if answers is None or not members or not story.teaches_opinions or story.committee is None:
         return ()
-    said = mean_logits(members, answers.images, device=measurer.device).argmax(dim=1)
+    said = predict_together(members, answers.images, device=measurer.device)
     labels = answers.images.labels
     asked = len(purchase.bought.answers)
     return (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from torch import nn
 
 from db3kd.answers import Answers
-from db3kd.evaluation import Gain, mean_logits, measure_gain
+from db3kd.evaluation import Gain, measure_gain, predict_together
 from db3kd.runs import Keeper, Kept
 
 
@@ -25,7 +25,7 @@ def compare(
     if not before or not after or not len(rows):
         return []
     pixels, device = answers.images.pixels[rows], keeper.context.device
-    earlier, later = (mean_logits(members, pixels, device=device).argmax(dim=1) for members in (before, after))
+    earlier, later = (predict_together(members, pixels, device=device) for members in (before, after))
     decisions = answers.decisions[rows]
     queries = len(answers)
     gain = measure_gain(earlier, later, decisions, since=since, queries=queries, learned_longer=learned_longer)

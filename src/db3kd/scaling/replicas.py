@@ -88,7 +88,7 @@ class Replicas:
                 return
             _log.warning("a replica of the teacher is lost for good: %s", fault)
 
-        actor.ready.remote().future().add_done_callback(hear)
+        actor.fingerprint.remote().future().add_done_callback(hear)
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
     actors: list[Any] = []
     try:
         kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
-        opening = cluster.opening or _Given(teacher)
+        opening = cluster.opening or (lambda: teacher)
         try:
             sent = ray.put(opening)
         except (TypeError, ValueError, AttributeError) as error:
@@ -180,17 +180,6 @@ def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> 
         )
 
 
-@final
-class _Given:
-    """Opens a teacher that was sent."""
-
-    def __init__(self, teacher: Teacher) -> None:
-        self._teacher = teacher
-
-    def __call__(self) -> Teacher:
-        return self._teacher
-
-
 class _Replica:
     """What runs in an actor."""
 
@@ -203,6 +192,3 @@ class _Replica:
 
     def decide(self, images: Any) -> Any:
         return self._teacher(torch.from_numpy(images.copy())).cpu().numpy()
-
-    def ready(self) -> bool:
-        return True

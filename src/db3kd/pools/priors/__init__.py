@@ -5,6 +5,6 @@ them a teacher tells most about is found out by asking. Nothing here asks.
 """
 
 from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, paint
-from db3kd.pools.priors.pool import Priors
+from db3kd.pools.priors.pool import FamilySet, Priors
 
-__all__ = ["FAMILIES", "PROCEDURAL", "Family", "Priors", "paint"]
+__all__ = ["FAMILIES", "PROCEDURAL", "Family", "FamilySet", "Priors", "paint"]

@@ -4,7 +4,7 @@ A new family is a function in a module of this folder and a line in `FAMILIES`.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,27 +34,26 @@ class Family:
 _GROUNDS: Mapping[str, Ground] = {"": "any", " on dark": "dark", " on light": "light"}
 _OBJECTS = {"shapes": shapes, "silhouettes": silhouettes, "bodies": bodies, "strokes": strokes}
 _PICTURES = {"glyphs": glyphs, "pictures": pictures, "picture outlines": outlines}
+
+
+def _on_grounds(drawings: Mapping[str, Callable[..., Float[Tensor, "n c h w"]]]) -> Iterator[Family]:
+    """Each drawing on every kind of ground."""
+    for name, draw in drawings.items():
+        for where, ground in _GROUNDS.items():
+            yield Family(name + where, partial(draw, ground=ground))
+
+
 PROCEDURAL = (
     Family("uniform noise", uniform_noise),
     Family("multi-scale noise", multiscale_noise),
     Family("fractal fields", fractals),
     Family("patchworks", patchworks),
     Family("dead leaves", dead_leaves),
-    *(
-        Family(name + where, partial(draw, ground=ground))
-        for name, draw in _OBJECTS.items()
-        for where, ground in _GROUNDS.items()
-    ),
+    *_on_grounds(_OBJECTS),
 )
-FAMILIES = (
-    *PROCEDURAL,
-    *(
-        Family(name + where, partial(draw, ground=ground))
-        for name, draw in _PICTURES.items()
-        for where, ground in _GROUNDS.items()
-    ),
-    Family("pictures on surfaces", pasted),
-)
+# Out of what db3kd holds.
+PICTURED = (*_on_grounds(_PICTURES), Family("pictures on surfaces", pasted))
+FAMILIES = (*PROCEDURAL, *PICTURED)
 
 
 def check_shape(image_shape: Shape) -> None:

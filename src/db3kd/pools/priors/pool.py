@@ -14,6 +14,8 @@ from db3kd.pools.priors.children import recombined
 from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, check_shape, paint
 from db3kd.pools.priors.shares import family_shares
 
+FamilySet = Literal["procedural", "all"]
+
 
 @dataclass(frozen=True)
 class Priors:
@@ -28,7 +30,7 @@ class Priors:
 
     image_shape: tuple[int, int, int]
     children: Annotated[float, Interval(ge=0, le=1)] = 0.5
-    families: Literal["procedural", "all"] = "procedural"
+    families: FamilySet = "procedural"
 
     name = "priors"
     size = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from db3kd.answers import Answers, is_fresh
-from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family
+from db3kd.pools.priors.families import FAMILIES, PICTURED, PROCEDURAL, Family
 from db3kd.tensors import Float, Tensor
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
@@ -18,7 +18,7 @@ _BALANCING_STEPS, _BALANCING_RATE = 200, 0.05
 _FLOOR = 0.1
 
 
-def family_shares(answers: Answers, families: Sequence[Family] = FAMILIES) -> Float[Tensor, " f"]:
+def family_shares(answers: Answers, families: Sequence[Family]) -> Float[Tensor, " f"]:
     """Tell how often each family should be painted, so that all answers are spread over the classes.
 
     An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
@@ -39,9 +39,8 @@ def family_shares(answers: Answers, families: Sequence[Family] = FAMILIES) -> Fl
 def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
     """Give each image the share of its family; the mean share where its family is none of these."""
     names, codes = answers.families
-    held = {family.name for family in FAMILIES[len(PROCEDURAL) :]}
     # Families that were left out have no share, so that a run without them chooses what it always chose.
-    families = FAMILIES if held & set(names) else PROCEDURAL
+    families = PROCEDURAL if {family.name for family in PICTURED}.isdisjoint(names) else FAMILIES
     places = _places(families)
     shares = torch.cat([family_shares(answers, families), torch.full((1,), 1 / len(families))])
     return shares[torch.tensor([places.get(name, len(families)) for name in names], dtype=torch.int64)][codes]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from db3kd.data.dataset import in_unit
 from db3kd.tensors import Float, Tensor
 
 SIDE = 32
@@ -32,8 +33,9 @@ def emoji() -> Float[Tensor, "m 4 s s"]:
 def _tiles(name: str) -> Float[Tensor, "m c s s"]:
     """Cut a sheet into tiles; the last ones, of which nothing is seen, are none."""
     with files("db3kd.pools.priors").joinpath("box", name).open("rb") as stream, Image.open(stream) as opened:
-        sheet = torch.from_numpy(np.array(opened)).to(torch.float32).div_(255)
+        sheet = torch.from_numpy(np.array(opened))
     channels = 1 if sheet.ndim == 2 else sheet.shape[2]
     rows, across = sheet.shape[0] // SIDE, sheet.shape[1] // SIDE
     cut = sheet.view(rows, SIDE, across, SIDE, channels).permute(0, 2, 4, 1, 3).flatten(0, 1)
-    return cut[cut[:, -1].flatten(1).any(dim=1)].contiguous()
+    seen = cut[:, -1].flatten(1).amax(dim=1) > 0
+    return in_unit(cut[seen]).contiguous()
