@@ -121,10 +121,16 @@ def _rows(teacher: Counting) -> Sequence[tuple[str, dict[str, object], int, str]
             "opinions",
         ),
         ("the paper, without data", {"pool": PUSHED, **paper}, 36 + 9 * 2 * (12 + 6) + 18 * 2 * 20, "bd"),
+        (
+            "pictures of another kind",
+            {"images": images, "pool": "surrogates", "budget": 60, "committee": chosen},
+            60,
+            "opinions",
+        ),
     )
 
 
-ROWS = [*((row, True) for row in range(7)), (1, False), (4, False), (6, False)]
+ROWS = [*((row, True) for row in range(8)), (1, False), (4, False), (6, False)]
 NAMES = [row[0].replace(" ", "-") for row in _rows(Counting(Small()))]
 
 

@@ -18,10 +18,11 @@ from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import Place, dataset_of
 from db3kd.errors import PlanError
-from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find
+from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.settling import Wishes, settle
+from db3kd.pipeline.sources import make_pool
 from db3kd.pipeline.story import FixedLesson, Preset, Source
 from db3kd.pipeline.tell import own_name, tell
 from db3kd.progress import showing
@@ -68,7 +69,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     run: str | Path | None = None,
     held_out: Images | None = None,
     search: str | Method | Measurement | None = None,
-    pool: Source | None = None,
+    pool: str | Source | None = None,
     acquisition: str | Acquisition | None = None,
     softening: str | Softening | None = None,
     committee: Committee | None = None,
@@ -92,13 +93,15 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
             residual-half.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
-            learns from the others too. None asks as many questions as there are images, or 10,000 without images.
+            learns from the others too. None asks as many questions as there are images, 10,000 where they
+            are made.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
             twice. None for a temporary one.
         held_out: images that students are measured on, in any such form; their queries are outside the budget.
         search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
             None. No search has made a better student.
-        pool: where images come from, in the place of those at hand: an object of `db3kd.pools`.
+        pool: where images come from, in the place of those at hand: "priors", "surrogates" for images that are made
+            beside and out of `images`, which are of another kind than the teacher's, or an object of `db3kd.pools`.
         acquisition: chooses what is asked: "random", "margin", "disagreement" or an object of `db3kd.acquisition`; None
             for margin among images at hand, and disagreement among images that are made.
         softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
@@ -128,7 +131,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     """
     wishes = Wishes(
         architecture=student,
-        pool=pool,
+        pool=None if isinstance(pool, str) else pool,
         acquisition=cast("Acquisition | None", _object(ACQUISITIONS, acquisition)),
         committee=committee,
         measurement=_measurement(search),
@@ -151,6 +154,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             wishes = replace(wishes, held_out=dataset_of(held_out, wanted=wanted, place=beside))
         shapes = [one.image_shape for one in (wishes.images, wishes.held_out) if one is not None]
         asking = recognised(teacher, shapes[0] if shapes else None)
+        if isinstance(pool, str):
+            wishes = replace(wishes, pool=make_pool(pool, wishes.images, asking.spec, find(POOLS, pool)))
         if cluster is not None:
             asking = stack.enter_context(replicated(cluster, asking))
         story = settle(wishes, asking)

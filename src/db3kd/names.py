@@ -24,6 +24,7 @@ SOFTENINGS: Mapping[str, str] = {
 POOLS: Mapping[str, str] = {
     "images": "db3kd.pools.images:ImagePool",
     "priors": "db3kd.pools.priors.pool:Priors",
+    "surrogates": "db3kd.pools.priors.surrogates:Surrogates",
 }
 ACQUISITIONS: Mapping[str, str] = {
     "random": "db3kd.acquisition.random:Random",

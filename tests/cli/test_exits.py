@@ -146,7 +146,7 @@ class TestBadInput:
             ({"student__architecture": "lenet6"}, "lenet6"),
             ({"student__optimizer": "adam", "student__momentum": 0.5}, "momentum belongs to sgd"),
             ({"lesson__queries_per_pair": 7, "lesson__softening": "inverse"}, "snapshots"),
-            ({"lesson__softening": "opinions", "pool": "priors"}, "joined"),
+            ({"lesson__softening": "opinions", "pool": "priors"}, "surrogates"),
             ({"baselines": 3}, "baselines is unknown"),
             ({"teacher__num_classes": 3}, "3 classes"),
             ({"teacher__input_shape": "[1, 8, 8]"}, "shape"),

@@ -149,8 +149,10 @@ def test_repulsion_makes_images_that_are_measured_and_learned_in_the_same_run(
     assert call(*search, "--json").figures["distances"]["method"] == "bd"
 
 
-def test_images_at_hand_and_made_ones_may_be_joined(call: Caller, images: str, log: Path, tmp_path: Path) -> None:
-    asked = ("synthesize", *TEACHER, "--budget", 60, "--pool", "joined", "--run", tmp_path / "run")
+def test_images_at_hand_may_be_surrogates_beside_made_ones(
+    call: Caller, images: str, log: Path, tmp_path: Path
+) -> None:
+    asked = ("synthesize", *TEACHER, "--budget", 60, "--pool", "surrogates", "--run", tmp_path / "run")
     assert "images.source" in call(*asked, expect=2).err
     label = (
         "label",
@@ -159,10 +161,10 @@ def test_images_at_hand_and_made_ones_may_be_joined(call: Caller, images: str, l
         images,
         "--budget",
         60,
-        *settings(pool="joined", acquisition="random", rounds__candidates=2),
+        *settings(pool="surrogates", acquisition="random", rounds__candidates=2),
     )
     found = call(*label, "--run", tmp_path / "run", "--json").figures["asking"]["by_origin"]
-    assert found["images"] > 0
+    assert found["surrogates"] > 0
     assert len(found) > 3
 
 

@@ -55,7 +55,7 @@ def test_all_faults_are_in_one_message() -> None:
         "search.directions is unknown: expected one of name, queries_per_pair, snapshots, exemplars, order, tolerance",
         "search.tolerance must be less than 1, got 2",
         "lesson.trust is unknown",
-        "pool.kind: the name 'prior' is unknown: expected one of images, priors, joined, repulsion",
+        "pool.kind: the name 'prior' is unknown: expected one of images, priors, surrogates, repulsion",
         f"expected one of {', '.join(ACQUISITIONS)}",
         "rounds.opening must be greater than 0, got 0",
         "rounds.halvings must be a valid integer",

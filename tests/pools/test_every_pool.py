@@ -13,7 +13,7 @@ from db3kd.pools import Joined, Pool
 from made_answers import NONE, SHAPE, add, answered, seeded
 
 IMAGES = from_arrays(torch.rand(90, *SHAPE, generator=seeded(5)), torch.arange(90) % 4, name="some")
-_ARGUMENTS: dict[str, tuple[object, ...]] = {"images": (IMAGES,), "priors": (SHAPE,)}
+_ARGUMENTS: dict[str, tuple[object, ...]] = {"images": (IMAGES,), "priors": (SHAPE,), "surrogates": (IMAGES,)}
 
 
 def _made(name: str) -> Pool:

@@ -15,7 +15,7 @@ from db3kd.boundary import Measurement
 from db3kd.data import Dataset, Reading
 from db3kd.options import check_options
 from db3kd.pipeline.budget import Budget
-from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
+from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion, Surrogates
 from db3kd.softening import Smoothed, Softening
 from db3kd.teachers import Teacher
 from db3kd.training import Committee, Recipe
@@ -180,6 +180,7 @@ class Story:
         """What came of reading the pictures of the pool and those held out."""
         pools = self.pool.pools if isinstance(self.pool, Joined) else (self.pool,)
         sets = [pool.images for pool in pools if isinstance(pool, ImagePool)]
+        sets += [pool.pictures for pool in pools if isinstance(pool, Surrogates)]
         sets += [] if self.held_out is None else [self.held_out]
         return tuple(images.reading for images in sets if images.reading is not None)
 

@@ -13,15 +13,15 @@ from db3kd.data.picture import Shape
 from db3kd.data.pixel_rows import NOWHERE
 from db3kd.errors import PlanError
 from db3kd.ledger import Prices
-from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.settling import Wishes, settle
+from db3kd.pipeline.sources import check_pool, make_pool
 from db3kd.pipeline.story import Pushed, Story, Taken
-from db3kd.plan.schema import JOINED, NONE, BudgetSection, ImagesSection, Plan, TrainSection
+from db3kd.plan.schema import NONE, REPULSION, BudgetSection, ImagesSection, Plan, TrainSection
 from db3kd.plan.section import Options, keys_of
 from db3kd.plan.teachers import OpenedTeacher
-from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion
+from db3kd.pools import NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
 from db3kd.teachers import TeacherSpec
 from db3kd.training import (
@@ -140,26 +140,11 @@ def open_train_recipe(section: TrainSection) -> Recipe:
     return adapted(for_photos(preset) if section.preset == "photo" else preset, changes)
 
 
-def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed | None:
-    match section.which:
-        case "images" | "joined" if images is None:
-            raise PlanError(
-                f"pool.kind is {section.which!r}, and no images are named; nothing was asked: add images.source"
-            )
-        case "images":
-            return None
-        case "joined":
-            assert images is not None, "refused above"
-            return Joined((ImagePool(as_seen(images, spec)), section.open(image_shape=spec.input_shape)))
-        case "priors" | "repulsion" if images is not None:
-            raise PlanError(
-                f"pool.kind is {section.which!r}, which makes images, and images.source names some; nothing was asked: "
-                f"leave one out, or set pool.kind to {JOINED!r} for both"
-            )
-        case "repulsion":
-            return _open_repulsion(section)
-    made: Pool = section.open(image_shape=spec.input_shape)
-    return made
+def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed:
+    check_pool(section.which, images)
+    return (
+        _open_repulsion(section) if section.which == REPULSION else make_pool(section.which, images, spec, section.open)
+    )
 
 
 def _open_repulsion(section: Options) -> Pushed:

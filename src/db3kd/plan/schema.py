@@ -24,8 +24,8 @@ from db3kd.training import Committee, Recipe
 
 Count = Annotated[int, Ge(0)]
 Price = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
-JOINED, REPULSION, NONE = "joined", "repulsion", "none"
-POOL_KINDS: Mapping[str, str] = {**POOLS, JOINED: POOLS["priors"], REPULSION: "db3kd.plan.schema:Nothing"}
+REPULSION, NONE = "repulsion", "none"
+POOL_KINDS: Mapping[str, str] = {**POOLS, REPULSION: "db3kd.plan.schema:Nothing"}
 SEARCH_NAMES: Mapping[str, str] = {NONE: "db3kd.plan.schema:Nothing", **SEARCHES}
 LESSON_KINDS: Mapping[str, str] = {
     "labels": "db3kd.pipeline.story:FixedLesson",

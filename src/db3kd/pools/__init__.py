@@ -10,7 +10,7 @@ from db3kd.pools.mixtures import mixtures
 from db3kd.pools.noise import NoiseOptions, choose_of_each, draw_noise
 from db3kd.pools.pairs import BoundaryPairs
 from db3kd.pools.pool import Key, Pool
-from db3kd.pools.priors import Priors
+from db3kd.pools.priors import Priors, Surrogates
 from db3kd.pools.pushing import push, push_some
 from db3kd.pools.repulsion import Repelled, Repulsion, repel
 from db3kd.pools.supply import supply
@@ -25,6 +25,7 @@ __all__ = [
     "Priors",
     "Repelled",
     "Repulsion",
+    "Surrogates",
     "choose_of_each",
     "draw_noise",
     "mixtures",

@@ -44,5 +44,5 @@ def test_a_parent_is_worth_its_share_of_the_families_that_were_asked_about() -> 
     for families in (PROCEDURAL, FAMILIES):
         names = tuple(family.name for family in families)
         answers = of_families(names * 20, torch.arange(20 * len(names)) % 4)
-        shares = family_shares(answers, families)
+        shares = family_shares(answers, names)
         assert worth_of_each(answers)[: len(names)].tolist() == pytest.approx(shares.tolist())

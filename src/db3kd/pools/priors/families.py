@@ -4,12 +4,13 @@ A new family is a function in a module of this folder and a line in `FAMILIES`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
+from db3kd.answers import Candidates
 from db3kd.data.dataset import as_bytes
 from db3kd.errors import PlanError
 from db3kd.pools.priors.fields import Dice, Shape
@@ -54,6 +55,17 @@ PROCEDURAL = (
 # Out of what db3kd holds.
 PICTURED = (*_on_grounds(_PICTURES), Family("pictures on surfaces", pasted))
 FAMILIES = (*PROCEDURAL, *PICTURED)
+# Out of pictures of the user's own: what is cut out of them, by the name of the family. See `surrogates`.
+AS_THEY_ARE = "surrogates"
+WARPED = f"{AS_THEY_ARE}, warped"
+SURROGATE: Mapping[str, Callable[..., Float[Tensor, "n c h w"]]] = {
+    **{
+        f"{AS_THEY_ARE}, {name}{where}": partial(draw, ground=ground)
+        for name, draw in (("cut out", pictures), ("outlines", outlines))
+        for where, ground in _GROUNDS.items()
+    },
+    f"{AS_THEY_ARE}, on surfaces": pasted,
+}
 
 
 def check_shape(image_shape: Shape) -> None:
@@ -73,3 +85,12 @@ def paint(family: Family, count: int, image_shape: Shape, generator: torch.Gener
     for start in range(0, count, most):
         parts.append(as_bytes(family.draw(image_shape, Dice(min(most, count - start), generator))))
     return torch.cat(parts)
+
+
+def paint_all(
+    families: Sequence[Family], numbers: Sequence[int], image_shape: Shape, generator: torch.Generator
+) -> Candidates:
+    """Paint so many images of each family, one family after the other."""
+    drawing = list(zip(families, numbers, strict=True))
+    pixels = [paint(family, number, image_shape, generator) for family, number in drawing]
+    return Candidates(torch.cat(pixels), tuple(family.name for family, number in drawing for _ in range(number)))

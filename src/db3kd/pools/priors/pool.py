@@ -11,10 +11,15 @@ from db3kd.answers import Answers, Candidates
 from db3kd.options import check_options
 from db3kd.pools.pool import Key
 from db3kd.pools.priors.children import recombined
-from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, check_shape, paint
-from db3kd.pools.priors.shares import family_shares
+from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, check_shape, paint_all
+from db3kd.pools.priors.shares import drawn_of_each
 
 FamilySet = Literal["procedural", "all"]
+
+
+def families_of(asked: FamilySet) -> tuple[Family, ...]:
+    """Give the families that a set stands for."""
+    return FAMILIES if asked == "all" else PROCEDURAL
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,14 @@ class Priors:
     @property
     def key(self) -> Key:
         """What tells it from other pools: one more family draws other images."""
-        families: list[JsonValue] = [family.name for family in self._drawn]
+        families: list[JsonValue] = [family.name for family in families_of(self.families)]
         return {"type": self.name, "children": self.children, "families": families}
-
-    @property
-    def _drawn(self) -> tuple[Family, ...]:
-        return FAMILIES if self.families == "all" else PROCEDURAL
 
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
         """Paint new images, the families by what their answers were worth, one family after the other; see `Pool`."""
-        shares = family_shares(answers, self._drawn)
-        drawn = torch.multinomial(shares, count, replacement=True, generator=generator) if count else torch.zeros(0)
-        numbers = torch.bincount(drawn.long(), minlength=len(self._drawn)).tolist()
-        drawing = list(zip(self._drawn, numbers, strict=True))
-        pixels = [paint(family, number, self.image_shape, generator) for family, number in drawing]
-        return Candidates(torch.cat(pixels), tuple(family.name for family, number in drawing for _ in range(number)))
+        families = families_of(self.families)
+        numbers = drawn_of_each([family.name for family in families], count, answers, generator)
+        return paint_all(families, numbers, self.image_shape, generator)
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
         """Recombine images that were answered, of this pool or of another one; see `Pool`."""

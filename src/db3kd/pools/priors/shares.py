@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from db3kd.answers import Answers, is_fresh
-from db3kd.pools.priors.families import FAMILIES, PICTURED, PROCEDURAL, Family
+from db3kd.pools.priors.families import AS_THEY_ARE, PICTURED, PROCEDURAL, SURROGATE, WARPED
 from db3kd.tensors import Float, Tensor
 
 # Answers that every family is thought to have given beforehand, spread as those of all families are.
@@ -16,9 +16,23 @@ _DOUBLINGS_PER_BIT = 8.0
 _BALANCING_STEPS, _BALANCING_RATE = 200, 0.05
 # Spread evenly, so that no family is given up.
 _FLOOR = 0.1
+# What a pool draws all of or nothing; the first is always there.
+_GROUPS = (
+    tuple(family.name for family in PROCEDURAL),
+    tuple(family.name for family in PICTURED),
+    (AS_THEY_ARE, WARPED, *SURROGATE),
+)
 
 
-def family_shares(answers: Answers, families: Sequence[Family]) -> Float[Tensor, " f"]:
+def drawn_of_each(families: Sequence[str], count: int, answers: Answers, generator: torch.Generator) -> list[int]:
+    """Draw how many of so many images each family gives, by what its answers were worth."""
+    shares = family_shares(answers, families)
+    drawn = torch.multinomial(shares, count, replacement=True, generator=generator) if count else torch.zeros(0)
+    numbers: list[int] = torch.bincount(drawn.long(), minlength=len(families)).tolist()
+    return numbers
+
+
+def family_shares(answers: Answers, families: Sequence[str]) -> Float[Tensor, " f"]:
     """Tell how often each family should be painted, so that all answers are spread over the classes.
 
     An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
@@ -40,13 +54,14 @@ def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
     """Give each image the share of its family; the mean share where its family is none of these."""
     names, codes = answers.families
     # Families that were left out have no share, so that a run without them chooses what it always chose.
-    families = PROCEDURAL if {family.name for family in PICTURED}.isdisjoint(names) else FAMILIES
+    groups = [group for number, group in enumerate(_GROUPS) if not number or not set(group).isdisjoint(names)]
+    families = [name for group in groups for name in group]
     places = _places(families)
     shares = torch.cat([family_shares(answers, families), torch.full((1,), 1 / len(families))])
     return shares[torch.tensor([places.get(name, len(families)) for name in names], dtype=torch.int64)][codes]
 
 
-def _counts(answers: Answers, families: Sequence[Family]) -> Float[Tensor, "f num_classes"]:
+def _counts(answers: Answers, families: Sequence[str]) -> Float[Tensor, "f num_classes"]:
     """Count the answers of each class to fresh images of each family."""
     (names, codes), known = answers.coded, _places(families)
     places = [known.get(name, -1) if is_fresh(name) else -1 for name in names]
@@ -57,8 +72,8 @@ def _counts(answers: Answers, families: Sequence[Family]) -> Float[Tensor, "f nu
     return counts.view(len(families), answers.num_classes).float()
 
 
-def _places(families: Sequence[Family]) -> dict[str, int]:
-    return {family.name: place for place, family in enumerate(families)}
+def _places(families: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(families)}
 
 
 def _floored(scores: Float[Tensor, " f"]) -> Float[Tensor, " f"]:

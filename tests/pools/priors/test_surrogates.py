@@ -1,0 +1,53 @@
+"""Images out of pictures of another kind: each picture once as it is, things cut out of their ground, any shape."""
+
+import pytest
+import torch
+
+from db3kd.data import from_arrays
+from db3kd.errors import PlanError
+from db3kd.pools import Surrogates
+from db3kd.pools.priors import PROCEDURAL
+from db3kd.pools.priors.fields import Dice
+from db3kd.pools.priors.surrogates import cut_out
+from made_answers import NONE, SHAPE, add, seeded
+
+PICTURES = from_arrays(torch.rand(30, *SHAPE, generator=seeded(5)), torch.arange(30) % 4, name="pictures")
+
+
+def test_each_picture_is_asked_about_once_as_it_is_and_warped_after_that() -> None:
+    pool, answers = Surrogates(PICTURES), NONE
+    for seed in range(4):
+        answers = add(answers, pool.draw(300, answers, seeded(seed)))
+    plain = [name for name, origin in zip(answers.images.ids, answers.origins, strict=True) if origin == "surrogates"]
+    assert sorted(plain) == sorted(PICTURES.ids)
+    assert answers.images.labels is None
+    assert answers.origins.count("surrogates, warped") > 30
+    assert len(set(answers.origins)) == len(PROCEDURAL) + 9
+
+
+def test_a_thing_is_cut_out_of_a_ground_of_one_colour() -> None:
+    images = torch.full((2, 3, 16, 16), 0.8)
+    images[:, :, 5:11, 4:12] = torch.tensor([0.9, 0.1, 0.3])[:, None, None]
+    colours, covered = cut_out(images, Dice(2, seeded())).split([3, 1], dim=1)
+    assert torch.equal(covered[:, 0] > 0.5, images[:, 1] < 0.5)
+    assert torch.equal(colours, images * covered)
+
+
+def test_where_there_is_no_ground_of_one_colour_the_middle_is_cut_out() -> None:
+    images = torch.rand(20, 1, 24, 24, generator=seeded())
+    covered = cut_out(images, Dice(20, seeded(1)))[:, 3]
+    assert covered[:, 11:13, 11:13].min() == 1
+    assert max(covered[:, 0].max(), covered[:, :, -1].max()) < 0.2
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 24), (4, 9, 9), (1, 2, 2), (2, 17, 30)])
+def test_pictures_of_any_shape_will_do(shape: tuple[int, int, int]) -> None:
+    pool = Surrogates(from_arrays(torch.rand(3, *shape, generator=seeded()).movedim(1, -3)))
+    drawn = pool.draw(120, NONE, seeded())
+    assert drawn.pixels.shape == (120, *shape)
+    assert drawn.pixels.dtype == torch.uint8 or drawn.pixels.max() <= 1
+
+
+def test_no_picture_is_refused() -> None:
+    with pytest.raises(PlanError, match="holds none"):
+        Surrogates(from_arrays(torch.zeros(0, *SHAPE)))
