@@ -30,6 +30,9 @@ def zero_shot(
         ),
     ] = "active",
     families: Annotated[FamilySet, typer.Option(help="all draws the pictures that db3kd holds too.")] = "procedural",
+    pictures: Annotated[
+        str | None, typer.Option(help="A folder of pictures of another kind: surrogates are made of them as well.")
+    ] = None,
     students: Annotated[str, typer.Option(help="Architectures.")] = "lenet5,lenet5-half",
     epochs: Annotated[
         int | None,
@@ -45,12 +48,15 @@ def zero_shot(
     named = command.listed(students)
     if not named:
         raise InputError("name one student at least, such as lenet5-half; nothing was asked")
+    if pictures is not None and method not in ("active", "priors"):
+        raise InputError(f"{method} makes nothing of pictures; nothing was asked: leave --pictures out")
     opened = command.teacher_of(teacher, device=device)
     held_out = load(test, "test")
+    surrogates = None if pictures is None else load(pictures, wanted=opened.spec.input_shape)
     with ExitStack() as stack:
         folder = run or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-")))
         kept, stages = stack.enter_context(Run(folder)), stack.enter_context(command.showing())
-        plan = ZeroShotPlan(method, calls, tuple(named), epochs, families)
+        plan = ZeroShotPlan(method, calls, tuple(named), epochs, families, surrogates)
         figures = measure_zero_shot(Keeper(kept, Context(device, seed, stages)), opened, held_out, plan, name=teacher)
     command.write(file, asdict(figures))
     _show(figures)

@@ -21,6 +21,7 @@ from db3kd.data import Dataset
 from db3kd.evaluation import evaluate, mean_logits, never_decided
 from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out
+from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import Fixed, LearnCommittee, Lessons
 from db3kd.pipeline.lessons import lessons_for
@@ -29,14 +30,14 @@ from db3kd.pipeline.settling import committee_architecture
 from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import Teach, recipe_for
 from db3kd.pools import Pool
-from db3kd.pools.priors import FamilySet, Priors
+from db3kd.pools.priors import FamilySet, Priors, Surrogates
 from db3kd.runs import Keeper, key_of
 from db3kd.teachers import Teacher
 from db3kd.training import Committee, Material, Objective, Recipe
 
 ZeroShotMethod = Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ZeroShotPlan:
         students: architectures; the first one's is the committee's where images are too small for LeNet5.
         epochs: of each student; None for what suits the number of calls.
         families: of the pool: "procedural", or "all" for the pictures that db3kd holds too.
+        pictures: of another kind than the teacher's, out of which surrogates are made as well; None for none.
     """
 
     method: ZeroShotMethod = "active"
@@ -56,6 +58,7 @@ class ZeroShotPlan:
     students: tuple[str, ...] = ("lenet5", "lenet5-half")
     epochs: int | None = None
     families: FamilySet = "procedural"
+    pictures: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class ZeroShot:
         held_out: name of the data set that students were measured on.
         method: how images were made and chosen.
         families: of made images.
+        pictures: name of those that surrogates are made of, or None.
         seed: of all choices.
         epochs: of each student, each as long as one of the rounds' students.
         device: where networks were trained and asked.
@@ -101,6 +105,7 @@ class ZeroShot:
     held_out: str
     method: ZeroShotMethod
     families: FamilySet
+    pictures: str | None
     seed: int
     epochs: int
     device: str
@@ -137,7 +142,9 @@ def measure_zero_shot(
     wanted = recipe_for(CommitteeLesson(), plan.students[0], plan.calls)
     recipe = replace(wanted, epochs=plan.epochs or wanted.epochs)
     committee = Committee(committee_architecture(plan.students[0], teacher.spec))
-    pool = Priors(teacher.spec.input_shape, families=plan.families)
+    pool: Pool = Priors(teacher.spec.input_shape, families=plan.families)
+    if plan.pictures is not None:
+        pool = Surrogates(as_seen(plan.pictures, teacher.spec), families=plan.families)
     if plan.method == "active" or plan.method == "priors":  # `in` would not tell mypy which of the methods are left
         answers = _ask_rounds(keeper, teacher, pool, committee, plan)
     else:
@@ -153,6 +160,7 @@ def measure_zero_shot(
         held_out=held_out.name,
         method=plan.method,
         families=plan.families,
+        pictures=None if plan.pictures is None else plan.pictures.name,
         seed=context.seed,
         epochs=recipe.epochs,
         device=context.device,

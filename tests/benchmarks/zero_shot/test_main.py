@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from benchmark_program import Program
 from benchmarks.zero_shot.__main__ import zero_shot
@@ -20,14 +21,21 @@ def test_it_writes_what_was_measured_and_on_what(call: Program, tmp_path: Path) 
     np.savez(test, images_test=pixels.numpy())
     on = ("--teacher", f"torch:{weights_file}", "--test", f"npz:{test}", "--method", "priors")
 
-    done = call(zero_shot, *on, "--calls", 60, "--students", student, "--epochs", 2, "--seed", 3, "--json", file)
+    small = ("--calls", 60, "--students", student, "--epochs", 2, "--seed", 3, "--json", file)
+    done = call(zero_shot, *on, *small)
 
     figures = json.loads(file.read_text())
     about = {"teacher": f"torch:{weights_file}", "method": "priors", "seed": 3, "epochs": 2, "device": "cpu"}
     assert {name: figures[name] for name in about} == about
-    assert (figures["calls"], figures["families"], figures["format"]) == (60, "procedural", 2)
+    assert (figures["calls"], figures["families"], figures["format"]) == (60, "procedural", 3)
     assert [one["name"] for one in figures["students"]] == [student]
     never = [label for label, count in enumerate(figures["class_histogram"]) if not count]
     assert figures["never_decided"] == never
     assert ("they do not know it" in done.err) == bool(never)
     assert "60 calls, no image" in done.out
+
+    for number in range(9):
+        Image.fromarray(pixels[number].numpy()).resize((20, 14)).save(tmp_path / f"{number}.png")
+    call(zero_shot, *on, *small, "--pictures", tmp_path)
+    assert json.loads(file.read_text())["pictures"] == f"{tmp_path.name}/train"
+    assert "leave --pictures out" in call(zero_shot, *on[:4], "--method", "noise", "--pictures", tmp_path, expect=2).err
