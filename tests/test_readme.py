@@ -27,7 +27,6 @@ from db3kd.plan import Plan, parse_plan
 from db3kd.plan.listing import all_keys
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -40,8 +39,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Caller:
     return Caller(capsys)
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def _blocks(language: str, page: str = "README.md") -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGES[page], flags=re.DOTALL)
 
 
 def _commands(page: str) -> Iterator[list[str]]:
@@ -63,9 +62,9 @@ def _options(function: str) -> set[str]:
 
 
 def test_every_plan_that_is_shown_is_a_plan_and_together_they_show_every_section() -> None:
-    plans = [tomllib.loads(text) for text in _blocks("toml")]
+    plans = [tomllib.loads(text) for text in _blocks("toml", "docs/how-to/plans.md")]
     for written in plans:
-        assert parse_plan(written, "the README").teacher is not None
+        assert parse_plan(written, "the manual").teacher is not None
     shown = {section for written in plans for section in written}
     assert shown == set(Plan.model_fields) - {"train"}
 
@@ -84,15 +83,16 @@ def test_every_command_that_is_shown_is_there_with_its_options_and_keys(page: st
 
 
 def test_every_command_is_shown_and_so_is_every_benchmark() -> None:
-    assert {name for name, *_ in _commands("README.md")} | {"demo"} == set(COMMANDS)
-    benchmarks = set(re.findall(r"python -m benchmarks\.([a-z_]+)", README))
+    page = PAGES["docs/how-to/command-line.md"]
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE) == list(COMMANDS)
+    benchmarks = set(re.findall(r"python -m benchmarks\.([a-z_]+)", PAGES["docs/records.md"]))
     assert benchmarks == {"figure", "frontier", "images", "lessons", "search", "wire", "zero_shot"}
     for name in benchmarks:
         assert importlib.util.find_spec(f"benchmarks.{name}") is not None
 
 
 def test_the_house_that_is_shown_is_the_house_that_is_there() -> None:
-    tree = README.partition("src/db3kd/\n")[2].partition("benchmarks/")[0]
+    tree = PAGES["docs/explanation/architecture.md"].partition("src/db3kd/\n")[2].partition("benchmarks/")[0]
     named = {name for line in tree.splitlines() for name in re.findall(r"^ {2}(\S+)|^ {2}\S+ {2}(\S+)", line)[0]}
     named |= set(re.findall(r" {2}(\w+\.py)", tree))
     source = ROOT / "src" / "db3kd"
@@ -106,14 +106,15 @@ def test_the_house_that_is_shown_is_the_house_that_is_there() -> None:
 
 def test_the_picture_is_what_the_command_beside_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (words,) = (
-        shlex.split(line) for line in re.findall(r"^ {4}python -m benchmarks\.figure (.*)$", README, re.MULTILINE)
+        shlex.split(line)
+        for line in re.findall(r"^ {4}python -m benchmarks\.figure (.*)$", PAGES["README.md"], re.MULTILINE)
     )
     monkeypatch.chdir(ROOT)
     kept, drawn = Path(words[words.index("--out") + 1]), tmp_path / "drawn.svg"
     files = [Path(word) for word in words[: words.index("--teacher")]]
     figure(files=files, out=drawn, teacher=float(words[words.index("--teacher") + 1]))
     assert drawn.read_bytes() == kept.read_bytes()
-    assert f"]({kept})" in README
+    assert f"]({kept})" in PAGES["README.md"]
 
 
 @every_page
@@ -132,7 +133,7 @@ def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest
     header = weights.describe("lenet5-half", (1, 28, 28), 10)
     (tmp_path / "student.safetensors").write_bytes(weights.to_bytes(module, header))
     monkeypatch.chdir(tmp_path)
-    (example,) = (block for block in _blocks("py") if "load_file" in block)
+    (example,) = (block for block in _blocks("py", "docs/students.md") if "load_file" in block)
     names: dict[str, object] = {}
     exec(example, names)
     images = torch.rand(3, 1, 28, 28)
