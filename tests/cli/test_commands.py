@@ -108,6 +108,7 @@ class TestExport:
         plain.load_state_dict(load_file(trained / "export/student.safetensors"))
         with torch.no_grad():
             assert torch.equal(plain.eval()(test), module(test))
+        assert "Questions to the teacher" in (trained / "export/model-card.md").read_text()
 
     def test_the_teacher_is_timed_where_asked_for_and_the_file_is_a_teacher(
         self, call: Caller, trained: Path, images: str, log: Path, tmp_path: Path

@@ -16,6 +16,7 @@ from db3kd.data import Dataset
 from db3kd.errors import InputError, RunError
 from db3kd.models import weights
 from db3kd.pipeline.ask import NAME
+from db3kd.pipeline.conclude import REPORT, read_report
 from db3kd.pipeline.exporting import Exported, Wished
 from db3kd.pipeline.exporting import export as write
 from db3kd.pipeline.kept import kept_answers
@@ -55,7 +56,7 @@ def export(
     if weights_file is not None and folder is None:
         raise typer.BadParameter("--weights needs --to")
     asked = content_of(None, settings, held_out__source=held_out, images__source=images)
-    answers, file = None, weights_file
+    answers, file, report = None, weights_file, None
     if run is not None:
         with existing(run) as opened:
             keeper = Keeper(opened)
@@ -63,6 +64,7 @@ def export(
                 raise RunError(f"{run} holds no student yet; nothing was written: go on with `db3kd distill` first")
             asked, file = merged(opened.plan() or {}, asked), run / f"{STUDENT}.safetensors"
             answers = kept_answers(keeper) if keeper.count(NAME) else None
+            report = read_report(opened) if opened.get(REPORT) is not None else None
     assert file is not None, "asked above"
     module, header = weights.from_file(file)
     plan = parse_plan(asked)
@@ -85,6 +87,7 @@ def export(
         wished,
         examples=examples,
         teacher=None if teacher is None else teacher.teacher,
+        report=report,
     )
     _show(exported, teacher, as_json=as_json)
 

@@ -31,10 +31,13 @@ from db3kd.pipeline.parity import (
     measure_file,
     median,
 )
+from db3kd.report.card import model_card
+from db3kd.report.schema import Report
 from db3kd.runs.files import storage_errors, write_atomically
 from db3kd.teachers import Teacher
 
-ONNX_FILE, INT8_FILE, STATE_FILE, FIGURES = "student.onnx", "student.int8.onnx", "student.safetensors", "export.json"
+ONNX_FILE, INT8_FILE, STATE_FILE = "student.onnx", "student.int8.onnx", "student.safetensors"
+FIGURES, CARD = "export.json", "model-card.md"
 _CALIBRATED_ON = 512
 
 
@@ -82,6 +85,7 @@ def export(
     *,
     examples: Examples | None = None,
     teacher: Teacher | None = None,
+    report: Report | None = None,
 ) -> Exported:
     """Write a student as ONNX files and as a plain `state_dict`.
 
@@ -92,6 +96,7 @@ def export(
         wished: what the ONNX files are to be.
         examples: images to check the files on; None for no check.
         teacher: to time beside the student.
+        report: of the run, for a model card beside the files; None for no card.
 
     Returns:
         Figures, which are in `export.json` as well.
@@ -132,6 +137,8 @@ def export(
         teacher_latency=None if teacher is None else _time_teacher(teacher),
     )
     contents[FIGURES] = (json.dumps({"format_version": 1, **asdict(exported)}, indent=2) + "\n").encode()
+    if report is not None:
+        contents[CARD] = model_card(report, takes=exported.takes, parameters=exported.parameters).encode()
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
