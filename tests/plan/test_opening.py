@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from db3kd.acquisition import Disagreement, Rounds
 from db3kd.boundary import BoundaryDistance, Measurement, MinimalBoundaryDistance
@@ -183,3 +184,17 @@ def test_a_named_set_is_changed_only_where_that_is_said(images: str) -> None:
     story = open_story(parse_plan(content), teacher)
     assert story.images is not None
     assert story.images.image_shape == (3, 18, 18)
+
+
+def test_held_out_images_are_all_of_a_folder_that_is_not_divided(tmp_path: Path) -> None:
+    for folder in ("photos", "labelled/ant", "labelled/bee", "divided/train", "divided/test"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(3 if folder != "divided/test" else 2):
+            Image.new("L", (16, 16), 40 * number).save(tmp_path / folder / f"{number}.png")
+    for source, count in (("labelled", 6), ("divided", 2), ("labelled/ant/0.png", 1)):
+        held_out = _story(f"held_out.source={tmp_path / source}", images=str(tmp_path / "photos")).held_out
+        assert held_out is not None
+        assert len(held_out) == count
+    for refused in (("photos",), ("labelled", "held_out.split=test")):
+        with pytest.raises(DataError, match="has no test split"):
+            _story(f"held_out.source={tmp_path / refused[0]}", *refused[1:], images=str(tmp_path / "photos"))

@@ -29,7 +29,10 @@ def check_teacher(
     data: Annotated[
         str | None, typer.Option(help="Images to ask about, best with labels; noise without it.", metavar="SOURCE")
     ] = None,
-    split: Annotated[Literal["train", "test"], typer.Option(help="Which images of the source.")] = "test",
+    split: Annotated[
+        Literal["train", "test"] | None,
+        typer.Option(help="Which images of the source; left out, test where it has any."),
+    ] = None,
     queries: Annotated[int, typer.Option(min=2, help="Most rows to ask.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
     settings: options.SET = None,
@@ -38,7 +41,8 @@ def check_teacher(
 ) -> None:
     """Look at a teacher before money is spent: does it answer, always the same, and at this value range?"""
     asked = content_of(None, settings, teacher__uri=teacher)
-    plan = parse_plan(asked if data is None else merged(asked, {"held_out": {"source": data, "split": split}}))
+    images_asked = content_of(None, None, held_out__source=data, held_out__split=split)
+    plan = parse_plan(merged(asked, images_asked))
     assert plan.teacher is not None, "its URI is given"
     opened = open_teacher(plan.teacher, device=device).teacher
     images = None

@@ -87,6 +87,14 @@ def load(
     return refitted(dataset, options.shape(dataset.image_shape), options, place=place)
 
 
+def is_whole(source: str) -> bool:
+    """Tell whether a source is a picture, or a folder of pictures, that nobody divided into train and test."""
+    kind, path = _kind_of(source)
+    if kind != _FOLDER or path is None:
+        return False
+    return path.is_file() or not any((path / split).is_dir() for split in get_args(Split))
+
+
 def _kind_of(source: str) -> tuple[str, Path | None]:
     """Tell how a source is read, and where it lies; a PlanError where there is no such thing."""
     if source in NAMED:

@@ -8,9 +8,10 @@ from typing import Any
 
 from db3kd.answers import Answers
 from db3kd.boundary import Measurement
-from db3kd.data import Dataset, ImageOptions, Place, draw, load
+from db3kd.data import Dataset, ImageOptions, Place, Split, draw, load
 from db3kd.data.picture import Shape
 from db3kd.data.pixel_rows import NOWHERE
+from db3kd.data.sources import is_whole
 from db3kd.errors import PlanError
 from db3kd.ledger import Prices
 from db3kd.pipeline.budget import Budget
@@ -18,7 +19,7 @@ from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.sources import check_pool, make_pool
 from db3kd.pipeline.story import Pushed, Story, Taken
-from db3kd.plan.schema import NONE, REPULSION, BudgetSection, ImagesSection, Plan, TrainSection
+from db3kd.plan.schema import NONE, REPULSION, BudgetSection, HeldOutSection, ImagesSection, Plan, TrainSection
 from db3kd.plan.section import Options, keys_of
 from db3kd.plan.teachers import OpenedTeacher
 from db3kd.pools import NoiseOptions, Pool, Repulsion
@@ -77,7 +78,8 @@ def open_images(
     """Read the images that a section names.
 
     They are brought to the shape that is wanted, as `db3kd.data.load` says; `like` is a section whose options hold
-    where this one says nothing.
+    where this one says nothing. Images to measure on are all of a folder that is not divided, if the others are not
+    from there.
     """
     options = _options_of(section, like)
     if section.source.startswith(_RUN):
@@ -89,13 +91,20 @@ def open_images(
         return _answers_of(section).images
     return load(
         section.source,
-        section.split,
+        _split_of(section, like),
         limit=section.limit,
         seed=section.seed,
         wanted=wanted,
         options=options,
         place=place,
     )
+
+
+def _split_of(section: ImagesSection, like: ImagesSection | None) -> Split:
+    elsewhere = like is None or like.source != section.source
+    if isinstance(section, HeldOutSection) and "split" not in section.model_fields_set and elsewhere:
+        return "train" if is_whole(section.source) else section.split
+    return section.split
 
 
 def _options_of(section: ImagesSection, like: ImagesSection | None) -> ImageOptions:
