@@ -10,11 +10,22 @@ from db3kd.context import Context, Progress, Tracker, silent, untracked
 from db3kd.data import Dataset, Place
 from db3kd.errors import PlanError, RunMismatch
 from db3kd.pipeline.story import Story
-from db3kd.plan import Content, OpenedTeacher, Plan, merged, open_images, open_story, open_teacher, parse_plan
+from db3kd.plan import (
+    Content,
+    OpenedTeacher,
+    Plan,
+    merged,
+    open_cluster,
+    open_images,
+    open_story,
+    open_teacher,
+    parse_plan,
+)
 from db3kd.plan.schema import ImagesSection
 from db3kd.progress import Stages, showing
 from db3kd.runs import Index, Keeper, Run
 from db3kd.runs.plan_file import merge_plans
+from db3kd.scaling import replicated
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -29,9 +40,15 @@ class Session:
     story: Story
     device: str
 
-    def watched(self, stages: Stages) -> Story:
-        """Give the story with a teacher whose rows show in the progress."""
-        return replace(self.story, teacher=Watched(self.story.teacher, stages.hear_rows))
+    @contextmanager
+    def asking(self, stages: Stages) -> Iterator[Story]:
+        """Give the story with a teacher whose rows show in the progress: its replicas, where there is a cluster."""
+        teacher, plan = self.story.teacher, self.plan
+        with ExitStack() as stack:
+            if plan.cluster is not None and plan.teacher is not None:
+                cluster = open_cluster(plan.cluster, plan.teacher, self.device)
+                teacher = stack.enter_context(replicated(cluster, teacher))
+            yield replace(self.story, teacher=Watched(teacher, stages.hear_rows))
 
     def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""

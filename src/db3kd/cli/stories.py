@@ -50,6 +50,7 @@ def distill(
     dry_run: options.DRY_RUN = False,
     measure: options.MEASURE = True,
     device: options.DEVICE = "cpu",
+    ray: options.RAY = None,
     track: options.TRACK = None,
     as_json: options.JSON = False,
 ) -> None:
@@ -69,6 +70,7 @@ def distill(
         held_out__source=held_out,
         run__seed=seed,
         run__bought_by=None if source is None else str(source),
+        cluster__address=ray,
     )
     with Run(run) as opened:
         session = open_session(opened, merged(_taken_over(opened, source), asked), device, dry=dry_run)
@@ -97,11 +99,12 @@ def _part(until: Until, told: str) -> Callable[..., None]:
         dry_run: options.DRY_RUN = False,
         measure: options.MEASURE = True,
         device: options.DEVICE = "cpu",
+        ray: options.RAY = None,
         track: options.TRACK = None,
         as_json: options.JSON = False,
     ) -> None:
         named = {"teacher__uri": teacher, "images__source": images, "pool__kind": pool, "search__name": search}
-        asked = content_of(plan, settings, **named, budget__total=budget, run__seed=seed)
+        asked = content_of(plan, settings, **named, budget__total=budget, run__seed=seed, cluster__address=ray)
         with Run(run) as opened:
             session = open_session(opened, asked, device, dry=dry_run)
             if until == "answers" and session.plan.images is not None:
@@ -109,8 +112,14 @@ def _part(until: Until, told: str) -> Callable[..., None]:
             if dry_run:
                 _show_estimate(session, until, measure=measure, as_json=as_json)
                 return
-            with tracking(track, run) as tracker, session.adopted(), showing(remark) as shown, timed(opened):
-                purchase = buy(session.watched(shown), session.keeper(shown, tracker), until=until)
+            with (
+                tracking(track, run) as tracker,
+                session.adopted(),
+                showing(remark) as shown,
+                session.asking(shown) as story,
+                timed(opened),
+            ):
+                purchase = buy(story, session.keeper(shown, tracker), until=until)
             show_purchase(session, purchase, as_json=as_json)
         remark(f"next: db3kd distill --run {run}")
 
@@ -135,16 +144,17 @@ def _taken_over(run: Run, source: Path | None) -> Content:
 
 def finish(session: Session, stages: Stages, tracker: Tracker = untracked) -> Report:
     """Do all that is still to be done of a run, which may learn from what another one has bought."""
-    story, keeper, source = session.watched(stages), session.keeper(stages, tracker), session.plan.run.bought_by
-    if source is None:
-        purchase, students = tell(story, keeper)
-        return conclude(story, keeper, purchase, students)
-    with existing(source) as other, timed(session.run):
-        session.run.adopt_teacher(story.teacher.spec)
-        keeper.declare(_outlines(session, keeper))
-        bought = kept_bought(Keeper(other))
-        students = teach_students(story, keeper, bought, len(bought.answers))
-    return conclude(story, keeper, Purchase(bought, planned=len(bought.answers)), students)
+    keeper, source = session.keeper(stages, tracker), session.plan.run.bought_by
+    with session.asking(stages) as story:
+        if source is None:
+            purchase, students = tell(story, keeper)
+            return conclude(story, keeper, purchase, students)
+        with existing(source) as other, timed(session.run):
+            session.run.adopt_teacher(story.teacher.spec)
+            keeper.declare(_outlines(session, keeper))
+            bought = kept_bought(Keeper(other))
+            students = teach_students(story, keeper, bought, len(bought.answers))
+        return conclude(story, keeper, Purchase(bought, planned=len(bought.answers)), students)
 
 
 def _show_estimate(session: Session, until: Until | None = None, *, measure: bool, as_json: bool) -> None:

@@ -4,6 +4,7 @@ Teachers are opened in `teachers`. Called by the commands.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from db3kd.answers import Answers
@@ -21,9 +22,11 @@ from db3kd.pipeline.sources import check_pool, make_pool
 from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.plan.schema import NONE, REPULSION, BudgetSection, HeldOutSection, ImagesSection, Plan, TrainSection
 from db3kd.plan.section import Options, keys_of
-from db3kd.plan.teachers import OpenedTeacher
+from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.teachers import OpenedTeacher, open_bare_teacher
 from db3kd.pools import NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
+from db3kd.scaling import Cluster
 from db3kd.teachers import TeacherSpec
 from db3kd.training import (
     POOL_RECIPE,
@@ -140,6 +143,12 @@ def open_budget(section: BudgetSection) -> Budget:
     )
     others = section.model_dump(include={"total", "images", "repeats"})
     return Budget(stages=stages, prices=prices, **others)
+
+
+def open_cluster(section: Options, teacher: TeacherSection, device: str) -> Cluster:
+    """Make what a section says about replicas; each of them opens the teacher by itself."""
+    made: Cluster = section.open(opening=partial(open_bare_teacher, teacher, device))
+    return made
 
 
 def open_train_recipe(section: TrainSection) -> Recipe:

@@ -20,6 +20,7 @@ from db3kd.pipeline.story import Student
 from db3kd.plan.section import Keys, Options, Section, chosen, keys_of, section_of
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.pools import NoiseOptions, Repulsion
+from db3kd.scaling import Cluster
 from db3kd.training import Committee, Recipe
 
 Count = Annotated[int, Ge(0)]
@@ -146,6 +147,7 @@ class Plan(Section):
         student: who learns.
         held_out: what students are measured on.
         budget: what may be spent.
+        cluster: replicas of the teacher. A run does not keep it: it goes on with others, or with none.
         train: a network that is trained on true labels.
     """
 
@@ -161,11 +163,12 @@ class Plan(Section):
     student: Options | None = None
     held_out: HeldOutSection | None = None
     budget: BudgetSection = BudgetSection()
+    cluster: Options | None = None
     train: TrainSection | None = None
 
     def written(self) -> dict[str, object]:
         """Give the keys that were written, as plain values: what a run keeps, and a plan again."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"cluster"})
 
 
 def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
@@ -185,6 +188,7 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
         "student": section_of(None, {**keys_of(Student, without=("recipe", "changes")), **recipe}),
         "held_out": create_model("HeldOutSection", __base__=HeldOutSection, **keys_of(ImageOptions)),
         "budget": BudgetSection,
+        "cluster": section_of(Cluster, keys_of(Cluster, without=("opening",))),
         "train": create_model("TrainSection", __base__=TrainSection, **recipe),
     }
 

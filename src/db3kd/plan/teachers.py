@@ -65,6 +65,11 @@ def open_teacher(section: TeacherSection, *, device: str = "cpu") -> OpenedTeach
     return OpenedTeacher(teacher, opened.parameters)
 
 
+def open_bare_teacher(section: TeacherSection, device: str) -> Teacher:
+    """Open a teacher by itself, as each replica of it does."""
+    return open_teacher(section, device=device).teacher
+
+
 def _open(section: TeacherSection, device: str) -> OpenedTeacher:
     scheme, _, rest = section.uri.partition(":")
     match scheme:

@@ -7,6 +7,8 @@ lost actor was asked may have been served, and the oracle charges it again.
 import logging
 import os
 import queue
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,18 +149,32 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
 
 def _connect(ray: Any, cluster: Cluster) -> None:
     try:
-        ray.init(
-            address=cluster.address,
-            namespace=_NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **({"include_dashboard": False} if cluster.address == "local" else {}),
-        )
+        with _own_signals():
+            ray.init(
+                address=cluster.address,
+                namespace=_NAMESPACE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({"include_dashboard": False} if cluster.address == "local" else {}),
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise PlanError(
             f"there is no Ray cluster at {cluster.address!r} ({error}); nothing was asked: start one with `ray start "
             "--head`, or set cluster.address to local"
         ) from error
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what a polite kill does, which Ray takes over as it starts; outside the main thread it cannot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> None:
