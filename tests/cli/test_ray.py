@@ -34,7 +34,7 @@ def test_a_driver_that_is_killed_goes_on_without_the_cluster(
     assert 200 <= served < 600
 
     call(*asked, "--run", tmp_path / "killed")
-    # What was in flight as it was killed is asked again: at most a batch of each replica, and one that waits for its turn.
+    # What was in flight is asked again: at most a batch of each replica, and one that waits for its turn.
     assert 600 <= rows_seen(log) - 16 - 12 <= 600 + 4 * 64
     assert "cluster" not in (tmp_path / "killed/plan.toml").read_text()
     call(*asked, "--run", tmp_path / "alone")

@@ -160,7 +160,7 @@ def _connect(ray: Any, cluster: Cluster) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise PlanError(
             f"there is no Ray cluster at {cluster.address!r} ({error}); nothing was asked: start one with `ray start "
-            "--head`, or set cluster.address to local"
+            "--head`, set RAY_AUTH_MODE=token where it asks for a token, or set the address to local"
         ) from error
 
 
