@@ -24,7 +24,8 @@ def test_a_student_of_coloured_shapes_that_never_saw_one(call: Caller, tmp_path:
     call("train", "--data", data, "--architecture", "lenet5-half", *recipe, "--run", tmp_path / "teacher")
     uri = f"torch:lenet5-half@{tmp_path / 'teacher/model.safetensors'}"
     asked = ("distill", "--teacher", uri, "--budget", _CALLS, "--student", _SMALL, "--held-out", data)
-    more = settings(student__epochs=12, committee__architecture=_SMALL, budget__repeats=0)
+    members = settings(committee__architecture=_SMALL, committee__members=2, committee__choosers=2)
+    more = (*members, *settings(student__epochs=12, rounds__number=2, budget__repeats=0))
     report = call(*asked, *more, "--run", tmp_path / "run", "--json").figures
     assert report["queries"]["total"] == _CALLS
     assert report["teacher"]["accuracy"] > 0.8
