@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree
 
+from db3kd.evaluation import Point
 from db3kd.report import pictures
 from made_report import report
 
@@ -21,3 +22,18 @@ def test_charts_leave_matplotlib_as_it_was() -> None:
     before = dict(matplotlib.rcParams)
     pictures.accuracy_chart(report())
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_class_map_names_what_the_student_confuses() -> None:
+    chart = pictures.confusion_map([[8, 2, 0], [0, 10, 0], [0, 0, 0]], ("ant", "bee", "owl"))
+    ElementTree.fromstring(chart)
+    for said in (">80</text>", ">20</text>", ">100</text>", ">ant</text>"):
+        assert said in chart, said
+
+
+def test_the_curve_of_the_rounds_has_intervals_and_a_forecast() -> None:
+    points = (Point(100, 0.7, 0.6, 0.8), Point(200, 0.8, 0.7, 0.9))
+    bare, more = (pictures.agreement_chart(points, after_1000_more=after) for after in (None, 0.9))
+    for chart in (bare, more):
+        ElementTree.fromstring(chart)
+    assert len(more) > len(bare)

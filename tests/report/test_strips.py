@@ -6,14 +6,20 @@ import pytest
 import torch
 from PIL import Image
 
+from db3kd.acquisition import Step
 from db3kd.answers import Answers
 from db3kd.data import from_arrays
-from db3kd.evaluation import Gain
 from db3kd.report.strips import draw_pushes, draw_samples
 
 
 def _seen(png: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(Image.open(io.BytesIO(png)).convert("L").tobytes()), dtype=torch.uint8).float()
+
+
+def _covered(png: bytes) -> float:
+    """The part of a picture that is not see-through."""
+    alpha = Image.open(io.BytesIO(png)).convert("RGBA").getchannel("A")
+    return sum(alpha.histogram()[1:]) / (alpha.width * alpha.height)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -35,10 +41,12 @@ def _answers(decisions: list[int], num_classes: int) -> Answers:
 
 
 def test_a_class_without_an_image_has_an_empty_strip() -> None:
-    gains = [Gain(50, 100, 9, 0.2, 0.4, 0.1), Gain(100, 200, 9, 0.4, 0.5, 0.1, learned_longer=True)]
-    empty, full = (draw_samples(_answers(classes, 2), gains) for classes in ([0, 0, 0], [0, 0, 0, 1, 1, 1]))
-    assert Image.open(io.BytesIO(empty)).format == "PNG"
-    assert _seen(empty).mean() > _seen(full).mean() + 1
+    rounds = [Step("aside", 1), Step("lot", 1), Step("views", 0), Step("chosen", 4)]
+    few, full = (draw_samples(_answers(classes, 2), rounds) for classes in ([0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]))
+    assert Image.open(io.BytesIO(full)).format == "PNG"
+    assert few != full
+    bare = draw_samples(_answers([0, 0, 0, 1, 1, 1], 2))
+    assert _covered(bare) < _covered(full)
 
 
 def test_a_thousand_classes_do_not_make_a_tower() -> None:

@@ -36,8 +36,9 @@ class Asked(NamedTuple):
     """What the rounds brought."""
 
     answers: Answers
-    gains: tuple[Gain, ...]
-    ended: str
+    gains: tuple[Gain, ...] = ()
+    ended: str = "all"
+    rounds: tuple[Step, ...] = ()
 
 
 @final
@@ -115,7 +116,10 @@ class AskPool:
 
     def join(self, parts: Sequence[Kept]) -> Asked:
         ended = parts[-1].about.get("ended", "all") if parts else "all"
-        return Asked(all_of(parts, self._none), tuple(gains_of(parts)), ended)
+        sizes = (len(part.tensors["decisions"]) for part in parts)
+        # Steps that the end of a budget, or of the gains, left out have no part.
+        rounds = tuple(Step(step.way, size) for step, size in zip(self._steps, sizes, strict=False))
+        return Asked(all_of(parts, self._none), tuple(gains_of(parts)), ended, rounds)
 
     def _members(self, number: int, answers: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
         """The networks that choose a round; none while it is opened."""

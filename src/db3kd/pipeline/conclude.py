@@ -29,6 +29,7 @@ from db3kd.pipeline.tell import Purchase, own_name
 from db3kd.report.distances import DistanceFigures, summarise
 from db3kd.report.examples import Example
 from db3kd.report.figures import (
+    TOGETHER,
     AskingFigures,
     CommitteeFigures,
     Ended,
@@ -192,7 +193,7 @@ def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[Stu
     asked = len(purchase.bought.answers)
     return (
         StudentFigures(
-            name="committee",
+            name=TOGETHER,
             label=f"its committee together, {len(members)} x {story.committee.architecture}",
             accuracy=None if labels is None else (said == labels).double().mean().item(),
             agreement=(said == answers.decisions).double().mean().item(),

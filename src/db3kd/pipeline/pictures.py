@@ -38,16 +38,16 @@ def kept_examples(keeper: Keeper, class_names: tuple[str, ...]) -> list[Example]
 
 
 def picture_of(purchase: Purchase) -> bytes:
-    """Draw some of the images of each class, where the extra `report` is installed."""
+    """Draw some of the images of each class and round, where the extra `report` is installed."""
     try:
         # Here and not above: the extra is optional, and matplotlib takes half a second.
         from db3kd.report.strips import draw_pushes, draw_samples
     except ImportError as error:
         _log.info("no picture was drawn, since %s is missing: pip install 'db3kd[report]'", error.name)
         return b""
-    answers = purchase.bought.answers.known()
+    answers = purchase.bought.answers
     if purchase.made is None:
-        return draw_samples(answers, purchase.gains, answers.images.class_names)
+        return draw_samples(answers, purchase.rounds, answers.images.class_names)
     strips, classes = purchase.made.pictures
     steps = (0, *purchase.made.steps)
     return draw_pushes(strips, [str(number) for number in classes], steps, purchase.made.figures.distances)

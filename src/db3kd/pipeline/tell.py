@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from db3kd.acquisition import Step
 from db3kd.answers import Answers
 from db3kd.boundary import Guide
 from db3kd.errors import BudgetExhausted, InputError
@@ -44,6 +45,7 @@ class Purchase:
     gains: tuple[Gain, ...] = ()
     ended: str = "all"
     planned: int = 0
+    rounds: tuple[Step, ...] = ()
     measured: Measured | None = None
     repeats: Repeats | None = None
     made: repel.Made | None = None
@@ -65,16 +67,16 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     made = None
     if isinstance(story.pool, Pushed):
         made = push(story, story.pool, keeper)
-        asked = Asked(keeper.perform(KeepAnswers(made.answers)), (), "all")
+        asked = Asked(keeper.perform(KeepAnswers(made.answers)))
     elif isinstance(story.pool, Taken):
-        asked = Asked(keeper.perform(KeepAnswers(story.pool.answers)), (), "all")
+        asked = Asked(keeper.perform(KeepAnswers(story.pool.answers)))
     else:
         asked = keeper.perform(AskPool(story, seed, plan_rounds(story, keeper)))
     planned = sum(outline.queries for outline in outlines if outline.name == "answers") or len(asked.answers)
     answers, none = asked.answers, asked.answers.take(asked.answers.learned()[:0])
     _check_bought(story, answers, keeper)
     if until == "answers":
-        return Purchase(Bought(answers, none), asked.gains, asked.ended, planned, made=made)
+        return Purchase(Bought(answers, none), asked.gains, asked.ended, planned, asked.rounds, made=made)
     # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
     whole = asked.ended != "budget" or not _is_spent(story, keeper)
     mixtures, members = none, tuple[nn.Module, ...]()
@@ -88,7 +90,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     repeats = None
     if until is None and story.budget.repeats and made is None and whole and (measured is None or measured.whole):
         repeats = keeper.perform(AskAgain(story.teacher, answers, story.budget))
-    return Purchase(bought, gains, asked.ended, planned, measured, repeats, made)
+    return Purchase(bought, gains, asked.ended, planned, asked.rounds, measured, repeats, made)
 
 
 def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -> dict[str, nn.Module]:

@@ -10,7 +10,7 @@ def model_card(report: Report, *, takes: str, parameters: int) -> str:
     """Write the card of a run's student as Markdown.
 
     Args:
-        report: of the run; the student is its last one.
+        report: of the run.
         takes: what images its ONNX file takes.
         parameters: its number of weights.
 
@@ -51,8 +51,8 @@ def model_card(report: Report, *, takes: str, parameters: int) -> str:
 def _listed(report: Report, *, takes: str, parameters: int) -> Iterator[str]:
     if report.teacher.name:
         yield f"- Teacher: `{report.teacher.name}`"
-    if report.students:
-        yield f"- Learned from: {student_label(report.students[-1])}"
+    if report.student is not None:
+        yield f"- Learned from: {student_label(report.student)}"
     yield f"- Questions to the teacher: {report.queries.total:,}"
     if report.asking is not None:
         yield f"- Asked about: {report.asking.pool}; chosen by: {report.asking.acquisition}"
@@ -63,7 +63,7 @@ def _listed(report: Report, *, takes: str, parameters: int) -> Iterator[str]:
 
 
 def _figures(report: Report) -> Iterator[str]:
-    student = report.students[-1] if report.students else None
+    student = report.student
     held_out = student is not None and (student.accuracy is not None or student.agreement is not None)
     if student is not None and held_out:
         teacher = percent(report.teacher.accuracy)

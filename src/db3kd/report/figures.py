@@ -23,6 +23,9 @@ from db3kd.evaluation import (
 from db3kd.evaluation.figures import Count, Fraction, Size
 from db3kd.ledger import Bill, Prices
 
+_MOST_CONFUSED = 40
+# What the committee is called among the students.
+TOGETHER = "committee"
 Ended = Literal["all", "budget", "flat", "agreement"]
 
 
@@ -39,7 +42,8 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
 
     `name` says what it learned from, `label` how tables name it if not as usual. `accuracy` is the mean over `seeds`.
     `queries` are the rows that its labels cost, with all that they were built on; `images` are those that it was
-    trained on. `per_class` is its accuracy, None for a class without evaluation images.
+    trained on. `per_class` is its accuracy, None for a class without evaluation images. `confusion` counts these images
+    by the teacher's class (row) and the student's (column), where there are at most 40 classes.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -52,6 +56,7 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
     seeds: tuple[int, ...] = ()
     accuracy_by_seed: tuple[Fraction, ...] = ()
     per_class: tuple[Fraction | None, ...] = ()
+    confusion: tuple[tuple[Count, ...], ...] = ()
     calibration: Calibration | None = None
     last_loss: float | None = None
 
@@ -70,6 +75,7 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
                 "accuracy": found.accuracy,
                 "agreement": found.agreement,
                 "per_class": () if found.accuracy is None else tuple(score.accuracy for score in found.classes),
+                "confusion": (found.confusion or ()) if len(found.classes) <= _MOST_CONFUSED else (),
                 "calibration": found.calibration,
             }
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from db3kd.errors import InputError
+from db3kd.evaluation import curve_of
 from db3kd.report import asking, bills, tables
 from db3kd.report.distances import DistanceFigures
 from db3kd.report.examples import Example, draw, png_uri
@@ -51,6 +52,8 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         asked=asking.asking_table(report.asking, report.class_names),
         trust=asking.trust_notes(report.asking, report.class_names),
         gains=asking.gain_table(report.asking),
+        curve=_curve(report),
+        confusion=_confusion(report),
         transforms=asking.transform_table(report.asking),
         origins=asking.origin_table(report.asking),
         repulsion=asking.repulsion_table(report.repulsion, report.class_names),
@@ -87,6 +90,24 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
     if report.seconds is not None:
         tiles.append((tables.duration(report.seconds), "wall time"))
     return tuple(tiles)
+
+
+def _curve(report: Report) -> str:
+    """The committee's agreement over the questions; nothing where there were no rounds."""
+    from db3kd.report import pictures
+
+    points = () if report.asking is None else curve_of(report.asking.gains)
+    if report.asking is None or not points:
+        return ""
+    return pictures.agreement_chart(points, after_1000_more=report.asking.after_1000_more)
+
+
+def _confusion(report: Report) -> str:
+    """Where the run's own student decides otherwise than the teacher."""
+    from db3kd.report import pictures
+
+    counts = () if report.student is None else report.student.confusion
+    return pictures.confusion_map(counts, report.class_names) if counts else ""
 
 
 def _view(number: int, found: DistanceFigures, class_names: tuple[str, ...]) -> dict[str, object]:

@@ -14,11 +14,13 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from db3kd.evaluation import Calibration
+from db3kd.evaluation import Calibration, Point
 from db3kd.report.distances import Histogram
 from db3kd.report.schema import Report
 from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
@@ -30,22 +32,62 @@ FEW_CLASSES = 14
 MANY_CLASSES = 25
 """Beyond here only every n-th class is named on an axis."""
 LONGEST_NAME = 16
+_DARK = 0.5
 
 
 def distance_heat_map(
     medians: Sequence[Sequence[float | None]], class_names: tuple[str, ...], *, name: str = "distances"
 ) -> str:
     """Draw the median distance of each pair of classes; the nearer, the darker, and unknown pairs stay empty."""
-    count = len(medians)
     values = [[math.nan if value is None else value for value in row] for row in medians]
+    about = ("class reached", "the teacher's class of the image", "median distance (L2)")
+    drawn = _class_map(values, class_names, about, colors="YlGnBu_r", name=name)
+    return _element(drawn, f"Median distance for each pair of classes, {len(medians)} by {len(medians)}")
+
+
+def confusion_map(counts: Sequence[Sequence[int]], class_names: tuple[str, ...], *, name: str = "confusion") -> str:
+    """Draw how the images of each class of the teacher are shared out by the student, in per cent."""
+    values = [[100 * count / sum(row) if any(row) else math.nan for count in row] for row in counts]
+    about = ("the student's class", "the teacher's class", "% of the teacher's class")
+    drawn = _class_map(values, class_names, about, colors="YlGnBu", name=name)
+    return _element(drawn, f"Where the student decides otherwise than the teacher, {len(counts)} classes")
+
+
+def agreement_chart(points: Sequence[Point], *, after_1000_more: float | None = None, name: str = "agreement") -> str:
+    """Draw the committee's agreement over the questions, with intervals; hollow is what 1,000 more would bring."""
+    with _chart(name, 5.2, 3.0) as (_, axes, drawn):
+        questions, shares = [point.queries for point in points], [100 * point.agreement for point in points]
+        below = [100 * (point.agreement - point.lower) for point in points]
+        above = [100 * (point.upper - point.agreement) for point in points]
+        axes.errorbar(questions, shares, yerr=(below, above), color=ACCENT, marker="o", capsize=3, linewidth=1.2)
+        if after_1000_more is not None:
+            end = (questions[-1], questions[-1] + 1000)
+            axes.plot(end, (shares[-1], 100 * after_1000_more), color=SECOND, linestyle=":", linewidth=1.2)
+            axes.plot(end[1], 100 * after_1000_more, color=SECOND, marker="o", markerfacecolor="none")
+        axes.set_xlabel("questions")
+        axes.set_ylabel("agreement on answers set aside, %")
+        axes.set_xlim(left=0)
+    return _element(drawn, "Agreement of the committee over the questions")
+
+
+def _class_map(
+    values: Sequence[Sequence[float]],
+    class_names: tuple[str, ...],
+    about: tuple[str, str, str],
+    *,
+    colors: str,
+    name: str,
+) -> io.StringIO:
+    """Draw a figure for each pair of classes; `about` is what is across, what is down, and what the figures are."""
+    count = len(values)
     few = count <= FEW_CLASSES
     with _chart(name, 5.2 if few else 7.2, 4.7 if few else 5.8) as (figure, axes, drawn):
         # One vector cell per pair is heavy beyond a few classes.
-        mesh = axes.pcolormesh(values, cmap="YlGnBu_r", edgecolors="none", rasterized=not few)
+        mesh = axes.pcolormesh(values, cmap=colors, edgecolors="none", rasterized=not few)
         axes.invert_yaxis()
         axes.set_aspect("equal")
-        axes.set_xlabel("class reached")
-        axes.set_ylabel("the teacher's class of the image")
+        axes.set_xlabel(about[0])
+        axes.set_ylabel(about[1])
         step = math.ceil(count / MANY_CLASSES) if count else 1
         labels = [_short(class_label(class_names, number)) for number in range(0, count, step)]
         places = [number + 0.5 for number in range(0, count, step)]
@@ -56,13 +98,13 @@ def distance_heat_map(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         if few:
-            _write_cells(axes, values)
+            _write_cells(axes, values, mesh)
         else:
-            bar = figure.colorbar(mesh, ax=axes, label="median distance (L2)", shrink=0.8)
+            bar = figure.colorbar(mesh, ax=axes, label=about[2], shrink=0.8)
             if bar.solids is not None:
                 bar.solids.set_rasterized(True)
             bar.outline.set_visible(False)
-    return _element(drawn, f"Median distance for each pair of classes, {count} by {count}")
+    return drawn
 
 
 def distance_histogram(histogram: Histogram, median: float | None, *, name: str = "histogram") -> str:
@@ -167,17 +209,18 @@ def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axe
         figure.savefig(drawn, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
 
 
-def _write_cells(axes: Axes, values: Sequence[Sequence[float]]) -> None:
+def _write_cells(axes: Axes, values: Sequence[Sequence[float]], mesh: QuadMesh) -> None:
     known = [value for row in values for value in row if not math.isnan(value)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    # Three figures of the largest distance; the same number of decimals in each cell.
+    high = max(known, default=1.0)
+    # Three figures of the largest one; the same number of decimals in each cell.
     decimals = min(4, max(0, 2 - math.floor(math.log10(high)))) if high > 0 else 0
     for row, line in enumerate(values):
         for column, value in enumerate(line):
             if math.isnan(value):
                 text, colour = UNKNOWN if row == column else "", INK
             else:
-                dark = high > low and (value - low) / (high - low) < 0.55
+                red, green, blue, _ = mesh.to_rgba(np.array([value]))[0]
+                dark = 0.3 * red + 0.59 * green + 0.11 * blue < _DARK
                 text, colour = f"{value:.{decimals}f}", "#ffffff" if dark else "#16202a"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=7.5)
 

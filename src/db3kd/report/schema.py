@@ -13,6 +13,7 @@ from db3kd.errors import ArtifactError
 from db3kd.evaluation.figures import Size
 from db3kd.report.distances import DistanceFigures
 from db3kd.report.figures import (
+    TOGETHER,
     AskingFigures,
     CommitteeFigures,
     ImageFigures,
@@ -48,6 +49,11 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[2] = FORMAT_VERSION
+
+    @property
+    def student(self) -> StudentFigures | None:
+        """The run's own student: the last one, but for its committee, which may stand beside it."""
+        return next((one for one in reversed(self.students) if one.name != TOGETHER), None)
 
     @model_validator(mode="after")
     def _classes_fit(self) -> "Report":
