@@ -58,5 +58,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt hatchling editables
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt --no-build-isolation \
-		-e '.[http,onnx,huggingface,tracking,report,serve,demo,docs,dev]'
+		-e '.[http,onnx,huggingface,tracking,ray,report,serve,demo,docs,dev]'
 	@touch $@

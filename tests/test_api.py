@@ -19,6 +19,7 @@ from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement, Minima
 from db3kd.context import silent
 from db3kd.data import from_arrays, load
 from db3kd.errors import BudgetExhausted, InputError, RunMismatch
+from db3kd.ledger import Prices
 from db3kd.models import build
 from db3kd.pipeline.story import Taken
 from db3kd.pools import ImagePool, Joined, Priors
@@ -374,3 +375,17 @@ def test_a_guided_search_goes_without_a_committee_where_it_has_no_member() -> No
     )
     assert result.committee == ()
     assert result.distances is not None
+
+
+def test_what_queries_cost_is_told_where_their_price_is_said() -> None:
+    teacher = Counting(Small())
+    result = db3kd.distill(
+        teacher,
+        draw_images(teacher, 30),
+        student=NETWORK,
+        softening="smoothed",
+        recipe=QUICK,
+        prices=Prices(per_1000=2.0, currency="EUR"),
+        progress=silent,
+    )
+    assert result.report.queries.money == result.spent * 2.0 / 1000 > 0

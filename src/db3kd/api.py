@@ -18,6 +18,7 @@ from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import Place, dataset_of
 from db3kd.errors import PlanError
+from db3kd.ledger import Prices
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
@@ -66,6 +67,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     *,
     student: str | None = None,
     budget: int | None = None,
+    prices: Prices | None = None,
     run: str | Path | None = None,
     held_out: Images | None = None,
     search: str | Method | Measurement | None = None,
@@ -95,6 +97,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
             learns from the others too. None asks as many questions as there are images, 10,000 where they
             are made.
+        prices: what queries and tokens cost, a `db3kd.ledger.Prices`; the report then tells the money.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
             twice. None for a temporary one.
         held_out: images that students are measured on, in any such form; their queries are outside the budget.
@@ -138,7 +141,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         lesson=None if softening is None else FixedLesson(cast("Softening", _object(SOFTENINGS, softening))),
         recipe=recipe if isinstance(recipe, Recipe) else None,
         preset=_preset(recipe),
-        budget=Budget(total=budget),
+        budget=Budget(total=budget, prices=prices or Prices()),
     )
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))

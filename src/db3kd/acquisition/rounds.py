@@ -68,7 +68,8 @@ class Rounds:
         aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size
             they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth.
         trusted_from: a committee that agrees with fewer of the answers set aside chooses nothing, and the round is
-            drawn by lot; of a pool that has a size. A fraction of 1; 0 to let every committee choose.
+            drawn by lot; of a pool that has a size. A fraction of 1, two of three by default; 0 to let every committee
+            choose.
         patience: the rounds end early where so many in a row surely gained too little; 0 never ends them.
         least_gain: a gain in agreement below it, a standard error included, is too little; a fraction of 1.
         target_agreement: the rounds end where the committee surely agrees with the teacher so often: the lower end of
@@ -84,7 +85,7 @@ class Rounds:
     opening_at_most: Annotated[int, Ge(1)] | None = None
     views: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     aside_every: Annotated[int, Ge(0)] = 20
-    trusted_from: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    trusted_from: Annotated[float, Interval(ge=0, le=1)] = 2 / 3
     patience: Annotated[int, Ge(0)] = 2
     least_gain: Annotated[float, Interval(ge=0, le=1)] = 0.01
     target_agreement: Annotated[float, Interval(gt=0, lt=1)] | None = None

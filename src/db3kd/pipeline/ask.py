@@ -184,12 +184,16 @@ class AskPool:
         return self._in_order(chosen)
 
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:
-        """Whether a committee knows enough of a pool to choose better than the lot; so where nothing is set aside."""
-        least = self._story.rounds.trusted_from
-        if self._pool.size is None or not members or not least:
+        """Whether a committee knows enough of a pool to choose better than the lot; so where nothing is set aside.
+
+        That an image is of no class is something to know as well: of a pool that is mostly so, it is the most.
+        """
+        least, rows = self._story.rounds.trusted_from, answers.aside.nonzero()[:, 0]
+        if self._pool.size is None or not members or not least or not len(rows):
             return True
-        agreement = _trust(answers, members, keeper).agreement
-        if agreement is None or agreement >= least:
+        said = predict_together(members, answers.images.pixels[rows], device=keeper.context.device)
+        agreement = float((said == answers.decisions[rows]).float().mean())
+        if agreement >= least:
             return True
         _log.info(
             "the committee agrees with %.0f%% of the answers set aside, and chooses from %.0f%% on: this round is "
