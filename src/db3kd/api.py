@@ -95,7 +95,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
             residual-half.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
-            learns from the others too. None asks as many questions as there are images, 10,000 where they
+            learns from the others too. None asks as many questions as there are images, 10,000 where these
             are made.
         prices: what queries and tokens cost, a `db3kd.ledger.Prices`; the report then tells the money.
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying

@@ -160,9 +160,9 @@ def open_train_recipe(section: TrainSection) -> Recipe:
 
 def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed:
     check_pool(section.which, images)
-    return (
-        _open_repulsion(section) if section.which == REPULSION else make_pool(section.which, images, spec, section.open)
-    )
+    if section.which == REPULSION:
+        return _open_repulsion(section)
+    return make_pool(section.which, images, spec, section.open)
 
 
 def _open_repulsion(section: Options) -> Pushed:
@@ -196,7 +196,8 @@ def _changes(plan: Plan) -> dict[str, dict[str, Any]]:
     if plan.rounds is not None:
         changes["rounds"] = plan.rounds.given
     if plan.committee is not None:
-        of_pool = plan.images is not None and plan.search is None
+        at_hand = plan.images is not None and (plan.pool is None or plan.pool.which == "images")
+        of_pool = at_hand and plan.search is None
         changes["committee"] = _committee_changes(plan.committee, POOL_RECIPE if of_pool else teaching_recipe(_MANY))
     if plan.student is not None:
         changes["recipe"] = {key: value for key, value in plan.student.given.items() if key in keys_of(Recipe)}
