@@ -122,9 +122,11 @@ def test_a_committee_that_knows_too_little_does_not_choose(tmp_path: Path, trust
         committee=replace(MEMBERS, recipe=Recipe("adam", 1e-9, epochs=1, batch_size=32)),
         budget=Budget(50, repeats=0),
     )
-    answers = _ask(described, tmp_path).answers
-    assert len(answers) == len(set(answers.images.ids)) == 50
+    asked = _ask(described, tmp_path)
+    answers = asked.answers
+    assert len(answers) == len(set(answers.images.ids)) == sum(step.size for step in asked.rounds) == 50
     assert any(origin.startswith("chosen/") for origin in answers.origins) is chosen
+    assert ("chosen" in {step.way for step in asked.rounds}) is chosen
 
 
 def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from db3kd.runs.replay import Remembering
 _log = logging.getLogger(__name__)
 
 NAME = "answers"
+_CHOSEN = "chosen/"
 # They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
 
@@ -116,10 +117,14 @@ class AskPool:
 
     def join(self, parts: Sequence[Kept]) -> Asked:
         ended = parts[-1].about.get("ended", "all") if parts else "all"
-        sizes = (len(part.tensors["decisions"]) for part in parts)
+        answers, rounds = all_of(parts, self._none), list[Step]()
         # Steps that the end of a budget, or of the gains, left out have no part.
-        rounds = tuple(Step(step.way, size) for step, size in zip(self._steps, sizes, strict=False))
-        return Asked(all_of(parts, self._none), tuple(gains_of(parts)), ended, rounds)
+        for step, part in zip(self._steps, parts, strict=False):
+            first, size = sum(done.size for done in rounds), len(part.tensors["decisions"])
+            chosen = any(origin.startswith(_CHOSEN) for origin in answers.origins[first : first + size])
+            by_lot = step.way == "chosen" and self._pool.size is not None and not chosen
+            rounds.append(Step("lot" if by_lot else step.way, size))
+        return Asked(answers, tuple(gains_of(parts)), ended, tuple(rounds))
 
     def _members(self, number: int, answers: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
         """The networks that choose a round; none while it is opened."""
@@ -180,7 +185,7 @@ class AskPool:
         if self._pool.size is None:
             return chosen
         # What was not drawn by lot does not tell how frequent a class is.
-        chosen = replace(chosen, origins=tuple(f"chosen/{origin}" for origin in chosen.origins))
+        chosen = replace(chosen, origins=tuple(f"{_CHOSEN}{origin}" for origin in chosen.origins))
         return self._in_order(chosen)
 
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:
