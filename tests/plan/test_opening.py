@@ -14,7 +14,7 @@ from db3kd.errors import DataError, InputError, PlanError
 from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story
 from db3kd.pipeline.teach import settled_recipe
-from db3kd.plan import OpenedTeacher, open_story, open_train_recipe, parse_plan, read_settings
+from db3kd.plan import OpenedTeacher, open_cluster, open_story, open_train_recipe, parse_plan, read_settings
 from db3kd.pools import ImagePool, Priors, Surrogates
 from db3kd.softening import Inverse, Smoothed
 from db3kd.training import Committee, Recipe, student_recipe, teacher_recipe
@@ -198,3 +198,18 @@ def test_held_out_images_are_all_of_a_folder_that_is_not_divided(tmp_path: Path)
     for refused in (("photos",), ("labelled", "held_out.split=test")):
         with pytest.raises(DataError, match="has no test split"):
             _story(f"held_out.source={tmp_path / refused[0]}", *refused[1:], images=str(tmp_path / "photos"))
+
+
+def test_replicas_open_the_teacher_by_its_uri_and_a_run_does_not_keep_them() -> None:
+    uri = "python:logged_teacher:decide?input_shape=1,16,16&num_classes=4"
+    content = read_settings(("cluster.replicas=3", "cluster.cpus=0.5", "cluster.address=auto"))
+    plan = parse_plan({**content, "teacher": {"uri": uri}})
+    assert plan.cluster is not None
+    assert plan.teacher is not None
+    cluster = open_cluster(plan.cluster, plan.teacher, "cpu")
+    assert (cluster.address, cluster.replicas, cluster.cpus, cluster.gpus) == ("auto", 3, 0.5, 0.0)
+    assert cluster.opening is not None
+    assert cluster.opening().spec.input_shape == (1, 16, 16)
+    assert set(plan.written()) == {"teacher"}
+    with pytest.raises(PlanError, match=r"cluster\.replicas must be"):
+        parse_plan(read_settings(("cluster.replicas=0",)))
