@@ -44,9 +44,12 @@ def cluster() -> Iterator[None]:
     """One cluster for all tests: to start it takes seconds."""
     import ray
 
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patched:
+        # Replicas are processes of their own, and find the teachers of the tests by it.
+        patched.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+        yield
+        ray.shutdown()
 
 
 def _ask(teacher: Teacher) -> tuple[Tensor, int, Oracle]:
