@@ -1,5 +1,6 @@
 """Python environments of their own for other people's programs, made once and kept in the cache folder."""
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -31,12 +32,16 @@ def environment(*wanted: str, beside: bool = False) -> Path:
         pytest.skip(f"{wanted[0]} needs a Python under 3.13, and there is none here")
     name = hashlib.sha256("\n".join((python, *seen, *wanted)).encode()).hexdigest()[:16]
     folder = cache_folder() / "servers" / name
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", str(folder)], check=True)
-        for own in folder.glob("lib/python*/site-packages"):
-            (own / "of_db3kd.pth").write_text("\n".join(seen) + "\n")
-        install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input", *wanted]
-        subprocess.run(install, check=True, capture_output=True, timeout=600)
-        (folder / "complete").touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        # Two processes of the tests may want it at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([python, "-m", "venv", str(folder)], check=True)
+            for own in folder.glob("lib/python*/site-packages"):
+                (own / "of_db3kd.pth").write_text("\n".join(seen) + "\n")
+            install = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input", *wanted]
+            subprocess.run(install, check=True, capture_output=True, timeout=600)
+            (folder / "complete").touch()
     return folder

@@ -12,7 +12,8 @@ pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")]
 
 
-def test_two_replicas_answer_more_than_one(call: Program, tmp_path: Path) -> None:
+def test_two_replicas_answer_more_than_one(call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "_SEARCHED", 16)
     file = tmp_path / "scale.json"
     asked = ("--replicas", "1,2", "--rows-each", 320, "--fast-rows", 500, "--json", file)
     assert "in this process" in call(scale.scale, *asked).out
