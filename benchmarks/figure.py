@@ -24,9 +24,9 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from benchmarks import command
 from benchmarks.frontier import FrontierRow
 from db3kd.errors import InputError
+from db3kd.report.pictures import INKED, ON_ANY_GROUND
 from db3kd.runs.files import write_atomically
 
-INK = "#777b80"
 COLORS = (
     "#2f81c7",
     "#c2691a",
@@ -117,7 +117,7 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+        **dict.fromkeys(INKED, ON_ANY_GROUND),
     }
     drawn = io.BytesIO()
     with matplotlib.rc_context(style):
@@ -131,7 +131,7 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
                 if (some := [row for row in rows if (row.student, row.method) == (student, method)])
             }
             _draw_panel(panel, lines, methods, teacher)
-            panel.set_title(student, color=INK, parse_math=False)
+            panel.set_title(student, color=ON_ANY_GROUND, parse_math=False)
         panels[0].set_ylabel("accuracy on held-out images, %")
         panels[0].set_ylim(bottom=least)
         marks = {mark.get_label(): mark for panel in panels for mark in panel.get_legend_handles_labels()[0]}
@@ -156,12 +156,12 @@ def _draw_panel(
         # A band of a single point has no width.
         panel.vlines(questions, low, high, color=color, linewidth=1)
     if teacher is not None:
-        panel.axhline(teacher, color=INK, linestyle="--", linewidth=1, label="teacher")
+        panel.axhline(teacher, color=ON_ANY_GROUND, linestyle="--", linewidth=1, label="teacher")
     asked = _ticks([point.questions for line in lines.values() for point in line])
     panel.set_xticks(asked, [f"{number:,}" for number in asked])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.grid(axis="y", color=INK, alpha=0.25, linewidth=0.5)
+    panel.grid(axis="y", color=ON_ANY_GROUND, alpha=0.25, linewidth=0.5)
     panel.set_xlabel("questions")
 
 

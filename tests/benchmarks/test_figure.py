@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmark_program import Program
-from benchmarks.figure import COLORS, INK, figure, points, read
+from benchmarks.figure import COLORS, figure, points, read
 from benchmarks.frontier import FrontierRow
+from db3kd.report.pictures import ON_ANY_GROUND
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -59,8 +60,8 @@ def test_a_panel_a_student_and_a_line_a_method(tmp_path: Path, call: Program) ->
     texts = [text.text for text in drawn.iter(f"{SVG}text")]
     assert [texts.count(name) for name in ("small", "large", "default", "random", "teacher")] == [1] * 5
     assert texts.count("300") == texts.count("1,000") == 2
-    used = {color for color in (INK, *COLORS) if color.encode() in first}
-    assert used == {INK, *COLORS[:2]}
+    used = {color for color in (ON_ANY_GROUND, *COLORS) if color.encode() in first}
+    assert used == {ON_ANY_GROUND, *COLORS[:2]}
     call(figure, file, "--out", out, "--teacher", "91.5", "--least", "60")
     assert out.read_bytes() == first
     call(figure, file, "--out", out, "--methods", "random", "--students", "large")
@@ -71,7 +72,7 @@ def test_a_panel_a_student_and_a_line_a_method(tmp_path: Path, call: Program) ->
 
 
 def test_it_can_be_read_on_white_and_on_black() -> None:
-    for color in (INK, *COLORS):
+    for color in (ON_ANY_GROUND, *COLORS):
         on_white, on_black = 1.05 / (luminance(color) + 0.05), (luminance(color) + 0.05) / (luminance("#0d1117") + 0.05)
         assert min(on_white, on_black) > 3.9, color
 

@@ -174,6 +174,7 @@ def test_check_teacher_gives_a_verdict_and_plan_lines(
     assert found["queries"] == rows_seen(log) <= 200
     assert found["plan"][0] == 'uri = "python:logged_teacher:decide"'
     assert "num_classes = 4" in call(*asked).out
+    assert call(*asked, "--split", "train", "--queries", 8, "--json").figures["queries"] <= 8
     monkeypatch.setenv("LOGGED_FAILS_AFTER", "0")
     assert "the service is gone" in call(*asked, expect=4).err
 

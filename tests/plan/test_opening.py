@@ -187,11 +187,12 @@ def test_a_named_set_is_changed_only_where_that_is_said(images: str) -> None:
 
 
 def test_held_out_images_are_all_of_a_folder_that_is_not_divided(tmp_path: Path) -> None:
-    for folder in ("photos", "labelled/ant", "labelled/bee", "divided/train", "divided/test"):
+    folders = ("photos", "labelled/ant", "labelled/bee", "divided/train", "divided/test", "rails/train", "rails/tram")
+    for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
         for number in range(3 if folder != "divided/test" else 2):
             Image.new("L", (16, 16), 40 * number).save(tmp_path / folder / f"{number}.png")
-    for source, count in (("labelled", 6), ("divided", 2), ("labelled/ant/0.png", 1)):
+    for source, count in (("labelled", 6), ("divided", 2), ("rails", 6), ("labelled/ant/0.png", 1)):
         held_out = _story(f"held_out.source={tmp_path / source}", images=str(tmp_path / "photos")).held_out
         assert held_out is not None
         assert len(held_out) == count

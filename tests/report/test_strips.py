@@ -45,8 +45,8 @@ def test_a_class_without_an_image_has_an_empty_strip() -> None:
     few, full = (draw_samples(_answers(classes, 2), rounds) for classes in ([0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]))
     assert Image.open(io.BytesIO(full)).format == "PNG"
     assert few != full
-    bare = draw_samples(_answers([0, 0, 0, 1, 1, 1], 2))
-    assert _covered(bare) < _covered(full)
+    empty, bare = (draw_samples(_answers(classes, 2)) for classes in ([0, 0, 0], [0, 0, 0, 1, 1, 1]))
+    assert _covered(empty) < _covered(bare) < _covered(full)
 
 
 def test_a_thousand_classes_do_not_make_a_tower() -> None:

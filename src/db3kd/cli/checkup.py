@@ -41,8 +41,8 @@ def check_teacher(
 ) -> None:
     """Look at a teacher before money is spent: does it answer, always the same, and at this value range?"""
     asked = content_of(None, settings, teacher__uri=teacher)
-    images_asked = content_of(None, None, held_out__source=data, held_out__split=split)
-    plan = parse_plan(merged(asked, images_asked))
+    named = {} if data is None else content_of(None, None, held_out__source=data, held_out__split=split)
+    plan = parse_plan(merged(asked, named))
     assert plan.teacher is not None, "its URI is given"
     opened = open_teacher(plan.teacher, device=device).teacher
     images = None

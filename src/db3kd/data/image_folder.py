@@ -67,13 +67,19 @@ def load_image_folder(
     )
 
 
+def is_divided(folder: Path) -> bool:
+    """Tell whether a folder holds train and test; a class may be called so as well, among others."""
+    names = {below.name for below in _folders(folder)}
+    return names in ({"train"}, {"test"}) or names >= {"train", "test"}
+
+
 def _root(folder: Path, split: Split) -> Path:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: name one that holds images")
     names = {below.name for below in _folders(folder)}
-    if {"train", "test"} <= names:
+    if names >= {"train", "test"}:
         return folder / split
-    if split == "test" or names in ({"train"}, {"test"}):
+    if split == "test" or is_divided(folder):
         raise DataError(
             f"{folder} has no {split} split: expected the folders train and test in it, or all images for training, "
             f"got {sorted(names)}: nothing was read; move the images into train and test, or name another folder"

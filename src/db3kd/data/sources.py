@@ -10,7 +10,7 @@ from db3kd.data.decoding import SUFFIXES
 from db3kd.data.digits import load_mnist_5k
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.idx import load_idx_folder, load_published_idx
-from db3kd.data.image_folder import load_image_folder
+from db3kd.data.image_folder import is_divided, load_image_folder
 from db3kd.data.npz import load_npz
 from db3kd.data.picture import ImageOptions, Shape
 from db3kd.data.pixel_rows import NOWHERE, Place
@@ -92,7 +92,7 @@ def is_whole(source: str) -> bool:
     kind, path = _kind_of(source)
     if kind != _FOLDER or path is None:
         return False
-    return path.is_file() or not any((path / split).is_dir() for split in get_args(Split))
+    return path.is_file() or not is_divided(path)
 
 
 def _kind_of(source: str) -> tuple[str, Path | None]:

@@ -159,10 +159,10 @@ def open_train_recipe(section: TrainSection) -> Recipe:
 
 
 def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed:
-    check_pool(section.which, images)
-    if section.which == REPULSION:
-        return _open_repulsion(section)
-    return make_pool(section.which, images, spec, section.open)
+    if section.which != REPULSION:
+        return make_pool(section.which, images, spec, section.open)
+    check_pool(REPULSION, images)
+    return _open_repulsion(section)
 
 
 def _open_repulsion(section: Options) -> Pushed:

@@ -27,6 +27,9 @@ from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
 
 INK = "#010203"  # matplotlib knows no currentColor: a colour nothing else uses stands in for it
 ACCENT, SECOND, MUTED = "#2a78a8", "#d9822b", "#8a929b"
+ON_ANY_GROUND = "#777b80"  # read on white and on black, where a picture does not know its page
+INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+"""What matplotlib draws in the colour of the text."""
 FEW_CLASSES = 14
 """Up to here each cell of the heat map can hold its figure; beyond, a colour bar takes over."""
 MANY_CLASSES = 25
@@ -198,7 +201,7 @@ def _chart(name: str, width: float, height: float) -> Iterator[tuple[Figure, Axe
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+        **dict.fromkeys(INKED, INK),
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="none")

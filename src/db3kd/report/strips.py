@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from db3kd.acquisition import Step
 from db3kd.answers import Answers
-from db3kd.report.pictures import ACCENT, MUTED
+from db3kd.report.pictures import ACCENT, INKED, MUTED, ON_ANY_GROUND
 from db3kd.report.tables import class_label
 from db3kd.tensors import Float, Int, Tensor
 
@@ -29,8 +29,6 @@ _INCHES_OF_CURVE = 3.6
 _LEAST_INCHES = 2.6
 _SHOWN = 8
 _MOST_CLASSES = 30
-# Read on white and on black.
-INK = "#777b80"
 _WAYS = {"aside": "set aside", "lot": "by lot", "views": "transformed", "chosen": "chosen"}
 
 
@@ -98,8 +96,7 @@ def _picture(rows: int, columns: int, beside: int = 0) -> Iterator[tuple[Axes, A
     """Give axes for rows of images and, on their right, for so many more or a curve; the file is written at the end."""
     height, width = max(_LEAST_INCHES, 0.7 + _INCHES_PER_IMAGE * rows), 1.0 + _INCHES_PER_IMAGE * columns
     other = 1.6 + _INCHES_PER_IMAGE * beside if beside else _INCHES_OF_CURVE
-    style: dict[Any, Any] = {"font.size": 9}
-    style |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
+    style: dict[Any, Any] = {"font.size": 9, **dict.fromkeys(INKED, ON_ANY_GROUND)}
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width + other, height), layout="constrained", facecolor="none")
         canvas = FigureCanvasAgg(figure)

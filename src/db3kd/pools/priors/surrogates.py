@@ -69,11 +69,12 @@ class Surrogates:
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
         """Give pictures as they are, and make others, the families by what their answers were worth; see `Pool`."""
         families = self._drawn
-        *numbers, plain = drawn_of_each([*(one.name for one in families), AS_THEY_ARE], count, answers, generator)
+        names = [one.name for one in families]
+        *numbers, plain = drawn_of_each([*names, AS_THEY_ARE], count, answers, generator)
         given = ImagePool(self.pictures).draw(plain, answers, generator)
         given = replace(given, origins=(AS_THEY_ARE,) * len(given), labels=None)
         # Each is asked about once; what is wanted beyond that comes warped.
-        numbers[len(families_of(self.families))] += plain - len(given)
+        numbers[names.index(WARPED)] += plain - len(given)
         return together([paint_all(families, numbers, self.pictures.image_shape, generator), given])
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
