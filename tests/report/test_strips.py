@@ -49,6 +49,11 @@ def test_a_class_without_an_image_has_an_empty_strip() -> None:
     assert _covered(empty) < _covered(bare) < _covered(full)
 
 
+def test_classes_that_are_called_alike_have_a_strip_each() -> None:
+    alike, apart = (draw_samples(_answers([0, 0, 1, 1], 2), class_names=names) for names in (("a", "a"), ("a", "b")))
+    assert _covered(alike) == pytest.approx(_covered(apart), rel=0.02)
+
+
 def test_a_thousand_classes_do_not_make_a_tower() -> None:
     picture = Image.open(io.BytesIO(draw_samples(_answers([5, 999, 999], 1000), class_names=("$",) * 1000)))
     assert picture.height < 3_000

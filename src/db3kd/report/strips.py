@@ -7,7 +7,7 @@ about images.
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,8 @@ _INCHES_OF_CURVE = 3.6
 _LEAST_INCHES = 2.6
 _SHOWN = 8
 _MOST_CLASSES = 30
+# A name, and rows of answers.
+_Strip = tuple[str, Int[Tensor, " _"]]
 _WAYS = {"aside": "set aside", "lot": "by lot", "views": "transformed", "chosen": "chosen"}
 
 
@@ -62,14 +64,15 @@ def draw_samples(answers: Answers, rounds: Sequence[Step] = (), class_names: tup
     """
     seen = ~answers.aside
     frequent = answers.histogram().argsort(descending=True, stable=True)[:_MOST_CLASSES]
-    by_class = {}
+    # Two classes may be called alike.
+    by_class = list[_Strip]()
     for label in frequent.sort().values.tolist():
         rows = ((answers.decisions == label) & seen).nonzero()[:, 0]
-        by_class[class_label(class_names, label) + ("" if len(rows) else " (never)")] = rows
-    by_round, first = {}, 0
+        by_class.append((class_label(class_names, label) + ("" if len(rows) else " (never)"), rows))
+    by_round, first = list[_Strip](), 0
     for number, step in enumerate(rounds, start=1):
         if step.size:
-            by_round[f"{number}: {step.size:,} {_WAYS[step.way]}"] = torch.arange(first, first + step.size)
+            by_round.append((f"{number}: {step.size:,} {_WAYS[step.way]}", torch.arange(first, first + step.size)))
         first += step.size
     with _picture(max(len(by_class), len(by_round)), _SHOWN, _SHOWN) as (left, right, png):
         _show_some(left, answers, by_class, below="some images of each class", beside="the teacher's class")
@@ -80,15 +83,13 @@ def draw_samples(answers: Answers, rounds: Sequence[Step] = (), class_names: tup
     return png.getvalue()
 
 
-def _show_some(
-    axes: Axes, answers: Answers, strips: Mapping[str, Int[Tensor, " _"]], *, below: str, beside: str
-) -> None:
+def _show_some(axes: Axes, answers: Answers, strips: Sequence[_Strip], *, below: str, beside: str) -> None:
     """Show some images of each strip, spread over its rows; nothing where it has fewer."""
     images = torch.full((len(strips), _SHOWN, *answers.images.image_shape), torch.nan)
-    for place, rows in enumerate(strips.values()):
+    for place, (_, rows) in enumerate(strips):
         shown = rows[torch.linspace(0, len(rows) - 1, min(_SHOWN, len(rows))).long()]
         images[place, : len(shown)] = answers.images.images(shown)
-    _show_strips(axes, images, list(strips), [""] * _SHOWN, below=below, beside=beside)
+    _show_strips(axes, images, [name for name, _ in strips], [""] * _SHOWN, below=below, beside=beside)
 
 
 @contextmanager

@@ -167,10 +167,11 @@ def _connect(ray: Any, cluster: Cluster) -> None:
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keep what a polite kill does, which Ray takes over as it starts; outside the main thread it cannot."""
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGTERM)
+    # A handler that is not Python's cannot be put back by it.
+    if threading.current_thread() is not threading.main_thread() or before is None:
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
