@@ -58,7 +58,7 @@ def to_int8(content: bytes, images: Shaped[np.ndarray, "n c h w"]) -> bytes:
 class _Calibration:
     """Images for onnxruntime, some at a time."""
 
-    def __init__(self, batches: Sequence[Shaped[np.ndarray, "b c h w"]]) -> None:
+    def __init__(self, batches: Sequence[Shaped[np.ndarray, "_ c h w"]]) -> None:
         self._left = iter(batches)
 
     def get_next(self) -> dict[str, Shaped[np.ndarray, "b c h w"]] | None:
