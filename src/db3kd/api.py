@@ -117,8 +117,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         progress: hears how far it is; None shows a bar in terminals and notebooks.
         track: hears figures of trainings and rounds: "tensorboard" for a log in the run's directory, or a function of
             source, step and figures; see `db3kd.context.Tracker`.
-        cluster: replicas of the teacher on a Ray cluster, a `db3kd.scaling.Cluster`; None to ask it in this process.
-            A run goes on with another one, or without.
+        cluster: replicas of the teacher on a Ray cluster, a `db3kd.scaling.Cluster`, where networks are trained too;
+            None for this machine alone. A run goes on with another one, or without.
 
     Returns:
         The student, and all that led to it.
@@ -165,7 +165,9 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         # Where each question is billed, none is asked twice.
         billed = asking.spec.meter is not None
         index = Index(asking.spec) if billed else None
-        keeper = Keeper(opened, Context(device, seed, heard, tracker), recording=billed, index=index)
+        keeper = Keeper(
+            opened, Context(device, seed, heard, tracker, cluster is not None), recording=billed, index=index
+        )
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total

@@ -51,12 +51,14 @@ class Context:
         seed: all random choices are drawn from it.
         progress: hears how far each stage is.
         tracker: hears what trainings and rounds bring. Like the device and the progress, it changes no result.
+        clustered: whether networks are trained on the Ray cluster that this process is connected to.
     """
 
     device: str = "cpu"
     seed: int = 0
     progress: Progress = silent
     tracker: Tracker = untracked
+    clustered: bool = False
 
 
 HERE = Context()

@@ -53,7 +53,7 @@ class Session:
     def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, spec = self.plan.budget, self.teacher.teacher.spec
-        context = Context(self.device, self.plan.run.seed, progress, tracker)
+        context = Context(self.device, self.plan.run.seed, progress, tracker, self.plan.cluster is not None)
         recorded = [Path(folder) for folder in budget.recorded]
         # Where each question is billed, none is asked twice.
         recording = spec.meter is not None if budget.record is None else budget.record

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from threading import Lock
 from typing import Protocol, final, runtime_checkable
 
+import torch
 from torch import nn
 
 from db3kd.answers import Answers
@@ -17,7 +18,7 @@ from db3kd.models import build, weights
 from db3kd.models.placement import one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
 from db3kd.runs.notebook import Notebook
-from db3kd.scaling import Job, train_side_by_side
+from db3kd.scaling import Job, train_as_tasks, train_side_by_side
 from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, member_seed
 
 COMMITTEE = "committee"
@@ -75,7 +76,7 @@ class LearnCommittee:
             return self._ahead.pop(number)
         material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
         parts, cores = self.outline.parts, count_cores()
-        if cores > 1 and self._takes_long(material, keeper):
+        if (cores > 1 or keeper.context.clustered) and self._takes_long(material, keeper):
             missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
             if len(missing) > 1:
                 self._ahead = self._train_together(missing, material, cores, keeper)
@@ -95,9 +96,7 @@ class LearnCommittee:
     def _takes_long(self, material: Material, keeper: Keeper) -> bool:
         """Whether processes of their own are worth starting, and could do it."""
         seen = self._recipe.epochs * (material.images_per_epoch or len(material))
-        # A network of the user's own script is unknown elsewhere.
-        own = self._committee.architecture.startswith("__main__:")
-        return seen >= _LONG and keeper.context.device == "cpu" and not own
+        return seen >= _LONG and _may_leave(self._committee.architecture, keeper)
 
     def _train_together(
         self, missing: Sequence[int], material: Material, cores: int, keeper: Keeper
@@ -114,7 +113,10 @@ class LearnCommittee:
             with lock:
                 notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
 
-        trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
+        if keeper.context.clustered:
+            trained = [one.network for one in train_as_tasks(jobs, material, self._recipe, hear=hear)]
+        else:
+            trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
         return {
             number: _kept(network, committee.architecture, material, classes)
             for number, network in zip(missing, trained, strict=True)
@@ -164,23 +166,37 @@ def train_part(
     student: nn.Module | None = None
     latest: Callable[[], TrainingState] | None = None
 
-    def hear(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+    def hear(_: int, epoch: Epoch, state: TrainingState | None) -> None:
+        notebook.note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
+
+    def hear_here(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
         nonlocal latest
         latest = snapshot
         notebook.note(epoch.number, asdict(epoch), lambda: snapshot().tensors)
 
     while done < recipe.epochs:
         material, until = lessons.material(done)
-        _, channels, height, width = material.pixels.shape
-        if network is None:
-            network = build(architecture, (channels, height, width), num_classes, seed=seed)
-        student = fit(network, material, recipe, context=context, until=until, resume=state, on_epoch=hear)
-        done = min(until, recipe.epochs)
-        if done < recipe.epochs:
-            assert latest is not None, "at least one epoch was trained"
-            state = latest()
+        until = min(until, recipe.epochs)
+        if keeper.context.clustered and _may_leave(architecture, keeper):
+            job = Job(architecture, num_classes, seed, state)
+            threads = torch.get_num_threads()
+            ((student, state),) = train_as_tasks([job], material, recipe, hear=hear, until=until, threads=threads)
+        else:
+            _, channels, height, width = material.pixels.shape
+            if network is None:
+                network = build(architecture, (channels, height, width), num_classes, seed=seed)
+            student = fit(network, material, recipe, context=context, until=until, resume=state, on_epoch=hear_here)
+            if until < recipe.epochs:
+                assert latest is not None, "at least one epoch was trained"
+                state = latest()
+        done = until
     assert student is not None, "a training whose last epoch is done leaves no state"
     return _kept(student, architecture, material, num_classes)
+
+
+def _may_leave(architecture: str, keeper: Keeper) -> bool:
+    """Whether a network may be trained in another process: one of the user's own script is unknown there."""
+    return keeper.context.device == "cpu" and not architecture.startswith("__main__:")
 
 
 def _resumed(notebook: Notebook) -> TrainingState | None:

@@ -12,12 +12,14 @@ from db3kd.teachers import Teacher
 
 @dataclass(frozen=True)
 class Cluster:
-    """Replicas of a teacher on a Ray cluster. It is no part of any key: a run goes on with others, or with none.
+    """Replicas of a teacher on a Ray cluster, on which networks are trained too.
+
+    It is no part of any key: a run goes on with another cluster, or with none.
 
     Args:
         address: of a Ray cluster, "auto" for the one that this machine belongs to, or "local" for one that is started
             on this machine and ends with the command.
-        replicas: how many replicas of the teacher answer at once, each one batch.
+        replicas: how many replicas of the teacher answer at once, each one batch; 0 to ask it in this process.
         cpus: cores that a replica takes; below 1 where the teacher mostly waits.
         gpus: GPUs that a replica takes.
         patience: seconds to wait for a replica, at the start and where all were lost.
@@ -25,7 +27,7 @@ class Cluster:
     """
 
     address: str = "local"
-    replicas: Annotated[int, Ge(1)] = 2
+    replicas: Annotated[int, Ge(0)] = 2
     cpus: Annotated[float, Ge(0)] = 1.0
     gpus: Annotated[float, Ge(0)] = 0.0
     patience: Annotated[float, Gt(0)] = 120.0

@@ -5,9 +5,7 @@ lost actor was asked may have been served, and the oracle charges it again.
 """
 
 import logging
-import os
 import queue
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +15,15 @@ from typing import Any, final
 
 import torch
 
-from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError, missing_extra
+from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError
 from db3kd.scaling.cluster import Cluster
+from db3kd.scaling.connection import connected
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 _log = logging.getLogger(__name__)
 
-_NAMESPACE = "db3kd"
+_SECONDS_UNTIL_AGAIN = 1.0
 
 
 @final
@@ -79,22 +78,29 @@ class Replicas:
 
     def _expect(self, actor: Any) -> None:
         """Take a replica in when it is ready, at first and after it was lost."""
+        import ray
 
         def hear(done: Any) -> None:
             fault = done.exception()
             if fault is None:
                 self._idle.put(actor)
                 return
-            self._left -= 1
             if self._closed:
                 return
+            if isinstance(fault, ray.exceptions.ActorUnavailableError):
+                # It may be well again: Ray cannot say.
+                again = threading.Timer(_SECONDS_UNTIL_AGAIN, self._expect, (actor,))
+                again.daemon = True
+                again.start()
+                return
+            self._left -= 1
             _log.warning("a replica of the teacher is lost for good: %s", fault)
 
         actor.fingerprint.remote().future().add_done_callback(hear)
 
 
 @contextmanager
-def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
+def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
     """Start replicas of a teacher, and end them with the block.
 
     Args:
@@ -109,73 +115,41 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Replicas]:
             nothing was asked.
         TeacherError: no replica is there in time, or it is another teacher than here; nothing was asked.
     """
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-    except ImportError as error:
-        raise missing_extra("a cluster", "ray", error) from error
+    if not cluster.replicas:
+        with connected(cluster):
+            yield teacher
+        return
     if teacher.spec.meter is not None or teacher.spec.service.in_flight > 1:
         raise PlanError(
             "the teacher is a service that takes several calls at once, and replicas would ask the same one; nothing "
-            "was asked: leave the cluster out, and set teacher.in_flight"
+            "was asked: set cluster.replicas to 0 or leave the cluster out, and set teacher.in_flight"
         )
-    started = not ray.is_initialized()
-    if started:
-        _connect(ray, cluster)
-    actors: list[Any] = []
-    try:
-        kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
-        opening = cluster.opening or (lambda: teacher)
+    with connected(cluster) as ray:
+        actors: list[Any] = []
         try:
-            sent = ray.put(opening)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise PlanError(
-                f"the teacher cannot be sent to a replica ({error}); nothing was asked: give Cluster(opening=...), a "
-                "function that opens it there"
-            ) from error
-        actors += [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
-        _check(ray, actors, teacher.spec, cluster)
-        replicas = Replicas(teacher.spec, actors, cluster.patience)
-        try:
-            yield replicas
+            actors += _start(ray, cluster, teacher)
+            _check(ray, actors, teacher.spec, cluster)
+            replicas = Replicas(teacher.spec, actors, cluster.patience)
+            try:
+                yield replicas
+            finally:
+                replicas.close()
         finally:
-            replicas.close()
-    finally:
-        for actor in actors:
-            ray.kill(actor)
-        if started:
-            ray.shutdown()
+            for actor in actors:
+                ray.kill(actor)
 
 
-def _connect(ray: Any, cluster: Cluster) -> None:
+def _start(ray: Any, cluster: Cluster, teacher: Teacher) -> list[Any]:
+    kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
+    opening = cluster.opening or (lambda: teacher)
     try:
-        with _own_signals():
-            ray.init(
-                address=cluster.address,
-                namespace=_NAMESPACE,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **({"include_dashboard": False} if cluster.address == "local" else {}),
-            )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        sent = ray.put(opening)
+    except (TypeError, ValueError, AttributeError) as error:
         raise PlanError(
-            f"there is no Ray cluster at {cluster.address!r} ({error}); nothing was asked: start one with `ray start "
-            "--head`, set RAY_AUTH_MODE=token where it asks for a token, or set the address to local"
+            f"the teacher cannot be sent to a replica ({error}); nothing was asked: give Cluster(opening=...), a "
+            "function that opens it there"
         ) from error
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep what a polite kill does, which Ray takes over as it starts; outside the main thread it cannot."""
-    before = signal.getsignal(signal.SIGTERM)
-    # A handler that is not Python's cannot be put back by it.
-    if threading.current_thread() is not threading.main_thread() or before is None:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
 
 
 def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> None:

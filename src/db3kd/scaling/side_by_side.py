@@ -8,9 +8,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
@@ -20,27 +20,8 @@ from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import storage_errors
 from db3kd.scaling import worker
-from db3kd.training import Epoch, Material, Recipe, TrainingState
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One network to be trained.
-
-    Args:
-        architecture: as `db3kd.models.build` takes it.
-        num_classes: length of a row of logits.
-        seed: of weights, order and views.
-        state: where to go on; None to begin.
-    """
-
-    architecture: str
-    num_classes: int
-    seed: int
-    state: TrainingState | None = None
-
-
-Hear = Callable[[int, Epoch, TrainingState | None], None]
+from db3kd.scaling.job import Hear, Job
+from db3kd.training import Epoch, Material, Recipe
 
 
 def train_side_by_side(
