@@ -84,6 +84,16 @@ def test_labels_are_numbered_as_the_teacher_numbers_its_classes_where_both_have_
     assert as_seen(named, TeacherSpec(SHAPE, CLASSES)) is named
 
 
+def test_labels_whose_names_the_teacher_does_not_know_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    spec = TeacherSpec(SHAPE, CLASSES, class_names=("c", "a", "b"))
+    as_seen(replace(images(5, labelled=True), class_names=("a", "b", "other")), spec)
+    assert "the class 'other'" in caplog.text
+    caplog.clear()
+    # Numbers that nobody compares need no word.
+    as_seen(replace(images(5), class_names=("a", "b", "other")), spec)
+    assert not caplog.text
+
+
 def test_the_teachers_names_come_before_those_of_the_images() -> None:
     named = replace(images(5), class_names=("a", "b", "c"))
     assert class_names_of(TeacherSpec(SHAPE, CLASSES), named) == ("a", "b", "c")

@@ -245,6 +245,11 @@ class TestBudget:
         assert teacher.rows == seen.rows
         assert parts_of(tmp_path) == parts_of(folder)
 
+    def test_is_never_foretold_to_be_passed(self, tmp_path: Path) -> None:
+        for total in (1, 5, 12):
+            stages = foretell(story(Small(), budget=Budget(total)), keeper_of(Run(tmp_path)))
+            assert sum(stage.queries for stage in stages if not stage.held_out) == total
+
     def test_of_a_stage_holds_for_that_stage(self, tmp_path: Path) -> None:
         described = stories(Small())["distances"]
         told(replace(described, budget=Budget(stages={"answers": 12, "distances": 50}, repeats=0)), tmp_path)

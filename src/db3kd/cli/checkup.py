@@ -12,7 +12,7 @@ from db3kd.cli.options import content_of
 from db3kd.cli.session import read_images
 from db3kd.errors import TeacherError
 from db3kd.ledger import Bill
-from db3kd.pipeline.asking import as_seen
+from db3kd.pipeline.asking import as_seen, class_names_of
 from db3kd.pipeline.checkup import VERDICTS, Checkup
 from db3kd.pipeline.checkup import check_teacher as examine
 from db3kd.pipeline.settling import check_images
@@ -55,7 +55,8 @@ def check_teacher(
     if as_json:
         print_json({"verdict": found.verdict, **asdict(found), "plan": lines})
     else:
-        _show(found, plan.teacher, lines)
+        names = class_names_of(opened.spec, images)
+        _show(found, (*names, "no class") if len(names) == opened.spec.num_classes else (), lines)
     if found.failure is not None:
         raise TeacherError(found.failure)
 
@@ -82,11 +83,6 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _name(number: int, section: TeacherSection) -> str:
-    names = (*section.class_names, "no class")
-    return names[number] if section.class_names and number < len(names) else str(number)
-
-
 def _billed(bill: Bill) -> dict[str, str]:
     """What a service that bills by tokens has billed, and how often it gave no class."""
     if not bill:
@@ -100,8 +96,8 @@ def _billed(bill: Bill) -> dict[str, str]:
     }
 
 
-def _show(found: Checkup, section: TeacherSection, lines: list[str]) -> None:
-    counted = [f"{_name(number, section)}: {count}" for number, count in found.classes]
+def _show(found: Checkup, names: tuple[str, ...], lines: list[str]) -> None:
+    counted = [f"{names[number] if names else number}: {count}" for number, count in found.classes]
     more = f" and {len(counted) - _SHOWN_CLASSES} more" if len(counted) > _SHOWN_CLASSES else ""
     pairs = {
         "queries": f"{found.queries:,}" + (", and the budget ended before all was asked" if found.cut_short else ""),

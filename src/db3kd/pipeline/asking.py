@@ -1,5 +1,6 @@
 """What the stages that ask have in common: images as the teacher sees them, and answers to and from their files."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -15,9 +16,12 @@ from db3kd.teachers import TeacherSpec
 from db3kd.tensorfile import lines_of, text_of
 from db3kd.tensors import Bool, Int, Tensor
 
+_log = logging.getLogger(__name__)
+
 ANSWERS = "db3kd-answers-2"
 BYTE = 256
 _CALLS_OF_A_STEP = 8
+_SHOWN = 10
 
 
 def as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
@@ -34,7 +38,18 @@ def as_seen(images: Dataset, spec: TeacherSpec) -> Dataset:
 def _renumbered(images: Dataset, names: tuple[str, ...]) -> Dataset:
     """Number true labels as the teacher numbers its classes, by their names; where a name differs, they stay."""
     said = images.class_names
-    if not said or said == names or not set(said) <= set(names) or len(set(names)) < len(names):
+    if not said or not names or said == names:
+        return images
+    unknown = [name for name in said if name not in names]
+    if unknown or len(set(names)) < len(names):
+        if images.labels is not None and unknown:
+            _log.warning(
+                "%s has the class %r, and the teacher knows no such name (it knows %s): labels and decisions are "
+                "compared by number",
+                images.name,
+                unknown[0],
+                ", ".join(names[:_SHOWN]),
+            )
         return images
     numbers = torch.tensor([names.index(name) for name in said], dtype=torch.int64)
     labels = None if images.labels is None else numbers[images.labels]

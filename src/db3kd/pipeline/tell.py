@@ -164,7 +164,10 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
     if settled is not None:
         stages.append(measure.outline_of(questions, spec.input_shape, spec.num_classes, settled))
     if story.budget.repeats and not isinstance(pool, Pushed):
-        stages.append(Outline(REPEATS, (Part(REPEATS, min(story.budget.repeats, questions)),)))
+        total = story.budget.total
+        left = questions if total is None else max(0, total - sum(stage.queries for stage in stages))
+        again = min(story.budget.repeats, questions, left)
+        stages += [Outline(REPEATS, (Part(REPEATS, again),))] if again else []
     recipe, preset = settled_recipe(story, questions), settled_recipe(replace(story, lesson=FixedLesson()), questions)
     stages += [Outline(name, (Part(name, epochs=preset.epochs),)) for name in story.student.baselines]
     stages.append(Outline(STUDENT, (Part(STUDENT, epochs=recipe.epochs),)))
