@@ -10,7 +10,12 @@ from jaxtyping import install_import_hook
 
 if "db3kd" in sys.modules:
     raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
-install_import_hook(("db3kd", "benchmarks"), "beartype.beartype")
+# Elsewhere are hardly any shapes, mypy has checked all other types, and the checks would double the time of the tests.
+_WITH_SHAPES = (
+    *("acquisition", "answers", "augmentation", "boundary", "data", "evaluation", "models", "oracle"),
+    *("pools", "softening", "teachers", "training"),
+)
+install_import_hook([*(f"db3kd.{name}" for name in _WITH_SHAPES), "benchmarks"], "beartype.beartype")
 
 
 def _is_loopback(host: str) -> bool:
