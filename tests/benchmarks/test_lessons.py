@@ -42,7 +42,7 @@ def network() -> torch.nn.Module:
 
 def _buy(folder: Path, network: torch.nn.Module, images: Dataset, measurement: Measurement) -> Path:
     teacher = TorchTeacher(network, input_shape=(1, 16, 16), num_classes=CLASSES)
-    committee = Committee("lenet5-fifth", members=1, recipe=BRIEF, mixtures_per_image=2.0, subspace=4)
+    committee = Committee("lenet5-fifth", members=1, seen=600, recipe=BRIEF, mixtures_per_image=2.0, subspace=4)
     story = Story(
         teacher,
         ImagePool(images),
