@@ -106,7 +106,7 @@ def measure_images(
     """Read the folder twice, take batches out of the pool, and train a network on it for a while."""
     before = Memory()
     before.look()
-    with _watched() as memory, command.showing() as stages:
+    with watched() as memory, command.showing() as stages:
         place, shape = Place(lambda: kept, progress=stages), (3, size, size)
         started = time.perf_counter()
         pool = load(str(folder), wanted=shape, options=ImageOptions(), place=place)
@@ -123,7 +123,8 @@ def measure_images(
 
 
 @contextmanager
-def _watched() -> Iterator[Memory]:
+def watched() -> Iterator[Memory]:
+    """Look again and again how much memory this process takes."""
     memory, ended = Memory(), threading.Event()
 
     def watch() -> None:

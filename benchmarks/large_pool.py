@@ -1,0 +1,139 @@
+"""How time and memory grow with a pool on disk: opening it, choosing among it, and scoring all of it.
+
+    python -m benchmarks.large_pool --counts 100000,1000000 --json large-pool.json
+
+The images are made up, 28x28 and gray, in a numpy file that is deleted at the end. Networks are untrained: what they
+say does not matter here, and how long they learn does not depend on the pool from 60,000 images on.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import numpy as np
+import torch
+import typer
+from torch import nn
+
+from benchmarks import command
+from benchmarks.images import Memory, watched
+from db3kd.acquisition import Margin, Rounds, propose
+from db3kd.answers import Answers, no_answers
+from db3kd.context import HERE
+from db3kd.data import Dataset, dataset_of
+from db3kd.errors import InputError
+from db3kd.models import build
+from db3kd.pipeline.asking import answered
+from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.opinions import WholePool
+from db3kd.pipeline.story import CommitteeLesson
+from db3kd.pools import ImagePool
+from db3kd.training import Recipe
+
+T = TypeVar("T")
+
+_SHAPE, _CLASSES = (1, 28, 28), 10
+_ROWS = 100_000
+_ASKED, _MEMBERS = 300, 2
+
+
+@dataclass(frozen=True)
+class LargePool:
+    """What a pool of one size took.
+
+    Args:
+        count: images.
+        seconds: of each step, by its name.
+        memory_before: of this process before it opened the pool, in MiB.
+        memory: the most since then.
+    """
+
+    count: int
+    seconds: dict[str, float]
+    memory_before: Memory
+    memory: Memory
+
+
+def write_pool(file: Path, count: int) -> None:
+    """Write so many smooth gray images, each another one."""
+    images = np.lib.format.open_memmap(file, "w+", np.uint8, (count, *_SHAPE))
+    generator = torch.Generator().manual_seed(0)
+    for start in range(0, count, _ROWS):
+        coarse = torch.rand(min(_ROWS, count - start), 1, 7, 7, generator=generator)
+        fine = nn.functional.interpolate(coarse, _SHAPE[1:], mode="bilinear")
+        images[start : start + len(coarse)] = (fine * 255).to(torch.uint8).numpy()
+
+
+def measure_pool(file: Path) -> LargePool:
+    """Open a pool, choose among its images as a round does, and hear what a committee thinks of all of them."""
+    before, seconds = Memory(), dict[str, float]()
+    before.look()
+
+    def timed(name: str, step: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        done = step()
+        seconds[name] = time.perf_counter() - started
+        command.remark(f"{name}: {seconds[name]:,.1f} s")
+        return done
+
+    with watched() as memory:
+        pool = timed("open", lambda: dataset_of(np.load(file, mmap_mode="r")))
+        timed("digest", lambda: pool.digest)
+        members = [build("lenet5", _SHAPE, _CLASSES, seed=seed) for seed in range(_MEMBERS)]
+        answers = _answers(pool)
+        timed("choose", lambda: _chosen(pool, answers, members))
+        bought = Bought(answers, answers.take(torch.arange(0)), tuple(members))
+        recipe = Recipe("adam", 1e-3, 1, 128)
+        timed("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE).material(0))
+    return LargePool(len(pool), seconds, before, memory)
+
+
+def _answers(pool: Dataset) -> Answers:
+    """Some images with decisions that mean nothing."""
+    none = no_answers(_SHAPE, _CLASSES)
+    drawn = ImagePool(pool).draw(_ASKED, none, torch.Generator().manual_seed(0))
+    return answered(drawn, torch.arange(len(drawn)) % _CLASSES, none, torch.arange(len(drawn)) % 10 == 0)
+
+
+def _chosen(pool: Dataset, answers: Answers, members: Sequence[nn.Module]) -> int:
+    generator = torch.Generator().manual_seed(1)
+    rounds, margin = Rounds.of_pool(), Margin()
+    return len(
+        propose(ImagePool(pool), answers, members, _ASKED, rounds=rounds, acquisition=margin, generator=generator)
+    )
+
+
+def large_pool(
+    *,
+    counts: Annotated[str, typer.Option(help="Images of each pool.")] = "100000,1000000",
+    folder: Annotated[Path | None, typer.Option(help="Where the pool lies meanwhile.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File that the figures are written to.")] = None,
+) -> None:
+    """Measure how time and memory grow with a pool on disk; largest last, since memory is not given back."""
+    command.check_file(json)
+    asked, table = command.listed(counts), []
+    if not asked or not all(count.isdigit() and int(count) > _ASKED for count in asked):
+        raise InputError(f"expected sizes above {_ASKED} such as 100000,1000000, got {counts!r}; nothing was measured")
+    with tempfile.TemporaryDirectory(prefix="db3kd-pool-", dir=folder) as place:
+        for count in sorted(map(int, asked)):
+            file = Path(place) / "pool.npy"
+            write_pool(file, count)
+            table.append(measure_pool(file))
+    command.write(json, [asdict(row) for row in table])
+    command.print_table("pools on disk", [_row(row) for row in table])
+
+
+def _row(found: LargePool) -> dict[str, str]:
+    return {
+        "images": f"{found.count:,}",
+        **{name: f"{seconds:,.1f} s" for name, seconds in found.seconds.items()},
+        "memory": f"{found.memory.own:,.0f} MiB",
+        "files": f"{found.memory.files:,.0f} MiB",
+    }
+
+
+if __name__ == "__main__":
+    command.run(large_pool, "large_pool")
