@@ -15,11 +15,12 @@ from typing import Any, final
 
 import torch
 
+from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError
 from db3kd.scaling.cluster import Cluster
 from db3kd.scaling.connection import connected
 from db3kd.teachers import Teacher, TeacherSpec
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.tensors import Float, Int, Tensor, UInt8
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Replicas:
 
         actor = self._take()
         try:
-            decisions = ray.get(actor.decide.remote(images.detach().cpu().numpy()))
+            decisions = ray.get(actor.decide.remote(_shortest(images.detach().cpu()).numpy()))
         except ray.exceptions.RayTaskError as error:
             # The replica is well, and the teacher raised this.
             self._idle.put(actor)
@@ -171,6 +172,12 @@ def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> 
         )
 
 
+def _shortest(images: Float[Tensor, "b c h w"]) -> UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"]:
+    """Send images in a quarter of the bytes where nothing is lost."""
+    short = as_bytes(images)
+    return short if torch.equal(in_unit(short), images) else images
+
+
 class _Replica:
     """What runs in an actor."""
 
@@ -182,4 +189,4 @@ class _Replica:
         return self._teacher.spec.fingerprint
 
     def decide(self, images: Any) -> Any:
-        return self._teacher(torch.from_numpy(images.copy())).cpu().numpy()
+        return self._teacher(in_unit(torch.from_numpy(images.copy()))).cpu().numpy()
