@@ -2,7 +2,10 @@
 
 import math
 
+import torch
 from torch import nn
+
+from db3kd.tensors import Float, Tensor
 
 
 def two_layers(*, input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -13,3 +16,18 @@ def two_layers(*, input_shape: tuple[int, int, int], num_classes: int) -> nn.Mod
 def one_layer(*, input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
     """A linear classifier."""
     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), num_classes))
+
+
+class _Blind(nn.Module):
+    """Says the first class whatever it sees and learns."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(num_classes))
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b num_classes"]:
+        return 0.0 * self.weight.expand(len(images), -1)
+
+
+def blind(*, input_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
+    return _Blind(num_classes)

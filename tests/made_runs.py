@@ -130,7 +130,7 @@ def stories(teacher: Teacher) -> dict[str, Story]:
             pool=priors,
             rounds=Rounds(0.4, 2, between=0.4, candidates=3),
             acquisition=Disagreement(),
-            committee=MEMBERS,
+            committee=replace(MEMBERS, rivals=("made_networks:one_layer",)),
             lesson=endless,
             budget=Budget(repeats=2),
         ),

@@ -26,9 +26,10 @@ from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import Fixed, LearnCommittee, Lessons
 from db3kd.pipeline.lessons import lessons_for
 from db3kd.pipeline.opinions import fitting_candidates
-from db3kd.pipeline.settling import committee_architecture
+from db3kd.pipeline.settling import committee_architecture, usual_rivals
 from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import Teach, recipe_for
+from db3kd.pipeline.trial import tried
 from db3kd.pools import Pool
 from db3kd.pools.priors import FamilySet, Priors, Surrogates
 from db3kd.runs import Keeper, key_of
@@ -37,7 +38,7 @@ from db3kd.training import Committee, Material, Objective, Recipe
 
 ZeroShotMethod = Literal["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"]
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class ZeroShot:
         families: of made images.
         pictures: name of those that surrogates are made of, or None.
         seed: of all choices.
+        committee: of which networks the committee was.
         epochs: of each student, each as long as one of the rounds' students.
         device: where networks were trained and asked.
         planned: calls that were to be made.
@@ -107,6 +109,7 @@ class ZeroShot:
     families: FamilySet
     pictures: str | None
     seed: int
+    committee: str
     epochs: int
     device: str
     planned: int
@@ -146,7 +149,8 @@ def measure_zero_shot(
     if plan.pictures is not None:
         pool = Surrogates(as_seen(plan.pictures, teacher.spec), families=plan.families)
     if plan.method == "active" or plan.method == "priors":  # `in` would not tell mypy which of the methods are left
-        answers = _ask_rounds(keeper, teacher, pool, committee, plan)
+        committee = replace(committee, rivals=usual_rivals(committee.architecture))
+        answers, committee = _ask_rounds(keeper, teacher, pool, committee, plan)
     else:
         answers = buy(keeper, teacher, plan.method, plan.calls, architecture=committee.architecture)
     students = _teach(keeper, answers, pool, committee, plan, recipe)
@@ -162,6 +166,7 @@ def measure_zero_shot(
         families=plan.families,
         pictures=None if plan.pictures is None else plan.pictures.name,
         seed=context.seed,
+        committee=committee.architecture,
         epochs=recipe.epochs,
         device=context.device,
         planned=plan.calls,
@@ -175,12 +180,15 @@ def measure_zero_shot(
     )
 
 
-def _ask_rounds(keeper: Keeper, teacher: Teacher, pool: Pool, committee: Committee, plan: ZeroShotPlan) -> Answers:
+def _ask_rounds(
+    keeper: Keeper, teacher: Teacher, pool: Pool, committee: Committee, plan: ZeroShotPlan
+) -> tuple[Answers, Committee]:
     """Ask as a run without data does. The rounds bound what is asked: what a kill lost must not end a measurement."""
     rounds = Rounds() if plan.method == "active" else Rounds(opening=1.0)
     story = Story(teacher, pool, rounds=rounds, acquisition=Disagreement(), committee=committee)
     steps = rounds.steps(plan.calls, size=None, channels=teacher.spec.input_shape[0])
-    return keeper.perform(AskPool(story, keeper.context.seed, steps)).answers
+    answers = keeper.perform(AskPool(story, keeper.context.seed, steps)).answers
+    return answers, tried(committee, answers, steps, keeper)
 
 
 def _teach(

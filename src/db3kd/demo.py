@@ -97,7 +97,7 @@ def demonstrate(keeper: Keeper, options: DemoOptions) -> Report:
             students=students,
             queries=account_of(_together([*bought, chosen], run.statement())),
             class_names=digits.class_names,
-            committee=committee_figures(bought[-1].story, guided, measurer),
+            committee=committee_figures(guided, measurer),
             distances=tuple(
                 summarise(one.purchase.measured.distances, one.purchase.bought.answers.decisions)
                 for one in bought

@@ -97,6 +97,20 @@ def test_without_images_rounds_choose_among_priors_and_opinions_are_taught() -> 
     assert _settled(Wishes(NETWORK, acquisition=Random())).rounds == Rounds(opening=1.0)
 
 
+def test_two_kinds_of_network_are_tried_where_images_are_made_and_nobody_names_one() -> None:
+    teacher = HalfSpace((1, 28, 28), bounds=(0.0, 1.0))
+    made = settle(Wishes(), teacher).committee
+    assert made is not None
+    assert (made.architecture, made.rivals) == ("lenet5", ("residual-half",))
+    named = settle(Wishes(changes={"committee": {"architecture": "lenet5-half"}}), teacher).committee
+    assert named is not None
+    assert (named.architecture, named.rivals) == ("lenet5-half", ())
+    at_hand = Wishes(images=from_arrays(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)))
+    shown = settle(at_hand, teacher).committee
+    assert shown is not None
+    assert shown.rivals == ()
+
+
 def test_choosing_among_images_takes_a_committee_that_pushes_none() -> None:
     story = _settled(acquisition=Disagreement())
     assert story.committee is not None

@@ -163,8 +163,8 @@ def test_what_is_foretold_is_what_is_done(tmp_path: Path, kind: str) -> None:
     # Noise ends where every class has enough; a pool that pushes may have fewer starts.
     assert all(heard.values()) or "pushed" in kind
     made = {name.removesuffix(".safetensors") for name in parts_of(tmp_path)}
-    # Choosing is a part of asking, and a subspace one of the committee.
-    within = {name for name in made if name.startswith("choosers-") or name.endswith("subspace")}
+    # Choosing is a part of asking, and so is the trial of networks; a subspace is one of the committee.
+    within = {name for name in made if name.startswith(("choosers-", "trial/")) or name.endswith("subspace")}
     assert made - within == {name for name, there in heard.items() if there}
 
 

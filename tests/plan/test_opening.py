@@ -213,4 +213,4 @@ def test_replicas_open_the_teacher_by_its_uri_and_a_run_does_not_keep_them() -> 
     assert cluster.opening().spec.input_shape == (1, 16, 16)
     assert set(plan.written()) == {"teacher"}
     with pytest.raises(PlanError, match=r"cluster\.replicas must be"):
-        parse_plan(read_settings(("cluster.replicas=0",)))
+        parse_plan(read_settings(("cluster.replicas=-1",)))

@@ -15,15 +15,18 @@ from torch import nn
 from db3kd.acquisition import Step, Way, count_fresh, propose, set_aside
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
+from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain, Trust, has_flattened, measure_trust, predict_together
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
 from db3kd.pipeline.story import Pushed, Story, Taken
+from db3kd.pipeline.trial import tried
 from db3kd.pools import BoundaryPairs
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
+from db3kd.training import Committee
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +86,9 @@ class AskPool:
         committee = self._story.committee
         if committee is None:
             return None
-        asked = {"architecture": committee.architecture, "number": committee.choosers}
+        asked: dict[str, object] = {"architecture": committee.architecture, "number": committee.choosers}
+        if committee.rivals:
+            asked["rivals"] = list(committee.rivals)
         if not committee.learns_from(self._story.images):
             return asked
         return {**asked, "unasked": committee.unasked, "seen": committee.seen, "recipe": key_of(committee.recipe)}
@@ -131,7 +136,8 @@ class AskPool:
         committee, chosen = self._story.committee, self._steps[number].way == "chosen"
         if not self._chooses or committee is None or not len(answers.learned()) or not chosen:
             return ()
-        return keeper.perform(choosers(number, answers, self._story, seed=self._seed))
+        settled = tried(committee, answers, self._steps, keeper)
+        return keeper.perform(choosers(number, answers, settled, self._story.images, seed=self._seed))
 
     def _end(self, gains: Sequence[Gain], answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> str:
         """Why asking ends here; nothing where it goes on."""
@@ -247,16 +253,14 @@ def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:
     return (*known, *story.rounds.further(known, wanted, size=story.pool.size, by_lot=by_lot))
 
 
-def choosers(number: int, answers: Answers, story: Story, *, seed: int) -> LearnCommittee:
+def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:
     """Give the stage of the networks that choose a round."""
-    committee = story.committee
-    assert committee is not None, "asked for where there is one"
     return LearnCommittee(
         f"choosers-{number}",
         answers,
         committee,
         members=committee.choosers,
         seed=seed,
-        pool=story.images,
+        pool=pool,
         choosing=True,
     )

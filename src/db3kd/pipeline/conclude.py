@@ -57,7 +57,7 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
     with timed(run):
         measurer = measurer_of(story, keeper)
         figures = _students(story, keeper, purchase, students, measurer)
-        committee = committee_figures(story, purchase, measurer)
+        committee = committee_figures(purchase, measurer)
     own = students[own_name(story)]
     names = story.teacher.spec.class_names or bought.answers.images.class_names or _names_of(story)
     report = Report(
@@ -186,7 +186,7 @@ def _students(
 def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[StudentFigures, ...]:
     """The committee as one, beside the student that learned its opinions; none where there is nothing to measure on."""
     answers, members = measurer.answers, purchase.bought.committee
-    if answers is None or not members or not story.teaches_opinions or story.committee is None:
+    if answers is None or not members or not story.teaches_opinions or purchase.committee is None:
         return ()
     said = predict_together(members, answers.images, device=measurer.device)
     labels = answers.images.labels
@@ -194,7 +194,7 @@ def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[Stu
     return (
         StudentFigures(
             name=TOGETHER,
-            label=f"its committee together, {len(members)} x {story.committee.architecture}",
+            label=f"its committee together, {len(members)} x {purchase.committee.architecture}",
             accuracy=None if labels is None else (said == labels).double().mean().item(),
             agreement=(said == answers.decisions).double().mean().item(),
             queries=asked + len(purchase.bought.mixtures),
@@ -204,15 +204,15 @@ def _together(story: Story, purchase: Purchase, measurer: Measurer) -> tuple[Stu
     )
 
 
-def committee_figures(story: Story, purchase: Purchase, measurer: Measurer) -> CommitteeFigures | None:
+def committee_figures(purchase: Purchase, measurer: Measurer) -> CommitteeFigures | None:
     """Measure the networks that learned the answers; None where there are none."""
     bought, measured = purchase.bought, purchase.measured
-    if not bought.committee or story.committee is None:
+    if not bought.committee or purchase.committee is None:
         return None
     found = [measurer(StudentFigures(name="member"), member) for member in bought.committee]
     guided = measured is not None and bool(measured.passes)
     return CommitteeFigures(
-        architecture=story.committee.architecture,
+        architecture=purchase.committee.architecture,
         members=len(bought.committee),
         queries=len(bought.answers.learned()) + len(bought.mixtures),
         accuracy=mean_of([one.accuracy for one in found]),

@@ -203,6 +203,11 @@ def committee_architecture(student: str, spec: TeacherSpec) -> str:
     return "lenet5" if _suits_lenet(spec) else "residual"
 
 
+def usual_rivals(architecture: str) -> tuple[str, ...]:
+    """Choose what is tried beside the usual network of a committee: one that is built in another way."""
+    return ("residual-half",) if architecture == "lenet5" else ()
+
+
 def _usual_student(wishes: Wishes, spec: TeacherSpec) -> str:
     return wishes.architecture or ("lenet5-half" if _suits_lenet(spec) else "residual-half")
 
@@ -222,13 +227,15 @@ def _usual_committee(
     if isinstance(lesson, FixedLesson) and (guided or (opinions and wishes.measurement is not None)):
         usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES, unasked=0)
     elif opinions or acquisition.committee or changes is not None:
-        usual = Committee(architecture)
+        usual = Committee(architecture, rivals=usual_rivals(architecture) if pool.size is None else ())
         if pool.size is not None:
             # Two that learn from the pool know more than five that do not.
             usual = replace(usual, members=2, choosers=2, mixtures_per_image=_beyond(wishes.budget, pool.size))
     else:
         return None
-    return replace(usual, **(changes or {}))
+    # Whoever names a network wants that one.
+    settled = usual.of(usual.architecture) if "architecture" in (changes or {}) else usual
+    return replace(settled, **(changes or {}))
 
 
 def _beyond(budget: Budget, size: int) -> float:

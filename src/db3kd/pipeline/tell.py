@@ -31,8 +31,10 @@ from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.settling import settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
 from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe
+from db3kd.pipeline.trial import tried
 from db3kd.report.figures import RepulsionFigures
 from db3kd.runs import Keeper, Outline, Part, key_of, numbered_part, timed
+from db3kd.training import Committee
 
 Until = Literal["answers", "distances"]
 
@@ -49,6 +51,7 @@ class Purchase:
     measured: Measured | None = None
     repeats: Repeats | None = None
     made: repel.Made | None = None
+    committee: Committee | None = None
 
     @property
     def repulsion(self) -> RepulsionFigures | None:
@@ -80,6 +83,8 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
     whole = asked.ended != "budget" or not _is_spent(story, keeper)
     mixtures, members = none, tuple[nn.Module, ...]()
+    if story.committee is not None:
+        story = replace(story, committee=tried(story.committee, answers, asked.rounds, keeper))
     if story.has_members and (until is None or _spends_after(story)):
         mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
         whole &= mixed
@@ -90,7 +95,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     repeats = None
     if until is None and story.budget.repeats and made is None and whole and (measured is None or measured.whole):
         repeats = keeper.perform(AskAgain(story.teacher, answers, story.budget))
-    return Purchase(bought, gains, asked.ended, planned, asked.rounds, measured, repeats, made)
+    return Purchase(bought, gains, asked.ended, planned, asked.rounds, measured, repeats, made, story.committee)
 
 
 def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -> dict[str, nn.Module]:
@@ -246,7 +251,9 @@ def _last_gain(story: Story, asked: Asked, members: Sequence[nn.Module], keeper:
     last = keeper.look(numbered_part(NAME, number), ANSWERS)
     assert last is not None, "it was counted"
     since = len(answers) - len(last.tensors["decisions"])
-    chose = keeper.perform(choosers(number, answers.take(torch.arange(since)), story, seed=keeper.context.seed))
+    assert story.committee is not None, "it has members"
+    earlier = answers.take(torch.arange(since))
+    chose = keeper.perform(choosers(number, earlier, story.committee, story.images, seed=keeper.context.seed))
     return compare(answers, chose, members, keeper, since=since, learned_longer=True)
 
 

@@ -199,7 +199,7 @@ def _pool_section(written: object) -> type[Options]:
         return chosen(POOL_KINDS, written, key="kind")
     pushing = keys_of(Repulsion, {"method": written.get("search")})
     keys: Keys = {**keys_of(NoiseOptions), "search": pushing.pop("method"), **pushing}
-    keys["committee"] = (section_of(Committee, keys_of(Committee)) | None, None)
+    keys["committee"] = (section_of(Committee, keys_of(Committee, without=("rivals",))) | None, None)
     return chosen(POOL_KINDS, written, key="kind", more=keys)
 
 

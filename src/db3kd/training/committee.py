@@ -4,7 +4,7 @@ Members of a round choose what is asked next, and learn briefly; those of the en
 Training and keeping them is a stage (`db3kd.pipeline.learn`). No query is spent here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -44,6 +44,8 @@ class Committee:
             learn by it too, and its epochs are the pieces that `seen` is divided into.
         mixtures_per_image: mixtures and noisy images that are asked about for them, per image of a pool of images.
         subspace: directions of their gradients in which a guided search asks.
+        rivals: other architectures that are tried on the first answers about made images: where one of them copies
+            this teacher surely better, the committee is of it.
 
     Raises:
         PlanError: a value that no committee can have.
@@ -57,9 +59,14 @@ class Committee:
     recipe: Recipe | None = None
     mixtures_per_image: Annotated[float, Ge(0)] = 0.0
     subspace: Annotated[int, Ge(1)] = 100
+    rivals: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def of(self, architecture: str) -> "Committee":
+        """Give the same committee of certain networks, with nothing left to try."""
+        return replace(self, architecture=architecture, rivals=())
 
     def mixtures_for(self, images: int) -> int:
         """Tell how many mixtures are asked about beside so many images."""

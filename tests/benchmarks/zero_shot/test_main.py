@@ -27,7 +27,7 @@ def test_it_writes_what_was_measured_and_on_what(call: Program, tmp_path: Path) 
     figures = json.loads(file.read_text())
     about = {"teacher": f"torch:{weights_file}", "method": "priors", "seed": 3, "epochs": 2, "device": "cpu"}
     assert {name: figures[name] for name in about} == about
-    assert (figures["calls"], figures["families"], figures["format"]) == (60, "procedural", 3)
+    assert (figures["calls"], figures["families"], figures["format"]) == (60, "procedural", 4)
     assert [one["name"] for one in figures["students"]] == [student]
     never = [label for label, count in enumerate(figures["class_histogram"]) if not count]
     assert figures["never_decided"] == never
