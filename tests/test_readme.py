@@ -86,7 +86,9 @@ def test_every_command_is_shown_and_so_is_every_benchmark() -> None:
     page = PAGES["docs/how-to/command-line.md"]
     assert re.findall(r"^\| `([a-z-]+)` \|", page, flags=re.MULTILINE) == list(COMMANDS)
     benchmarks = set(re.findall(r"python -m benchmarks\.([a-z_]+)", PAGES["docs/records.md"]))
-    assert benchmarks == {"figure", "frontier", "images", "lessons", "scale", "search", "wire", "zero_shot"}
+    assert benchmarks == {
+        *("figure", "frontier", "images", "large_pool", "lessons", "scale", "search", "wire", "zero_shot")
+    }
     for name in benchmarks:
         assert importlib.util.find_spec(f"benchmarks.{name}") is not None
 

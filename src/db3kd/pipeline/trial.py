@@ -37,6 +37,9 @@ def tried(committee: Committee, answers: Answers, steps: Sequence[Step], keeper:
         steps: by which they are asked.
         keeper: of the run.
 
+    Returns:
+        The committee, with nothing left to try; as it was where there is nothing to try, or to try it on.
+
     Cost: no query.
     """
     first = sum(step.size for step in takewhile(lambda step: step.way != "chosen", steps))
