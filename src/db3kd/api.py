@@ -93,7 +93,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             procedural images are asked about then.
         student: architecture: "lenet5-half", "residual", "alexnet-quarter", "timm:NAME", "torchvision:NAME", "hf:NAME",
             ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
-            residual-half.
+            residual-half; without images, what is built as the networks that copy this teacher best.
         budget: most queries in all. One that does not reach for all images asks about some of them, and the student
             learns from the others too. None asks as many questions as there are images, 10,000 where these
             are made.

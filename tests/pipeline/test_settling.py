@@ -20,7 +20,7 @@ from db3kd.boundary import (
 from db3kd.data import from_arrays
 from db3kd.errors import InputError, PlanError
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.settling import Wishes, settle, settle_measurement
+from db3kd.pipeline.settling import Wishes, following, settle, settle_measurement
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Story
 from db3kd.pipeline.tell import foretell
 from db3kd.pools import ImagePool, Priors
@@ -109,6 +109,18 @@ def test_two_kinds_of_network_are_tried_where_images_are_made_and_nobody_names_o
     shown = settle(at_hand, teacher).committee
     assert shown is not None
     assert shown.rivals == ()
+
+
+def test_a_student_that_nobody_named_is_built_as_its_committee_turned_out_to_be() -> None:
+    teacher = HalfSpace((1, 28, 28), bounds=(0.0, 1.0))
+    for named, taken, student in (
+        (None, "lenet5", "lenet5-half"),
+        (None, "residual-half", "residual-half"),
+        ("lenet5-fifth", "residual-half", "lenet5-fifth"),
+    ):
+        story = settle(Wishes(named), teacher)
+        assert story.committee is not None
+        assert following(story, story.committee.of(taken)).student.architecture == student
 
 
 def test_choosing_among_images_takes_a_committee_that_pushes_none() -> None:

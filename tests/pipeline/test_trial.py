@@ -9,7 +9,10 @@ from torch import nn
 
 from db3kd.acquisition import Step
 from db3kd.answers import Answers
+from db3kd.models import weights
 from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.kept import kept_committee
+from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.trial import TRIAL, tried
 from db3kd.runs import Run
 from db3kd.training import Committee
@@ -63,7 +66,7 @@ def test_later_answers_do_not_change_the_choice(answers: Answers, tmp_path: Path
         assert run.lines() == lines
 
 
-def test_a_run_has_a_committee_of_what_was_taken(tmp_path: Path) -> None:
+def test_a_run_has_a_committee_of_what_was_taken_and_a_student_that_nobody_named_is_like_it(tmp_path: Path) -> None:
     story = stories(Small())["priors"]
     assert story.committee is not None
     story = replace(
@@ -71,8 +74,16 @@ def test_a_run_has_a_committee_of_what_was_taken(tmp_path: Path) -> None:
         committee=replace(story.committee, architecture=BLIND, rivals=(USUAL,)),
         rounds=replace(story.rounds, opening=0.8),
         budget=Budget(400, repeats=0),
+        student=replace(story.student, follows=True),
     )
     purchase, _ = told(story, tmp_path)
     assert purchase.committee is not None
     assert purchase.committee.architecture == USUAL
     assert all(isinstance(member, nn.Sequential) for member in purchase.bought.committee)
+    with Run(tmp_path) as run:
+        learned = keeper_of(run).look(STUDENT, weights.FORMAT)
+        assert learned is not None
+        assert learned.about["architecture"] == USUAL
+        settled = kept_committee(keeper_of(run), story.committee)
+        assert settled is not None
+        assert settled.architecture == USUAL

@@ -16,10 +16,11 @@ from db3kd.context import Tracker, untracked
 from db3kd.errors import PlanError
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES
 from db3kd.pipeline.conclude import conclude
-from db3kd.pipeline.kept import kept_bought
+from db3kd.pipeline.kept import kept_bought, kept_committee
 from db3kd.pipeline.learn import COMMITTEE
 from db3kd.pipeline.measure import NAME as DISTANCES
 from db3kd.pipeline.repeat import REPEATS
+from db3kd.pipeline.settling import following
 from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, Until, buy, foretell, teach_students, tell
 from db3kd.plan import Content, merged
@@ -152,9 +153,10 @@ def finish(session: Session, stages: Stages, tracker: Tracker = untracked) -> Re
         with existing(source) as other, timed(session.run):
             session.run.adopt_teacher(story.teacher.spec)
             keeper.declare(_outlines(session, keeper))
-            bought = kept_bought(Keeper(other))
-            students = teach_students(story, keeper, bought, len(bought.answers))
-        return conclude(story, keeper, Purchase(bought, planned=len(bought.answers)), students)
+            bought, committee = kept_bought(Keeper(other)), kept_committee(Keeper(other), story.committee)
+            students = teach_students(following(story, committee), keeper, bought, len(bought.answers))
+        purchase = Purchase(bought, planned=len(bought.answers), committee=committee)
+        return conclude(story, keeper, purchase, students)
 
 
 def _show_estimate(session: Session, until: Until | None = None, *, measure: bool, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from db3kd.pipeline.bought import cost_of
 from db3kd.pipeline.measurer import Measurer, measurer_of
 from db3kd.pipeline.pictures import examples_of, picture_of
 from db3kd.pipeline.repeat import Repeats
+from db3kd.pipeline.settling import following
 from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, own_name
@@ -52,7 +53,7 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
 
     Cost: one query per held-out image, booked outside the budget.
     """
-    run, bought = keeper.run, purchase.bought
+    run, bought, story = keeper.run, purchase.bought, following(story, purchase.committee)
     # Timed for itself: the report is to hold the time of its own figures too.
     with timed(run):
         measurer = measurer_of(story, keeper)

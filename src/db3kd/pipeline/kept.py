@@ -15,6 +15,7 @@ from db3kd.pipeline.asking import ANSWERS, from_kept, to_kept
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import network_of
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
+from db3kd.training import Committee
 
 # The outline of answers that are kept as they are.
 KEPT = Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
@@ -38,6 +39,12 @@ def kept_bought(keeper: Keeper) -> Bought:
     none = answers.take(answers.learned()[:0])
     mixed = none if mixtures is None else from_kept(mixtures)
     return Bought(answers, mixed, tuple(members), _kept_distances(keeper, answers))
+
+
+def kept_committee(keeper: Keeper, wanted: Committee | None) -> Committee | None:
+    """Say of which networks the committee of a run is, which may have been tried."""
+    first = keeper.look(numbered_part(learn.COMMITTEE, 0), weights.FORMAT)
+    return wanted if wanted is None or first is None else wanted.of(first.about["architecture"])
 
 
 def _kept_distances(keeper: Keeper, answers: Answers) -> Distances | None:

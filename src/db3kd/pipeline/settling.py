@@ -83,7 +83,8 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
     asked = usual if wishes.baselines is None else wishes.baselines
     baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
     changes, architecture = wishes.changes.get("recipe", {}), _usual_student(wishes, spec)
-    student = Student(architecture, wishes.recipe, baselines, wishes.preset, changes)
+    follows = wishes.architecture is None and committee is not None and bool(committee.rivals)
+    student = Student(architecture, wishes.recipe, baselines, wishes.preset, changes, follows)
     story = Story(
         teacher=teacher,
         pool=pool,
@@ -201,6 +202,14 @@ def committee_architecture(student: str, spec: TeacherSpec) -> str:
     if min(spec.input_shape[1:]) < _LENET_SIDES.start:
         return student
     return "lenet5" if _suits_lenet(spec) else "residual"
+
+
+def following(story: Story, committee: Committee | None) -> Story:
+    """Give the student the architecture that suits its committee as it turned out, where nobody named one."""
+    if not story.student.follows or committee is None:
+        return story
+    architecture = "lenet5-half" if committee.architecture == "lenet5" else committee.architecture
+    return replace(story, student=replace(story.student, architecture=architecture, follows=False))
 
 
 def usual_rivals(architecture: str) -> tuple[str, ...]:

@@ -133,12 +133,13 @@ class Student:
     Args:
         architecture: a name, such as lenet5, lenet5-half, lenet5-fifth, residual-half or alexnet-half; timm:NAME,
             torchvision:NAME or hf:NAME with ?option=value; or package.module:factory. Left out, it is lenet5-half, or
-            residual-half for images other than 16 to 40 pixels.
+            residual-half for images other than 16 to 40 pixels; without images, as the committee turns out to be.
         recipe: how; None for a preset.
         baselines: students that are trained beside it on the same images.
         preset: which one: "usual" for that of the lesson, "photo" for deep networks of photos: AdamW, a cosine with
             warmup, and bfloat16 where it pays.
         changes: options of the preset that are to differ, by name; of no recipe that is given.
+        follows: whether it is built as the committee turns out to be, where several kinds of networks are tried.
     """
 
     architecture: str = "lenet5-half"
@@ -146,6 +147,7 @@ class Student:
     baselines: tuple[Baseline, ...] = ()
     preset: Preset = "usual"
     changes: Mapping[str, Any] = field(default_factory=dict)
+    follows: bool = False
 
     @property
     def asked(self) -> Recipe | Mapping[str, Any] | None:

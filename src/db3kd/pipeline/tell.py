@@ -28,7 +28,7 @@ from db3kd.pipeline.lessons import baseline_lessons, lessons_for
 from db3kd.pipeline.measure import Measured, MeasureDistances, guide_by, guide_seconds
 from db3kd.pipeline.push import foretell_push, push
 from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
-from db3kd.pipeline.settling import settle_measurement
+from db3kd.pipeline.settling import following, settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
 from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe
 from db3kd.pipeline.trial import tried
@@ -261,4 +261,5 @@ def tell(story: Story, keeper: Keeper) -> tuple[Purchase, dict[str, nn.Module]]:
     """Do all that is still to be done of a story but the report."""
     with timed(keeper.run):
         purchase = buy(story, keeper)
-        return purchase, teach_students(story, keeper, purchase.bought, purchase.planned)
+        taught = following(story, purchase.committee)
+        return purchase, teach_students(taught, keeper, purchase.bought, purchase.planned)

@@ -185,7 +185,7 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
         "committee": section_of(Committee, keys_of(Committee)),
         "search": chosen(SEARCH_NAMES, searching, more={} if none else keys_of(Measurement, without=("method",))),
         "lesson": chosen(LESSON_KINDS, content.get("lesson"), key="kind", default="labels"),
-        "student": section_of(None, {**keys_of(Student, without=("recipe", "changes")), **recipe}),
+        "student": section_of(None, {**keys_of(Student, without=("recipe", "changes", "follows")), **recipe}),
         "held_out": create_model("HeldOutSection", __base__=HeldOutSection, **keys_of(ImageOptions)),
         "budget": BudgetSection,
         "cluster": section_of(Cluster, keys_of(Cluster, without=("opening",))),
