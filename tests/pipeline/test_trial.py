@@ -56,6 +56,12 @@ def test_without_a_sure_gain_the_usual_one_stays(answers: Answers, tmp_path: Pat
     assert _architecture(answers, tmp_path / "alone", USUAL) == USUAL
 
 
+def test_it_is_told_once(answers: Answers, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        _architecture(answers, tmp_path, BLIND, USUAL)
+    assert caplog.text.count("that they had not learned") == 1
+
+
 def test_later_answers_do_not_change_the_choice(answers: Answers, tmp_path: Path) -> None:
     committee = Committee(BLIND, rivals=(USUAL,))
     with Run(tmp_path) as run:

@@ -63,6 +63,8 @@ class Trial:
         self._tested = answers.take(rows[::_TESTED_EVERY])
         self._recipe = choosing_recipe(len(self._learned))
         self.source = answers.digest
+        # What was made before is not told again.
+        self._made = False
 
     @property
     def outline(self) -> Outline:
@@ -75,6 +77,7 @@ class Trial:
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Train one of them."""
+        self._made = True
         return train_part(
             keeper,
             self,
@@ -94,15 +97,16 @@ class Trial:
             gained = right[number].double() - right[best].double()
             if gained.mean() > gained.std() / len(gained) ** 0.5:
                 best = number
-        shares = ", ".join(
-            f"{kind} {100 * one.double().mean():.0f}%" for kind, one in zip(self._kinds, right, strict=True)
-        )
-        _log.info(
-            "of %d answers that they had not learned, networks repeated: %s; the committee is of %s",
-            len(self._tested),
-            shares,
-            self._kinds[best],
-        )
+        if self._made:
+            shares = ", ".join(
+                f"{kind} {100 * one.double().mean():.0f}%" for kind, one in zip(self._kinds, right, strict=True)
+            )
+            _log.info(
+                "of %d answers that they had not learned, networks repeated: %s; the committee is of %s",
+                len(self._tested),
+                shares,
+                self._kinds[best],
+            )
         return self._committee.of(self._kinds[best])
 
     def _right(self, part: Kept) -> Bool[Tensor, " n"]:
