@@ -56,13 +56,7 @@ def clipart(
 ) -> None:
     """Write clip art for `--images npz:FILE`: a pool, and a fifth of each kind to measure on."""
     command.check_file(out)
-    arrays = divided(load(str(folder), wanted=(3, side, side)))
-    command.write_arrays(out, **arrays)
-    counts = [np.bincount(arrays[name]) for name in ("labels", "labels_test")]
-    shown = {name: f"{pool:,} and {test:,}" for name, pool, test in zip(arrays["class_names"], *counts, strict=True)}
-    command.print_figures(
-        {"kind": "in the pool, held out", **shown, "together": f"{counts[0].sum():,} and {counts[1].sum():,}"}
-    )
+    command.write_divided(out, divided(load(str(folder), wanted=(3, side, side))), "kind")
 
 
 if __name__ == "__main__":

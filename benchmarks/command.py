@@ -114,6 +114,16 @@ def write_arrays(file: Path, **arrays: npt.NDArray[Any]) -> None:
     write_atomically(file, packed.getvalue())
 
 
+def write_divided(file: Path, arrays: Mapping[str, npt.NDArray[Any]], called: str) -> None:
+    """Write a pool with what is held out, and print how many images of each class are where."""
+    write_arrays(file, **arrays)
+    counts = [np.bincount(arrays[name]) for name in ("labels", "labels_test")]
+    shown = {name: f"{pool:,} and {test:,}" for name, pool, test in zip(arrays["class_names"], *counts, strict=True)}
+    print_figures(
+        {called: "in the pool, held out", **shown, "together": f"{counts[0].sum():,} and {counts[1].sum():,}"}
+    )
+
+
 def remark(text: str) -> None:
     """Say on stderr what the user should know."""
     print(f"benchmarks: {text}", file=sys.stderr)

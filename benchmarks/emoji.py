@@ -162,12 +162,7 @@ def emoji(
     """Write the emoji for `--images npz:FILE`: a pool, and a fifth of all motifs to measure on."""
     command.check_file(out)
     arrays = split([picture for vendor in VENDORS for picture in pictures(vendor, archive_of(vendor), side)])
-    command.write_arrays(out, **arrays)
-    counts = [np.bincount(arrays[name]) for name in ("labels", "labels_test")]
-    shown = {name: f"{pool:,} and {test:,}" for name, pool, test in zip(arrays["class_names"], *counts, strict=True)}
-    command.print_figures(
-        {"group": "in the pool, held out", **shown, "together": f"{counts[0].sum():,} and {counts[1].sum():,}"}
-    )
+    command.write_divided(out, arrays, "group")
 
 
 if __name__ == "__main__":
