@@ -153,7 +153,8 @@ def finish(session: Session, stages: Stages, tracker: Tracker = untracked) -> Re
         with existing(source) as other, timed(session.run):
             session.run.adopt_teacher(story.teacher.spec)
             keeper.declare(_outlines(session, keeper))
-            bought, committee = kept_bought(Keeper(other)), kept_committee(Keeper(other), story.committee)
+            kept = Keeper(other)
+            bought, committee = kept_bought(kept), kept_committee(kept, story.committee)
             students = teach_students(following(story, committee), keeper, bought, len(bought.answers))
         purchase = Purchase(bought, planned=len(bought.answers), committee=committee)
         return conclude(story, keeper, purchase, students)
