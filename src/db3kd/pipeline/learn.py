@@ -114,7 +114,7 @@ class LearnCommittee:
                 notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
 
         if keeper.context.clustered:
-            trained = [one.network for one in train_as_tasks(jobs, material, self._recipe, hear=hear)]
+            trained = [network for network, _ in train_as_tasks(jobs, material, self._recipe, hear=hear)]
         else:
             trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
         return {

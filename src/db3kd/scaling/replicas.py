@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, final
 
@@ -126,15 +126,11 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
             "was asked: set cluster.replicas to 0 or leave the cluster out, and set teacher.in_flight"
         )
     with connected(cluster) as ray:
-        actors: list[Any] = []
+        actors = _start(ray, cluster, teacher)
         try:
-            actors += _start(ray, cluster, teacher)
             _check(ray, actors, teacher.spec, cluster)
-            replicas = Replicas(teacher.spec, actors, cluster.patience)
-            try:
+            with closing(Replicas(teacher.spec, actors, cluster.patience)) as replicas:
                 yield replicas
-            finally:
-                replicas.close()
         finally:
             for actor in actors:
                 ray.kill(actor)

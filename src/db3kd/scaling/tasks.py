@@ -6,7 +6,7 @@ The result is byte for byte that of this process with as many threads, where the
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -17,29 +17,20 @@ from torch import nn
 from db3kd.context import Context
 from db3kd.errors import Db3kdError
 from db3kd.models import build
-from db3kd.scaling.job import Hear, Job
+from db3kd.scaling.job import SECONDS_BETWEEN_STATES, Hear, Job, import_from
 from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
 from db3kd.training import Epoch, Material, Recipe, TrainingState, fit
 
-# Seconds of training that are lost at most, and how often in a row one may be lost without an epoch more.
-_SECONDS_BETWEEN_STATES = 6.0
+# How often in a row a task may be lost without a state more.
 _LOSSES = 3
 
 # What a task hands out: an epoch, the state after it where one is due, and the weights at the end.
 _Piece = tuple[Epoch, TrainingState | None, dict[str, torch.Tensor] | None]
 
 
-class Trained(NamedTuple):
-    """A network in eval mode, and the state to go on from."""
-
-    network: nn.Module
-    state: TrainingState
-
-
 class _Lesson(NamedTuple):
-    """What all tasks of a call learn, and how: what Ray keeps of the material, and the shape of an image."""
+    """How all tasks of a call learn, and of what shape an image is; what they learn lies with Ray."""
 
-    material: Any
     shape: tuple[int, int, int]
     recipe: Recipe
     until: int
@@ -55,7 +46,7 @@ def train_as_tasks(
     hear: Hear,
     until: int | None = None,
     threads: int = 1,
-) -> list[Trained]:
+) -> list[tuple[nn.Module, TrainingState]]:
     """Train networks on the cluster that this process is connected to, as many at once as it has cores.
 
     Tasks claim no cores: replicas hold theirs for the whole run, and are idle while networks learn.
@@ -70,7 +61,7 @@ def train_as_tasks(
         threads: with which each computes: another number may change the last bit.
 
     Returns:
-        The trained networks, in the order of the jobs.
+        The trained networks in eval mode with the states to go on from, in the order of the jobs.
 
     Raises:
         Db3kdError: what a training raised, or one was lost again and again.
@@ -80,22 +71,31 @@ def train_as_tasks(
     tensors, about = wrapped(material)
     sent = ray.put(({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, about))
     _, channels, height, width = material.pixels.shape
-    lesson = _Lesson(sent, (channels, height, width), recipe, until or recipe.epochs, threads, sys.path)
+    lesson = _Lesson((channels, height, width), recipe, until or recipe.epochs, threads, sys.path)
     # No retries of Ray's: they would begin anew.
     remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
     # Ray asks whether it is given a generator, which a function whose shapes are checked no longer tells.
     task = remote(lambda *asked: (yield from _pieces(*asked)))
     cores = int(ray.cluster_resources().get("CPU", 1)) // threads
+
+    def train(number: int) -> tuple[nn.Module, TrainingState]:
+        weights, state = _follow(ray, lambda job: task.remote(job, lesson, sent), number, jobs[number], hear)
+        network = build(jobs[number].architecture, lesson.shape, jobs[number].num_classes, bare=True)
+        network.load_state_dict(weights)
+        return network.eval(), state
+
     with ThreadPoolExecutor(max(1, min(len(jobs), cores))) as crew:
-        return list(crew.map(lambda number: _follow(ray, task, number, jobs[number], lesson, hear), range(len(jobs))))
+        return list(crew.map(train, range(len(jobs))))
 
 
-def _follow(ray: Any, task: Any, number: int, job: Job, lesson: _Lesson, hear: Hear) -> Trained:
+def _follow(
+    ray: Any, begin: Callable[[Job], Iterable[Any]], number: int, job: Job, hear: Hear
+) -> tuple[dict[str, torch.Tensor], TrainingState]:
     """Hear what a task says until it ends; where it was lost, go on from the last state that came."""
     heard, losses = 0, 0
     while True:
         try:
-            for reference in task.remote(job, lesson._replace(material=None), lesson.material):
+            for reference in begin(job):
                 epoch, state, weights = ray.get(reference)
                 if state is not None:
                     job, losses = replace(job, state=state), 0
@@ -119,14 +119,12 @@ def _follow(ray: Any, task: Any, number: int, job: Job, lesson: _Lesson, hear: H
         else:
             assert weights is not None, "the last piece has them"
             assert job.state is not None, "and the state"
-            network = build(job.architecture, lesson.shape, job.num_classes, bare=True)
-            network.load_state_dict(weights)
-            return Trained(network.eval(), job.state)
+            return weights, job.state
 
 
 def _pieces(job: Job, lesson: _Lesson, sent: tuple[Mapping[str, Any], Mapping[str, str]]) -> Iterator[_Piece]:
     """Train one network, where Ray runs it."""
-    sys.path[:0] = [place for place in lesson.path if place not in sys.path]
+    import_from(lesson.path)
     torch.set_num_threads(lesson.threads)
     arrays, about = sent
     with warnings.catch_warnings():
@@ -135,8 +133,8 @@ def _pieces(job: Job, lesson: _Lesson, sent: tuple[Mapping[str, Any], Mapping[st
         material = unwrapped(Parcel({name: torch.from_numpy(array) for name, array in arrays.items()}, about))
     network = build(job.architecture, lesson.shape, job.num_classes, seed=job.seed)
     state, handed_at = job.state, time.monotonic()
+    said: list[tuple[Epoch, TrainingState]] = []
     for number in range(0 if state is None else state.epoch, lesson.until):
-        said: list[tuple[Epoch, TrainingState]] = []
         trained = fit(
             network,
             material,
@@ -144,9 +142,9 @@ def _pieces(job: Job, lesson: _Lesson, sent: tuple[Mapping[str, Any], Mapping[st
             context=Context(seed=job.seed),
             until=number + 1,
             resume=state,
-            on_epoch=lambda epoch, snapshot, said=said: said.append((epoch, snapshot())),  # type: ignore[misc]
+            on_epoch=lambda epoch, snapshot: said.append((epoch, snapshot())),
         )
-        epoch, state = said[0]
-        last, due = number + 1 == lesson.until, time.monotonic() - handed_at > _SECONDS_BETWEEN_STATES
+        epoch, state = said.pop()
+        last, due = number + 1 == lesson.until, time.monotonic() - handed_at > SECONDS_BETWEEN_STATES
         yield epoch, state if last or due else None, dict(trained.state_dict()) if last else None
         handed_at = time.monotonic() if due else handed_at

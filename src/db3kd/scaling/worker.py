@@ -18,13 +18,13 @@ from db3kd.data.mapped import written
 from db3kd.errors import Db3kdError
 from db3kd.models import build
 from db3kd.runs.files import write_atomically
+from db3kd.scaling.job import SECONDS_BETWEEN_STATES, import_from
 from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
 from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Material, Recipe, TrainingState, fit
 
 KIND = "db3kd-work-1"
 MATERIAL, JOB, BEGUN, STATE, DONE, TROUBLE = "material", "job.json", "begun", "state", "done", "trouble"
-_SECONDS_BETWEEN_STATES = 6.0
 _IMAGES = ("pixels", "pool")
 
 
@@ -66,7 +66,7 @@ def write_state(path: Path, state: TrainingState) -> None:
 def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
     """Train as the folder says, and say what each epoch brought."""
     job = json.loads((folder / JOB).read_text())
-    sys.path[:0] = [place for place in job["path"] if place not in sys.path]
+    import_from(job["path"])
     torch.set_num_threads(1)
     recipe = Recipe(**{**job["recipe"], "milestones": tuple(job["recipe"]["milestones"])})
     state = read_state(folder / BEGUN) if (folder / BEGUN).exists() else None
@@ -74,7 +74,7 @@ def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
 
     def hear(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
         nonlocal kept_at
-        keep = time.monotonic() - kept_at > _SECONDS_BETWEEN_STATES and epoch.number < recipe.epochs
+        keep = time.monotonic() - kept_at > SECONDS_BETWEEN_STATES and epoch.number < recipe.epochs
         if keep:
             write_state(folder / STATE, snapshot())
             kept_at = time.monotonic()
