@@ -16,19 +16,10 @@ from db3kd.models.placement import one_thread
 from db3kd.scaling import Job, train_side_by_side
 from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
 from db3kd.tensorfile import pack, unpack
-from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, Unasked, Views, fit
+from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit
+from made_jobs import JOBS, MATERIAL, PIXELS, SHAPE
 
-SHAPE = (1, 16, 16)
 RECIPE = Recipe("adam", 1e-3, 3, 16, schedule="one-cycle")
-PIXELS = torch.randint(0, 256, (60, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-MATERIAL = Material(
-    PIXELS[:20],
-    Objective(labels=torch.arange(20) % 3, offsets=torch.tensor([0.1, 0.0, -0.1]), smoothing=0.05),
-    32,
-    Views({"shift": 0.1}, {"noise": 0.1}),
-    Unasked(PIXELS, torch.arange(20, 60), torch.full((3,), 1 / 3), 20, 2),
-)
-JOBS = (Job("lenet5-fifth", 3, 5), Job("lenet5-fifth", 3, 6))
 
 
 def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
