@@ -1,13 +1,17 @@
-"""What holds for every test: shapes are checked as the code runs, and nothing leaves this machine."""
+"""What holds for every test: shapes are checked, chance is the same in each run, and nothing leaves this machine."""
 
 import ipaddress
+import random
 import re
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 if "db3kd" in sys.modules:
@@ -20,6 +24,29 @@ _WITH_SHAPES = [
     if re.search(r"^from (?:db3kd\.tensors|jaxtyping) import", path.read_text(), re.MULTILINE)
 ]
 install_import_hook([*_WITH_SHAPES, "benchmarks"], "beartype.beartype")
+
+# What Hypothesis draws follows from the test. `--hypothesis-profile=default` draws anew.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
+
+
+def _same_chance() -> None:
+    """For weights that a network draws itself, and for libraries that draw: ours take a generator."""
+    random.seed(0)  # noqa: TID251
+    np.random.seed(0)  # noqa: NPY002, TID251
+    torch.manual_seed(0)  # noqa: TID251
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let fixtures draw the same weights and images, whichever tests came before."""
+    _same_chance()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """The same for the test itself, whichever fixtures were there already."""
+    _same_chance()
 
 
 def _is_loopback(host: str) -> bool:

@@ -41,15 +41,16 @@ def test_bytes_are_prepared_in_the_file_and_classes_are_named() -> None:
         assert names.tolist() == [("ant", "bee", "owl")[one] for one in found]
 
 
-def test_eight_bits_keep_the_answers_of_a_sure_network_in_a_smaller_file() -> None:
-    network, images = build("lenet5", SHAPE, 4, seed=1).eval(), _images(64)
+@pytest.mark.parametrize("seed", range(3))
+def test_eight_bits_change_logits_little_and_make_a_smaller_file(seed: int) -> None:
+    network, images = build("lenet5", SHAPE, 4, seed=seed).eval(), _images(64)
     content = to_onnx(network, SHAPE, {"classes": "0,1"}, pixels="uint8")
     small = to_int8(content, images.numpy())
     assert len(small) < 0.4 * len(content)
     session = onnxruntime.InferenceSession(small)
     (logits,) = session.run(["logits"], {"images": images.numpy()})
     expected = network(images / 255).detach().numpy()
-    assert 0 < np.abs(logits - expected).max() < 0.1 * np.abs(expected).max()
+    assert 0 < np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
     assert session.get_modelmeta().custom_metadata_map["classes"] == "0,1"
 
 
