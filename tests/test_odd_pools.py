@@ -76,11 +76,19 @@ def test_a_class_of_one_in_two_hundred_is_asked_about_and_learned() -> None:
     sevens = (decided == 7).nonzero()[:, 0]
     kept = decided != 7
     kept[sevens[:18]] = True
-    result = _distill(_where(pool, kept), 300)
+    # A class so rare takes longer to learn than the others.
+    result = db3kd.distill(
+        _teacher(),
+        _where(pool, kept),
+        student="lenet5-half",
+        budget=300,
+        committee=replace(BRIEF, seen=60_000),
+        recipe=replace(STUDENT, epochs=16),
+    )
     asked = int((result.answers.decisions == 7).sum())
     assert asked > 2 * 300 / 200, "a fair draw would hold one or two of them"
     assert _agreement(result) > 0.75
-    assert _agreement(result, _decided(load("mnist-5k", "test")) == 7) > 0
+    assert _agreement(result, _decided(load("mnist-5k", "test")) == 7) > 0.1
 
 
 def test_a_class_that_the_pool_never_shows_is_named_and_the_others_are_learned() -> None:
@@ -91,7 +99,7 @@ def test_a_class_that_the_pool_never_shows_is_named_and_the_others_are_learned()
     assert asking is not None
     assert set(asking.never_decided) <= {8, 9}
     seen = _decided(load("mnist-5k", "test")) < 8
-    assert _agreement(result, seen) > 0.8
+    assert _agreement(result, seen) > 0.7
     shown = {row[0]: row[-1] for row in asking_table(asking).rows}
     assert all("unknown" in shown[str(label)] for label in asking.never_decided)
 
@@ -105,7 +113,7 @@ def test_a_pool_that_is_mostly_of_no_class_teaches_what_it_has() -> None:
     asking = result.report.asking
     assert asking is not None
     assert 0 < asking.abstained < 0.7 * asking.queries, "three of four images are of no class"
-    assert _agreement(result) > 0.8
+    assert _agreement(result) > 0.7
 
 
 def test_copies_are_not_asked_about_again_and_again() -> None:
@@ -118,7 +126,7 @@ def test_copies_are_not_asked_about_again_and_again() -> None:
     pixels = result.answers.images.pixels.flatten(1)
     different = len(torch.unique(pixels[chosen], dim=0))
     assert different > 0.9 * int(chosen.sum())
-    assert _agreement(result) > 0.8
+    assert _agreement(result) > 0.7
 
 
 def test_images_of_another_kind_do_not_collapse_onto_one_class() -> None:

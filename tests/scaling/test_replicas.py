@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from known_teachers import Failing, Sectors, draw_images
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")]
 
-CLUSTER = Cluster(replicas=2, cpus=0.1)
+# A machine that has much else to do takes its time to start them.
+CLUSTER = Cluster(replicas=2, cpus=0.1, patience=600.0)
 SECTORS = Sectors((1, 16, 16))
 IMAGES = draw_images(SECTORS, 1000)
 
@@ -103,7 +105,7 @@ def test_a_service_is_not_replicated() -> None:
 
 
 def test_a_run_goes_on_without_its_cluster_to_the_byte(tmp_path: Path) -> None:
-    failing = Cluster(replicas=2, cpus=0.1, opening=lambda: Failing(SECTORS, 3, lambda: ValueError("no power")))
+    failing = replace(CLUSTER, opening=lambda: Failing(SECTORS, 3, lambda: ValueError("no power")))
     with pytest.raises(TeacherError, match="no power"):
         _distill(tmp_path / "cluster", failing)
     went_on, alone = _distill(tmp_path / "cluster", None), _distill(tmp_path / "alone", None)

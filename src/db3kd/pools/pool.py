@@ -34,6 +34,8 @@ class Pool(Protocol):
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
         """Give images at random that are not among the answers, fewer where they run out; the generator moves on.
 
+        A pool that has a size gives them in random order.
+
         Cost: no query.
         """
 

@@ -8,6 +8,9 @@ from db3kd.pools.pool import Pool
 
 def supply(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
     """Give candidates of a pool in random order, fewer where it runs out; without an answer, all of them are fresh."""
+    if pool.size is not None and not pool.children:
+        # They were drawn in random order; another copy of most of a pool would be the largest thing in memory.
+        return pool.draw(count, answers, generator)
     of_answers = round(pool.children * count) if len(answers) else 0
     made = pool.draw(count - of_answers, answers, generator)
     if of_answers:
