@@ -24,11 +24,11 @@ test: $(INSTALLED)  ## the tests, without those marked slow
 	$(TEST)
 
 # pytest exits with 5 where it finds no test.
-test-slow: $(INSTALLED)  ## only the tests marked slow
-	$(TEST) -m slow --timeout=900 || [ $$? -eq 5 ]
+test-slow: $(INSTALLED)  ## only the tests marked slow, with the shapes of all tensors checked
+	SHAPES=1 $(TEST) -m slow --timeout=900 || [ $$? -eq 5 ]
 
-test-all: $(INSTALLED)  ## all tests, the slow ones too
-	$(TEST) -m "slow or not slow" --timeout=900
+test-all: $(INSTALLED)  ## all tests, the slow ones too, with the shapes of all tensors checked
+	SHAPES=1 $(TEST) -m "slow or not slow" --timeout=900
 
 check: $(INSTALLED)  ## style, types, the direction of imports, docstrings
 	$(BIN)/ruff format --check .

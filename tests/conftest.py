@@ -1,6 +1,7 @@
-"""What holds for every test: shapes are checked, chance is the same in each run, and nothing leaves this machine."""
+"""What holds for every test: chance is the same in each run, nothing leaves this machine; with SHAPES=1, shapes too."""
 
 import ipaddress
+import os
 import random
 import re
 import socket
@@ -14,16 +15,19 @@ import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-if "db3kd" in sys.modules:
-    raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
-# Wherever a module names a shape. Other types mypy has checked: with them, the slowest file took twice as long.
-_SOURCE = Path(__file__).parents[1] / "src"
-_WITH_SHAPES = [
-    ".".join(path.relative_to(_SOURCE).with_suffix("").parts).removesuffix(".__init__")
-    for path in sorted(_SOURCE.rglob("*.py"))
-    if re.search(r"^from (?:db3kd\.tensors|jaxtyping) import", path.read_text(), re.MULTILINE)
-]
-install_import_hook([*_WITH_SHAPES, "benchmarks"], "beartype.beartype")
+# Looking at every shape doubles the time that tests take, so that only `make test-slow`, `test-all` and CI do it.
+if os.environ.get("SHAPES"):
+    if "db3kd" in sys.modules:
+        raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
+    # Wherever a module names a shape. Other types mypy has checked: with them, the slowest file took twice as long.
+    _SOURCE = Path(__file__).parents[1] / "src"
+    _WITH_SHAPES = [
+        ".".join(path.relative_to(_SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(_SOURCE.rglob("*.py"))
+        if re.search(r"^from (?:db3kd\.tensors|jaxtyping) import", path.read_text(), re.MULTILINE)
+    ]
+    install_import_hook([*_WITH_SHAPES, "benchmarks"], "beartype.beartype")
+
 
 # What Hypothesis draws follows from the test. `--hypothesis-profile=default` draws anew.
 settings.register_profile("repeatable", derandomize=True)

@@ -121,7 +121,7 @@ def stories(teacher: Teacher) -> dict[str, Story]:
             pool=ImagePool(images(60)),
             rounds=replace(Rounds.of_pool(), views=0.5, target_agreement=0.999),
             acquisition=Margin(),
-            committee=MEMBERS,
+            committee=replace(MEMBERS, rivals=("made_networks:one_layer",)),
             lesson=CommitteeLesson(),
             budget=Budget(images=48, repeats=2),
         ),

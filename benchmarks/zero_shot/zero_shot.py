@@ -187,8 +187,8 @@ def _ask_rounds(
     rounds = Rounds() if plan.method == "active" else Rounds(opening=1.0)
     story = Story(teacher, pool, rounds=rounds, acquisition=Disagreement(), committee=committee)
     steps = rounds.steps(plan.calls, size=None, channels=teacher.spec.input_shape[0])
-    answers = keeper.perform(AskPool(story, keeper.context.seed, steps)).answers
-    return answers, tried(committee, answers, steps, keeper)
+    asked = keeper.perform(AskPool(story, keeper.context.seed, steps))
+    return asked.answers, tried(committee, asked.answers.take(torch.arange(asked.opening)), keeper)
 
 
 def _teach(

@@ -1,5 +1,6 @@
 """What is left open follows from teacher, images and budget, and what cannot be is refused before a query."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -97,18 +98,21 @@ def test_without_images_rounds_choose_among_priors_and_opinions_are_taught() -> 
     assert _settled(Wishes(NETWORK, acquisition=Random())).rounds == Rounds(opening=1.0)
 
 
-def test_two_kinds_of_network_are_tried_where_images_are_made_and_nobody_names_one() -> None:
-    teacher = HalfSpace((1, 28, 28), bounds=(0.0, 1.0))
-    made = settle(Wishes(), teacher).committee
-    assert made is not None
-    assert (made.architecture, made.rivals) == ("lenet5", ("residual-half",))
-    named = settle(Wishes(changes={"committee": {"architecture": "lenet5-half"}}), teacher).committee
-    assert named is not None
-    assert (named.architecture, named.rivals) == ("lenet5-half", ())
-    at_hand = Wishes(images=from_arrays(torch.zeros(4, 1, 28, 28, dtype=torch.uint8)))
-    shown = settle(at_hand, teacher).committee
-    assert shown is not None
-    assert shown.rivals == ()
+def test_two_kinds_of_network_are_tried_without_images_or_in_colour_where_nobody_names_one() -> None:
+    gray, colour = (HalfSpace((channels, 28, 28), bounds=(0.0, 1.0)) for channels in (1, 3))
+    at_hand = {channels: from_arrays(torch.zeros(4, channels, 28, 28, dtype=torch.uint8)) for channels in (1, 3)}
+    named: Mapping[str, Mapping[str, object]] = {"committee": {"architecture": "lenet5-half"}}
+    for teacher, wishes, tried in (
+        (gray, Wishes(), True),
+        (gray, Wishes(changes=named), False),
+        (gray, Wishes(images=at_hand[1]), False),
+        (colour, Wishes(images=at_hand[3]), True),
+        (colour, Wishes(images=at_hand[3], changes=named), False),
+    ):
+        committee = settle(wishes, teacher).committee
+        assert committee is not None
+        assert committee.rivals == (("residual-half",) if tried else ())
+        assert committee.architecture == wishes.changes.get("committee", {}).get("architecture", "lenet5")
 
 
 def test_a_student_that_nobody_named_is_built_as_its_committee_turned_out_to_be() -> None:

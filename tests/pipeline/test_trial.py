@@ -4,10 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
-from db3kd.acquisition import Step
 from db3kd.answers import Answers
 from db3kd.models import weights
 from db3kd.pipeline.budget import Budget
@@ -20,7 +18,6 @@ from made_answers import answered
 from made_runs import Small, keeper_of, stories, told
 
 USUAL, BLIND = "made_networks:one_layer", "made_networks:blind"
-STEPS = (Step("lot", 400), Step("chosen", 100))
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +28,13 @@ def _long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def answers() -> Answers:
-    return answered(500)
+    return answered(400)
 
 
 def _architecture(answers: Answers, folder: Path, *kinds: str) -> str:
     with Run(folder) as run:
         keeper = keeper_of(run)
-        settled = [tried(Committee(kinds[0], rivals=kinds[1:]), answers, STEPS, keeper) for _ in range(2)]
+        settled = [tried(Committee(kinds[0], rivals=kinds[1:]), answers, keeper) for _ in range(2)]
         assert keeper.count(TRIAL) == (len(kinds) if kinds[1:] else 0)
     assert settled[0] == settled[1]
     assert not settled[0].rivals
@@ -62,14 +59,11 @@ def test_it_is_told_once(answers: Answers, tmp_path: Path, caplog: pytest.LogCap
     assert caplog.text.count("that they had not learned") == 1
 
 
-def test_later_answers_do_not_change_the_choice(answers: Answers, tmp_path: Path) -> None:
-    committee = Committee(BLIND, rivals=(USUAL,))
+def test_images_at_hand_are_learned_from_as_the_committee_will(answers: Answers, tmp_path: Path) -> None:
+    committee = Committee(BLIND, rivals=(USUAL,), seen=150_000)
     with Run(tmp_path) as run:
-        keeper = keeper_of(run)
-        early = tried(committee, answers.take(torch.arange(400)), STEPS, keeper)
-        lines = run.lines()
-        assert tried(committee, answers, STEPS, keeper) == early
-        assert run.lines() == lines
+        settled = tried(committee, answers, keeper_of(run), answers.images)
+    assert settled == committee.of(USUAL)
 
 
 def test_a_run_has_a_committee_of_what_was_taken_and_a_student_that_nobody_named_is_like_it(tmp_path: Path) -> None:

@@ -49,7 +49,12 @@ def test_impossible_committees_are_refused(fault: dict[str, int]) -> None:
 def test_each_image_of_a_pool_is_seen_some_thirty_times_and_large_ones_less_often(
     images: int, side: int, seen: int
 ) -> None:
-    assert usually_seen(images, (3, side, side)) == seen
+    assert usually_seen("lenet5", images, (3, side, side)) == seen
+
+
+def test_slow_networks_see_no_more_than_a_fifth_of_a_large_pool() -> None:
+    assert usually_seen("residual-half", 10_000, (3, 32, 32)) == 300_000
+    assert usually_seen("residual-half", 10**6, (3, 32, 32)) == 400_000
 
 
 def test_mixtures_follow_the_images() -> None:

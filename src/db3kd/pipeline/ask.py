@@ -7,6 +7,7 @@ acquisition's; the members that choose a round are a stage of their own (`learn`
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import takewhile
 from typing import NamedTuple, cast, final
 
 import torch
@@ -31,15 +32,16 @@ from db3kd.training import Committee
 _log = logging.getLogger(__name__)
 
 NAME = "answers"
-_CHOSEN = "chosen/"
+_CHOSEN: Way = "chosen"
 # They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
 
 
 class Asked(NamedTuple):
-    """What the rounds brought."""
+    """What the rounds brought; `opening` answers came before a committee first chose."""
 
     answers: Answers
+    opening: int = 0
     gains: tuple[Gain, ...] = ()
     ended: str = "all"
     rounds: tuple[Step, ...] = ()
@@ -100,8 +102,10 @@ class AskPool:
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round; what a budget leaves unasked waits in the journal."""
         answers, known = all_of(before, self._none), gains_of(before)
-        members, more = self._members(number, answers, keeper), list[Gain]()
-        if members and number and (earlier := self._members(number - 1, all_of(before[:-1], self._none), keeper)):
+        opening = answers.take(torch.arange(self._opening(before)))
+        members, more = self._members(number, answers, opening, keeper), list[Gain]()
+        earlier = self._members(number - 1, all_of(before[:-1], self._none), opening, keeper) if members else ()
+        if earlier:
             asked = len(before[-1].tensors["decisions"])
             more = compare(answers, earlier, members, keeper, since=len(answers) - asked)
         about = as_text(more)
@@ -126,17 +130,22 @@ class AskPool:
         # Steps that the end of a budget, or of the gains, left out have no part.
         for step, part in zip(self._steps, parts, strict=False):
             first, size = sum(done.size for done in rounds), len(part.tensors["decisions"])
-            chosen = any(origin.startswith(_CHOSEN) for origin in answers.origins[first : first + size])
-            by_lot = step.way == "chosen" and self._pool.size is not None and not chosen
+            chosen = any(origin.startswith(f"{_CHOSEN}/") for origin in answers.origins[first : first + size])
+            by_lot = step.way == _CHOSEN and self._pool.size is not None and not chosen
             rounds.append(Step("lot" if by_lot else step.way, size))
-        return Asked(answers, tuple(gains_of(parts)), ended, tuple(rounds))
+        return Asked(answers, self._opening(parts), tuple(gains_of(parts)), ended, tuple(rounds))
 
-    def _members(self, number: int, answers: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
+    def _opening(self, parts: Sequence[Kept]) -> int:
+        """How many answers came before the first round that a committee may choose."""
+        done = takewhile(lambda both: both[0].way != _CHOSEN, zip(self._steps, parts, strict=False))
+        return sum(len(part.tensors["decisions"]) for _, part in done)
+
+    def _members(self, number: int, answers: Answers, opening: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
         """The networks that choose a round; none while it is opened."""
-        committee, chosen = self._story.committee, self._steps[number].way == "chosen"
+        committee, chosen = self._story.committee, self._steps[number].way == _CHOSEN
         if not self._chooses or committee is None or not len(answers.learned()) or not chosen:
             return ()
-        settled = tried(committee, answers, self._steps, keeper)
+        settled = tried(committee, opening, keeper, self._story.images)
         return keeper.perform(choosers(number, answers, settled, self._story.images, seed=self._seed))
 
     def _end(self, gains: Sequence[Gain], answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> str:
@@ -176,7 +185,7 @@ class AskPool:
         """Choose the images of a step."""
         if step.way == "views":
             return view_questions(answers, count, generator)
-        if step.way != "chosen" or not self._is_trusted(answers, members, keeper):
+        if step.way != _CHOSEN or not self._is_trusted(answers, members, keeper):
             return self._in_order(self._pool.draw(count, answers, generator))
         chosen = propose(
             self._pool,
@@ -191,7 +200,7 @@ class AskPool:
         if self._pool.size is None:
             return chosen
         # What was not drawn by lot does not tell how frequent a class is.
-        chosen = replace(chosen, origins=tuple(f"{_CHOSEN}{origin}" for origin in chosen.origins))
+        chosen = replace(chosen, origins=tuple(f"{_CHOSEN}/{origin}" for origin in chosen.origins))
         return self._in_order(chosen)
 
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:

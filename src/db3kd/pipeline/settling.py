@@ -236,7 +236,9 @@ def _usual_committee(
     if isinstance(lesson, FixedLesson) and (guided or (opinions and wishes.measurement is not None)):
         usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES, unasked=0)
     elif opinions or acquisition.committee or changes is not None:
-        usual = Committee(architecture, rivals=usual_rivals(architecture) if pool.size is None else ())
+        # Gray images at hand are copied well by the usual network, many times as fast.
+        trying = pool.size is None or (not isinstance(pool, Taken) and spec.input_shape[0] > 1)
+        usual = Committee(architecture, rivals=usual_rivals(architecture) if trying else ())
         if pool.size is not None:
             # Two that learn from the pool know more than five that do not.
             usual = replace(usual, members=2, choosers=2, mixtures_per_image=_beyond(wishes.budget, pool.size))

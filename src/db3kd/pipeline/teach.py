@@ -12,7 +12,7 @@ from db3kd.pipeline.learn import Lessons, network_of, train_part
 from db3kd.pipeline.story import FixedLesson, Lesson, Story
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of
 from db3kd.training import Recipe, adapted, for_photos, student_recipe
-from db3kd.training.committee import fewer_if_large
+from db3kd.training.committee import fewer_if_large, most_seen
 
 STUDENT = "student"
 _LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 480, 25_000
@@ -79,14 +79,14 @@ def settled_recipe(story: Story, questions: int) -> Recipe:
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:
     """Choose a preset: the paper's for fixed labels, one cycle for what a committee thinks.
 
-    A pool is seen 50 times, 100,000 images at least and 3,000,000 at most, fewer where they are large, in no more than
-    480 epochs; of endless candidates the more, the more questions were asked.
+    A pool is seen 50 times, 100,000 images at least and 3,000,000 at most (600,000 where it is no LeNet5), fewer where
+    they are large, in no more than 480 epochs; of endless candidates the more, the more questions were asked.
     """
     if isinstance(lesson, FixedLesson):
         return student_recipe(architecture)
     if pool is None:
         epochs = max(_LEAST_EPOCHS, round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS))
     else:
-        seen = max(_LEAST_SEEN, min(_MOST_SEEN, _POOL_PASSES * len(pool)))
+        seen = max(_LEAST_SEEN, min(most_seen(architecture, _MOST_SEEN), _POOL_PASSES * len(pool)))
         epochs = -(-fewer_if_large(seen, pool.image_shape) // len(pool))
     return Recipe("adam", 2e-3, min(_MOST_EPOCHS, epochs), 128, schedule="one-cycle", precision="bfloat16")

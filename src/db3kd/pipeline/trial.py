@@ -1,25 +1,23 @@
 """The stage in which networks of several kinds learn the first answers: which of them copies this teacher?
 
 A network that is built like the teacher goes on from made images to real ones as the teacher does, and another one does
-not: of the same 10,000 answers the two kinds tried here made agreements ten points and more apart.
+not: of the same 10,000 answers the two kinds tried here made agreements ten points and more apart. Of a pool of colour
+pictures it was seven.
 """
 
 import logging
 from collections.abc import Sequence
-from itertools import takewhile
+from dataclasses import replace
 from typing import final
 
-import torch
-
-from db3kd.acquisition import Step
 from db3kd.answers import Answers
+from db3kd.data import Dataset
 from db3kd.evaluation import predict
 from db3kd.models import weights
 from db3kd.pipeline.learn import Fixed, network_of, train_part
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
 from db3kd.tensors import Bool, Tensor
 from db3kd.training import Committee, member_seed
-from db3kd.training.committee import choosing_recipe, lesson_of
 
 TRIAL = "trial"
 # One of so many answers is not learned, and says which network is better.
@@ -28,25 +26,23 @@ _TESTED_EVERY = 4
 _log = logging.getLogger(__name__)
 
 
-def tried(committee: Committee, answers: Answers, steps: Sequence[Step], keeper: Keeper) -> Committee:
+def tried(committee: Committee, opening: Answers, keeper: Keeper, pool: Dataset | None = None) -> Committee:
     """Settle of which networks a committee is: of those that copy the first answers best.
 
     Args:
         committee: says which are tried.
-        answers: so far; those before a committee first chose are learned.
-        steps: by which they are asked.
+        opening: the answers before a committee first chose.
         keeper: of the run.
+        pool: the images at hand, which the committee learns from as well.
 
     Returns:
         The committee, with nothing left to try; as it was where there is nothing to try, or to try it on.
 
     Cost: no query.
     """
-    first = sum(step.size for step in takewhile(lambda step: step.way != "chosen", steps))
-    opening = answers.take(torch.arange(min(first, len(answers))))
     if not committee.rivals or len(opening.learned()) < _TESTED_EVERY:
         return committee
-    return keeper.perform(Trial(opening, committee, seed=keeper.context.seed))
+    return keeper.perform(Trial(opening, committee, pool, seed=keeper.context.seed))
 
 
 @final
@@ -55,13 +51,14 @@ class Trial:
 
     kind = weights.FORMAT
 
-    def __init__(self, answers: Answers, committee: Committee, *, seed: int) -> None:
-        self._committee, self._seed = committee, seed
+    def __init__(self, answers: Answers, committee: Committee, pool: Dataset | None = None, *, seed: int) -> None:
+        self._committee, self._pool, self._seed = committee, pool, seed
         self._kinds = (committee.architecture, *committee.rivals)
-        rows = answers.learned()
-        self._learned = answers.take(rows[torch.arange(len(rows)) % _TESTED_EVERY > 0])
-        self._tested = answers.take(rows[::_TESTED_EVERY])
-        self._recipe = choosing_recipe(len(self._learned))
+        hidden = answers.aside.clone()
+        hidden[answers.learned()[::_TESTED_EVERY]] = True
+        self._answers = replace(answers, aside=hidden)
+        self._tested = answers.take((answers.decided & hidden).nonzero()[:, 0])
+        self._recipe = committee.recipe_for(len(self._answers.learned()), pool, choosing=True)
         self.source = answers.digest
         # What was made before is not told again.
         self._made = False
@@ -78,15 +75,17 @@ class Trial:
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Train one of them."""
         self._made = True
+        committee = self._committee.of(self._kinds[number])
+        lesson = committee.lesson(self._answers, self._recipe, self._pool, choosing=True)
         return train_part(
             keeper,
             self,
             self.outline.parts[number],
-            Fixed(lesson_of(self._learned), self._recipe.epochs),
-            architecture=self._kinds[number],
+            Fixed(lesson, self._recipe.epochs),
+            architecture=committee.architecture,
             recipe=self._recipe,
-            num_classes=self._learned.num_classes,
-            seed=member_seed(self._seed, number, len(self._learned)),
+            num_classes=committee.classes_for(self._answers, self._pool),
+            seed=member_seed(self._seed, number, len(self._answers.learned())),
         )
 
     def join(self, parts: Sequence[Kept]) -> Committee:

@@ -21,8 +21,8 @@ from db3kd.training.recipe import Recipe
 _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
 _PASSES, _LEAST_SEEN, _MOST_SEEN, _CHOOSING = 30, 60_000, 2_000_000, 5
-# A side from which on images are seen less often: they take longer.
-_LARGE = 64
+# A side from which on images are seen less often: they take longer. So do networks of other names.
+_LARGE, _QUICK, _SLOWER = 64, "lenet5", 5
 _SMOOTHING = 0.05
 # Epochs are only the pieces in which a training goes on after an interruption.
 POOL_RECIPE = Recipe("adam", 2e-3, 30, 64, schedule="one-cycle", precision="bfloat16")
@@ -39,13 +39,14 @@ class Committee:
         unasked: images of a pool that has a size, asked about or not, that are learned from in a step for each answer:
             what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
         seen: so many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
-            the pool, 60,000 at least and 2,000,000 at most; of images above 64x64 fewer, as their sides are longer.
+            the pool, 60,000 at least and 2,000,000 at most, 400,000 where it is no LeNet5; of images above 64x64 fewer,
+            as their sides are longer.
         recipe: how the members learn; None for one that suits the number of answers. From a pool, those that choose
             learn by it too, and its epochs are the pieces that `seen` is divided into.
         mixtures_per_image: mixtures and noisy images that are asked about for them, per image of a pool of images.
         subspace: directions of their gradients in which a guided search asks.
-        rivals: other architectures that are tried on the first answers about made images: where one of them copies
-            this teacher surely better, the committee is of it.
+        rivals: other architectures that are tried on the first answers: where one of them copies this teacher surely
+            better, the committee is of it.
 
     Raises:
         PlanError: a value that no committee can have.
@@ -92,14 +93,20 @@ class Committee:
         """Say what a member learns: answers that are not set aside, and of a pool what no answer tells."""
         if pool is None or not self.learns_from(pool):
             return lesson_of(answers)
-        seen = self.seen or usually_seen(len(pool), pool.image_shape)
+        seen = self.seen or usually_seen(self.architecture, len(pool), pool.image_shape)
         steps = max(1, (seen // _CHOOSING if choosing else seen) // self.unasked // recipe.epochs)
         return pool_lesson(answers, pool, for_each=self.unasked, images_per_epoch=steps)
 
 
-def usually_seen(images: int, shape: tuple[int, int, int]) -> int:
+def usually_seen(architecture: str, images: int, shape: tuple[int, int, int]) -> int:
     """Tell how many unasked images a member sees in the end, of a pool of so many of that shape."""
-    return fewer_if_large(max(_LEAST_SEEN, min(_MOST_SEEN, _PASSES * images)), shape)
+    most = most_seen(architecture, _MOST_SEEN)
+    return fewer_if_large(max(_LEAST_SEEN, min(most, _PASSES * images)), shape)
+
+
+def most_seen(architecture: str, most: int) -> int:
+    """Lower how many images are seen at most where a network takes longer than a LeNet5."""
+    return most if architecture.startswith(_QUICK) else most // _SLOWER
 
 
 def fewer_if_large(seen: int, shape: tuple[int, int, int]) -> int:
