@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from db3kd.acquisition import Step
 from db3kd.context import Context
 from db3kd.data import load
 from db3kd.evaluation import predict
@@ -58,6 +57,6 @@ for kind in kinds.split(","):
         sys.stdout.flush()
 first, *others = kinds.split(",")
 with TemporaryDirectory() as place, Run(Path(place)) as run:
-    opening = (Step("lot", len(answers) // 5), Step("chosen", 1))
-    settled = tried(Committee(first, rivals=tuple(others)), answers, opening, Keeper(run))
+    opening = answers.take(torch.arange(len(answers) // 5))
+    settled = tried(Committee(first, rivals=tuple(others)), opening, Keeper(run))
     sys.stdout.write(json.dumps({"taken by a fifth of the answers": settled.architecture}) + "\n")
