@@ -9,6 +9,7 @@ from benchmark_program import Program
 from benchmarks import wire
 
 
+@pytest.mark.slow
 def test_it_measures_both_ways(call: Program, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "_SECONDS", 0.2)
     file = tmp_path / "wire.json"

@@ -59,6 +59,7 @@ def _whole(call: Caller, asked: tuple[object, ...], tmp_path: Path, monkeypatch:
     return tmp_path / "whole"
 
 
+@pytest.mark.slow
 def test_a_plan_with_a_search(
     call: Caller, plan: Path, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_plan_with_a_search(
     assert rows_seen(tmp_path / "other-rows") <= rows_seen(log) <= rows_seen(tmp_path / "other-rows") + 64
 
 
+@pytest.mark.slow
 def test_rounds_without_images(call: Caller, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, run = _ROUNDS, tmp_path / "run"
     whole = _whole(call, asked, tmp_path, monkeypatch)

@@ -34,6 +34,7 @@ def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
         assert all(torch.equal(again.tensors[name], tensors[name]) for name in tensors)
 
 
+@pytest.mark.slow
 def test_a_pool_in_a_file_is_opened_and_not_sent(tmp_path: Path) -> None:
     (tmp_path / "pool").write_bytes(PIXELS.numpy().tobytes())
     pool = map_file((tmp_path / "pool").open("rb"), tuple(PIXELS.shape), "uint8")
@@ -58,6 +59,7 @@ def _alone(job: Job, states: list[TrainingState]) -> nn.Module:
     return fit(network, MATERIAL, RECIPE, context=context, on_epoch=lambda _, snapshot: states.append(snapshot()))
 
 
+@pytest.mark.slow
 def test_side_by_side_is_one_after_another_to_the_byte() -> None:
     heard: list[tuple[int, int]] = []
     lock = threading.Lock()

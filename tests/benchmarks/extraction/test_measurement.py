@@ -25,6 +25,7 @@ def stage(teacher: Teacher, rival: str = "copycat-cnn") -> Extract:
     return Extract(rival, teacher, images(40, labelled=True), NETWORK, QUESTIONS, seed=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rival", RIVALS)
 @pytest.mark.usefixtures("played_art")
 def test_each_row_is_charged_and_what_was_learned_is_kept(rival: str, tmp_path: Path) -> None:
@@ -53,6 +54,7 @@ def test_what_was_paid_before_a_failure_is_not_paid_again(played_art: Path, tmp_
     assert list(network.parameters())[-1].sum() == QUESTIONS
 
 
+@pytest.mark.slow
 def test_a_rival_that_asks_more_than_it_may_is_ended(played_art: Path, tmp_path: Path) -> None:
     played_art.write_text(played_art.read_text().replace("pass", "self.stolen += 1"))
     teacher = Counting(Small())

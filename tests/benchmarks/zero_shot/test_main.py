@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -12,6 +13,7 @@ from benchmarks.zero_shot.__main__ import zero_shot
 from db3kd.models import build, weights
 
 
+@pytest.mark.slow
 def test_it_writes_what_was_measured_and_on_what(call: Program, tmp_path: Path) -> None:
     student, shape = "made_networks:one_layer", (1, 8, 8)
     weights_file, test, file = tmp_path / "teacher.safetensors", tmp_path / "test.npz", tmp_path / "figures.json"

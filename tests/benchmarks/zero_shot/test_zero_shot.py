@@ -52,6 +52,7 @@ def test_calls_are_those_that_reached_the_teacher_without_the_test_images(tmp_pa
     assert figures[0].peak_memory_bytes > 2**24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["active", "priors", "noise", "dip-kd", "repulsion", "repulsion-guided"])
 def test_each_method_spends_as_many_calls_and_goes_on_after_an_interruption(
     tmp_path: Path, method: ZeroShotMethod
