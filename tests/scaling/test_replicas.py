@@ -22,8 +22,8 @@ from known_teachers import Failing, Sectors, draw_images
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")]
 
-# A machine that has much else to do takes its time to start them.
-CLUSTER = Cluster(replicas=2, cpus=0.1, patience=600.0)
+
+CLUSTER = Cluster(replicas=2, cpus=0.1)
 SECTORS = Sectors((1, 16, 16))
 IMAGES = draw_images(SECTORS, 1000)
 

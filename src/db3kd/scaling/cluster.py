@@ -30,7 +30,7 @@ class Cluster:
     replicas: Annotated[int, Ge(0)] = 2
     cpus: Annotated[float, Ge(0)] = 1.0
     gpus: Annotated[float, Ge(0)] = 0.0
-    patience: Annotated[float, Gt(0)] = 120.0
+    patience: Annotated[float, Gt(0)] = 300.0
     opening: Callable[[], Teacher] | None = None
 
     def __post_init__(self) -> None:
