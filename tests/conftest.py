@@ -15,7 +15,7 @@ import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-# Looking at every shape doubles the time that tests take, so that only `make test-slow`, `test-all` and CI do it.
+# Looking at every shape takes a third longer, so that only `make test-slow`, `make test-all` and CI do it.
 if os.environ.get("SHAPES"):
     if "db3kd" in sys.modules:
         raise RuntimeError("db3kd was imported before tests/conftest.py: its shapes would go unchecked")
