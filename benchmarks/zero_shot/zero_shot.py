@@ -188,7 +188,7 @@ def _ask_rounds(
     story = Story(teacher, pool, rounds=rounds, acquisition=Disagreement(), committee=committee)
     steps = rounds.steps(plan.calls, size=None, channels=teacher.spec.input_shape[0])
     asked = keeper.perform(AskPool(story, keeper.context.seed, steps))
-    return asked.answers, tried(committee, asked.answers.take(torch.arange(asked.opening)), keeper)
+    return asked.answers, tried(committee, asked.answers, asked.opening, keeper)
 
 
 def _teach(

@@ -33,5 +33,5 @@ for seed in map(int, SEEDS.split(",")):
     opening = answered(drawn, predict(NETWORK.eval(), drawn.pixels), NONE, torch.arange(len(drawn)) < ASIDE)
     with TemporaryDirectory() as folder, Run(Path(folder)) as run:
         committee = Committee("lenet5", rivals=("residual-half",))
-        settled = tried(committee, opening, Keeper(run, Context(seed=seed)), POOL)
+        settled = tried(committee, opening, len(opening), Keeper(run, Context(seed=seed)), POOL)
     sys.stdout.write(f"{BUDGET} {seed} {len(opening)} {settled.architecture}\n")

@@ -57,6 +57,5 @@ for kind in kinds.split(","):
         sys.stdout.flush()
 first, *others = kinds.split(",")
 with TemporaryDirectory() as place, Run(Path(place)) as run:
-    opening = answers.take(torch.arange(len(answers) // 5))
-    settled = tried(Committee(first, rivals=tuple(others)), opening, Keeper(run))
+    settled = tried(Committee(first, rivals=tuple(others)), answers, len(answers) // 5, Keeper(run))
     sys.stdout.write(json.dumps({"taken by a fifth of the answers": settled.architecture}) + "\n")

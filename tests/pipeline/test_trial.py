@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from db3kd.answers import Answers
@@ -18,6 +19,7 @@ from made_answers import answered
 from made_runs import Small, keeper_of, stories, told
 
 USUAL, BLIND = "made_networks:one_layer", "made_networks:blind"
+OPENING = 400
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +30,13 @@ def _long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def answers() -> Answers:
-    return answered(400)
+    return answered(500)
 
 
 def _architecture(answers: Answers, folder: Path, *kinds: str) -> str:
     with Run(folder) as run:
         keeper = keeper_of(run)
-        settled = [tried(Committee(kinds[0], rivals=kinds[1:]), answers, keeper) for _ in range(2)]
+        settled = [tried(Committee(kinds[0], rivals=kinds[1:]), answers, OPENING, keeper) for _ in range(2)]
         assert keeper.count(TRIAL) == (len(kinds) if kinds[1:] else 0)
     assert settled[0] == settled[1]
     assert not settled[0].rivals
@@ -59,10 +61,20 @@ def test_it_is_told_once(answers: Answers, tmp_path: Path, caplog: pytest.LogCap
     assert caplog.text.count("that they had not learned") == 1
 
 
+def test_later_answers_do_not_change_the_choice(answers: Answers, tmp_path: Path) -> None:
+    committee = Committee(BLIND, rivals=(USUAL,))
+    with Run(tmp_path) as run:
+        keeper = keeper_of(run)
+        early = tried(committee, answers.take(torch.arange(OPENING)), OPENING, keeper)
+        lines = run.lines()
+        assert tried(committee, answers, OPENING, keeper) == early
+        assert run.lines() == lines
+
+
 def test_images_at_hand_are_learned_from_as_the_committee_will(answers: Answers, tmp_path: Path) -> None:
     committee = Committee(BLIND, rivals=(USUAL,), seen=150_000)
     with Run(tmp_path) as run:
-        settled = tried(committee, answers, keeper_of(run), answers.images)
+        settled = tried(committee, answers, OPENING, keeper_of(run), answers.images)
     assert settled == committee.of(USUAL)
 
 

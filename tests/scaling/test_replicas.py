@@ -22,7 +22,6 @@ from known_teachers import Failing, Sectors, draw_images
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")]
 
-
 CLUSTER = Cluster(replicas=2, cpus=0.1)
 SECTORS = Sectors((1, 16, 16))
 IMAGES = draw_images(SECTORS, 1000)

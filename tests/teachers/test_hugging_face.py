@@ -130,7 +130,7 @@ def test_a_model_is_shown_what_its_processor_makes_of_a_picture(case: str, tmp_p
         best = scores.topk(2).values
         # Within, the processor rounds to 8 bits: what is a near draw may fall to the other side.
         clear = best[:, 0] - best[:, 1] > 0.1 * scores.std()
-        assert clear.sum() >= 10
+        assert clear.sum() >= 15
         assert torch.equal(opened(images)[clear], scores.argmax(1)[clear])
 
 

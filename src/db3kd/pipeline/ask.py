@@ -102,7 +102,7 @@ class AskPool:
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round; what a budget leaves unasked waits in the journal."""
         answers, known = all_of(before, self._none), gains_of(before)
-        opening = answers.take(torch.arange(self._opening(before)))
+        opening = self._opening(before)
         members, more = self._members(number, answers, opening, keeper), list[Gain]()
         earlier = self._members(number - 1, all_of(before[:-1], self._none), opening, keeper) if members else ()
         if earlier:
@@ -140,12 +140,12 @@ class AskPool:
         done = takewhile(lambda both: both[0].way != _CHOSEN, zip(self._steps, parts, strict=False))
         return sum(len(part.tensors["decisions"]) for _, part in done)
 
-    def _members(self, number: int, answers: Answers, opening: Answers, keeper: Keeper) -> tuple[nn.Module, ...]:
+    def _members(self, number: int, answers: Answers, opening: int, keeper: Keeper) -> tuple[nn.Module, ...]:
         """The networks that choose a round; none while it is opened."""
         committee, chosen = self._story.committee, self._steps[number].way == _CHOSEN
         if not self._chooses or committee is None or not len(answers.learned()) or not chosen:
             return ()
-        settled = tried(committee, opening, keeper, self._story.images)
+        settled = tried(committee, answers, opening, keeper, self._story.images)
         return keeper.perform(choosers(number, answers, settled, self._story.images, seed=self._seed))
 
     def _end(self, gains: Sequence[Gain], answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> str:

@@ -236,7 +236,7 @@ def _usual_committee(
     if isinstance(lesson, FixedLesson) and (guided or (opinions and wishes.measurement is not None)):
         usual = Committee(architecture, members=_GUIDES, mixtures_per_image=_MIXTURES, unasked=0)
     elif opinions or acquisition.committee or changes is not None:
-        # Gray images at hand are copied well by the usual network, many times as fast.
+        # Gray images at hand are copied well by the usual network, and more than three times as fast.
         trying = pool.size is None or (not isinstance(pool, Taken) and spec.input_shape[0] > 1)
         usual = Committee(architecture, rivals=usual_rivals(architecture) if trying else ())
         if pool.size is not None:

@@ -84,8 +84,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     whole = asked.ended != "budget" or not _is_spent(story, keeper)
     mixtures, members = none, tuple[nn.Module, ...]()
     if story.committee is not None:
-        opening = answers.take(torch.arange(asked.opening))
-        story = replace(story, committee=tried(story.committee, opening, keeper, story.images))
+        story = replace(story, committee=tried(story.committee, answers, asked.opening, keeper, story.images))
     if story.has_members and (until is None or _spends_after(story)):
         mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
         whole &= mixed

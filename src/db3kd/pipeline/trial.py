@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
+import torch
+
 from db3kd.answers import Answers
 from db3kd.data import Dataset
 from db3kd.evaluation import predict
@@ -26,12 +28,15 @@ _TESTED_EVERY = 4
 _log = logging.getLogger(__name__)
 
 
-def tried(committee: Committee, opening: Answers, keeper: Keeper, pool: Dataset | None = None) -> Committee:
+def tried(
+    committee: Committee, answers: Answers, opening: int, keeper: Keeper, pool: Dataset | None = None
+) -> Committee:
     """Settle of which networks a committee is: of those that copy the first answers best.
 
     Args:
         committee: says which are tried.
-        opening: the answers before a committee first chose.
+        answers: so far.
+        opening: how many of them came before a committee first chose: these are learned.
         keeper: of the run.
         pool: the images at hand, which the committee learns from as well.
 
@@ -40,9 +45,12 @@ def tried(committee: Committee, opening: Answers, keeper: Keeper, pool: Dataset 
 
     Cost: no query.
     """
-    if not committee.rivals or len(opening.learned()) < _TESTED_EVERY:
+    if not committee.rivals:
         return committee
-    return keeper.perform(Trial(opening, committee, pool, seed=keeper.context.seed))
+    first = answers.take(torch.arange(opening))
+    if len(first.learned()) < _TESTED_EVERY:
+        return committee
+    return keeper.perform(Trial(first, committee, pool, seed=keeper.context.seed))
 
 
 @final
