@@ -20,7 +20,7 @@ from torch import nn
 
 from benchmarks import command
 from benchmarks.images import Memory, watched
-from db3kd.acquisition import Margin, Rounds, propose
+from db3kd.acquisition import Choosers, Margin, Rounds, propose
 from db3kd.answers import Answers, no_answers
 from db3kd.context import HERE
 from db3kd.data import Dataset, dataset_of
@@ -100,9 +100,9 @@ def _answers(pool: Dataset) -> Answers:
 
 def _chosen(pool: Dataset, answers: Answers, members: Sequence[nn.Module]) -> int:
     generator = torch.Generator().manual_seed(1)
-    rounds, margin = Rounds.of_pool(), Margin()
+    rounds, choosers = Rounds.of_pool(), Choosers(members)
     return len(
-        propose(ImagePool(pool), answers, members, _ASKED, rounds=rounds, acquisition=margin, generator=generator)
+        propose(ImagePool(pool), answers, choosers, _ASKED, rounds=rounds, acquisition=Margin(), generator=generator)
     )
 
 

@@ -43,7 +43,7 @@ class Candidates:
 
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
     origins: tuple[str, ...] = field(repr=False)
-    ids: tuple[str, ...] = field(default=(), repr=False)
+    ids: Sequence[str] = field(default=(), repr=False)
     labels: Int[Tensor, " n"] | None = None
 
     def __len__(self) -> int:

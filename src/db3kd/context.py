@@ -51,7 +51,8 @@ class Context:
         seed: all random choices are drawn from it.
         progress: hears how far each stage is.
         tracker: hears what trainings and rounds bring. Like the device and the progress, it changes no result.
-        clustered: whether networks are trained on the Ray cluster that this process is connected to.
+        clustered: whether networks are trained, and look at many images, on the Ray cluster that this process is
+            connected to.
     """
 
     device: str = "cpu"

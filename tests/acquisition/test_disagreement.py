@@ -2,7 +2,7 @@
 
 import torch
 
-from db3kd.acquisition import Disagreement, beliefs, disagreement
+from db3kd.acquisition import Choosers, Disagreement, disagreement
 from db3kd.answers import Candidates
 from made_answers import NONE, PRIORS, SHAPE, committee, seeded
 
@@ -14,10 +14,10 @@ def test_disagreement_is_high_where_sure_members_differ_and_zero_where_all_are_u
 
 def test_beliefs_are_probabilities_member_by_member() -> None:
     candidates = PRIORS.draw(30, NONE, seeded())
-    believed = beliefs(committee(), candidates.pixels)
+    believed = Choosers(committee()).beliefs(candidates.pixels)
     assert believed.shape == (2, 30, 4)
     assert torch.allclose(believed.sum(dim=2), torch.ones(2, 30))
-    assert torch.allclose(believed, beliefs(committee(), candidates.images()), atol=1e-6)
+    assert torch.allclose(believed, Choosers(committee()).beliefs(candidates.images()), atol=1e-6)
 
 
 def test_what_the_members_disagree_on_is_chosen_more_often_and_what_they_agree_on_as_well() -> None:

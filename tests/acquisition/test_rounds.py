@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from db3kd.acquisition import Disagreement, Random, Rounds, count_fresh, propose, set_aside
+from db3kd.acquisition import Choosers, Disagreement, Random, Rounds, count_fresh, propose, set_aside
 from db3kd.acquisition.duplicates import unlike
 from db3kd.answers import Candidates, is_fresh
 from db3kd.data import from_arrays
@@ -19,7 +19,7 @@ def _propose(count: int, seed: int, *, pool: Priors = PRIORS, rounds: Rounds | N
     return propose(
         pool,
         answered(),
-        committee(),
+        Choosers(committee()),
         count,
         rounds=rounds or Rounds(),
         acquisition=Disagreement(),
@@ -90,12 +90,12 @@ def test_a_round_is_reproducible_new_and_of_all_kinds() -> None:
 
 
 def test_a_run_is_opened_by_the_pool_alone() -> None:
-    opened = propose(PRIORS, NONE, (), 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(3))
+    opened = propose(PRIORS, NONE, Choosers(), 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(3))
     assert torch.equal(opened.pixels, PRIORS.draw(20, NONE, seeded(3)).pixels)
 
 
 def test_without_a_committee_a_choice_that_needs_none_is_made_all_the_same() -> None:
-    asked = propose(PRIORS, answered(), (), 40, rounds=Rounds(), acquisition=Random(), generator=seeded())
+    asked = propose(PRIORS, answered(), Choosers(), 40, rounds=Rounds(), acquisition=Random(), generator=seeded())
     assert len(asked) == 40
     assert _ways(asked) == {"fresh", "recombined"}
 
@@ -105,19 +105,23 @@ def test_a_data_set_is_looked_at_as_a_whole_and_asked_to_its_end() -> None:
     pool, answers = ImagePool(images), NONE
     for _ in range(3):
         asked = propose(
-            pool, answers, committee(), 25, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1)
+            pool, answers, Choosers(committee()), 25, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1)
         )
         assert set(asked.origins) == {"images"}
         answers = add(answers, asked)
     assert len(answers) == 60
     assert set(answers.images.ids) == set(images.ids)
-    assert not len(propose(pool, answers, committee(), 5, rounds=Rounds(), acquisition=Random(), generator=seeded()))
+    assert not len(
+        propose(pool, answers, Choosers(committee()), 5, rounds=Rounds(), acquisition=Random(), generator=seeded())
+    )
 
 
 def test_images_and_priors_together_are_both_asked_about() -> None:
     images = from_arrays(torch.rand(60, *SHAPE, generator=seeded()), name="some")
     pool = Joined([ImagePool(images), PRIORS])
-    asked = propose(pool, answered(), committee(), 40, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1))
+    asked = propose(
+        pool, answered(), Choosers(committee()), 40, rounds=Rounds(), acquisition=Disagreement(), generator=seeded(1)
+    )
     assert {"images", "fresh"} <= {"images" if origin == "images" else "fresh" for origin in asked.origins}
     assert len(set(asked.named(200))) == 40
 
@@ -132,14 +136,14 @@ def test_candidates_are_no_more_than_fit_into_memory(monkeypatch: pytest.MonkeyP
 
     for most in (30, 1):
         monkeypatch.setattr("db3kd.acquisition.rounds._MOST_BYTES", most * 256)
-        propose(PRIORS, NONE, (), 10, rounds=Rounds(), acquisition=Noting(), generator=seeded())
+        propose(PRIORS, NONE, Choosers(), 10, rounds=Rounds(), acquisition=Noting(), generator=seeded())
     assert seen == [30, 20]
 
 
 def test_a_committee_is_left_as_it_is() -> None:
     members = committee()
     before = [{name: value.clone() for name, value in member.state_dict().items()} for member in members]
-    propose(PRIORS, answered(), members, 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded())
+    propose(PRIORS, answered(), Choosers(members), 20, rounds=Rounds(), acquisition=Disagreement(), generator=seeded())
     assert all(member.training for member in members)
     for member, kept in zip(members, before, strict=True):
         assert all(torch.equal(value, kept[name]) for name, value in member.state_dict().items())

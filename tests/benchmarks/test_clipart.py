@@ -3,13 +3,13 @@
 import torch
 
 from benchmarks.clipart import divided
-from db3kd.data import Dataset, numbered
+from db3kd.data import Dataset, Numbered
 
 
 def test_pictures_are_divided_by_kind() -> None:
     pixels = torch.arange(60, dtype=torch.uint8).view(60, 1, 1, 1).expand(60, 3, 8, 8).contiguous()
     labels = torch.tensor([0] * 30 + [1] * 5 + [2] * 25)
-    arrays = divided(Dataset("clips", numbered("clips", 60), pixels, labels, ("a", "b", "c")), least=20, most=25)
+    arrays = divided(Dataset("clips", Numbered("clips", 60), pixels, labels, ("a", "b", "c")), least=20, most=25)
     assert arrays["class_names"].tolist() == ["a", "c"]
     assert arrays["images"].shape == (40, 8, 8, 3)
     assert arrays["images_test"].shape == (10, 8, 8, 3)

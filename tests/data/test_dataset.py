@@ -3,8 +3,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from db3kd.data import Dataset, from_arrays
-from db3kd.data.dataset import draw, numbered
+from db3kd.data import Dataset, Numbered, from_arrays
+from db3kd.data.dataset import draw
 from db3kd.errors import DataError
 from made_files import made_images, made_labels
 
@@ -182,7 +182,7 @@ def test_ids_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_larger_draw_holds_the_smaller_and_a_seed_decides() -> None:
-    ids = numbered("made", 200)
+    ids = Numbered("made", 200)
     small, large = draw(ids, 20, seed=1).tolist(), draw(ids, 50, seed=1).tolist()
     assert set(small) < set(large)
     assert large == sorted(set(large))
@@ -191,4 +191,4 @@ def test_a_larger_draw_holds_the_smaller_and_a_seed_decides() -> None:
 
 
 def test_a_draw_never_changes() -> None:
-    assert draw(numbered("fashion-mnist/train", 60_000), 5, seed=0).tolist() == [1776, 9639, 23511, 38349, 59444]
+    assert draw(Numbered("fashion-mnist/train", 60_000), 5, seed=0).tolist() == [1776, 9639, 23511, 38349, 59444]

@@ -83,7 +83,7 @@ def test_pictures_of_every_kind_become_what_the_teacher_takes_and_that_is_told_o
     assert dataset.image_shape == (3, 32, 32)
     for place in plain:
         exact = np.asarray(Image.open(place)).transpose(2, 0, 1)
-        assert np.array_equal(dataset.pixels[dataset.places[place.name]].numpy(), exact)
+        assert np.array_equal(dataset.pixels[dataset.row_of(place.name)].numpy(), exact)
     assert dataset.reading is not None
     assert set(dataset.reading.changes) == {word for word, _ in ODD.values()}
     assert dataset.reading.changes["inks"] == 1
@@ -148,7 +148,7 @@ def test_names_that_are_no_text_can_be_kept(tmp_path: Path) -> None:
 def test_a_limit_decodes_no_other_files(classes: Path) -> None:
     whole = load(str(classes))
     part = load(str(classes), limit=2, seed=1)
-    rows = torch.tensor([whole.places[name] for name in part.ids])
+    rows = torch.tensor([whole.row_of(name) for name in part.ids])
     assert torch.equal(part.pixels, whole.pixels[rows])
     for name in set(whole.ids) - set(part.ids):
         (classes / name).write_bytes(b"")

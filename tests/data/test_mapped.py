@@ -5,13 +5,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from db3kd.data import from_arrays, mapped
-from db3kd.data.mapped import InFile, in_file, map_file, opened, release
+from db3kd.data.mapped import InFile, in_file, map_file, opened, release, shared
 from db3kd.errors import ArtifactError
 
 VALUES = torch.arange(24, dtype=torch.uint8).view(4, 1, 2, 3)
@@ -38,6 +39,35 @@ def test_what_is_done_to_a_tensor_does_not_reach_the_file(tmp_path: Path) -> Non
     tensor = _written(tmp_path)
     tensor.zero_()
     assert (tmp_path / "values").read_bytes() == VALUES.numpy().tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_an_array_that_numpy_has_mapped_is_opened_where_it_lies(tmp_path: Path, dtype: type) -> None:
+    values: np.ndarray[Any, Any] = np.arange(5000 * 6).reshape(5000, 1, 2, 3).astype(dtype)
+    np.save(tmp_path / "values.npy", values)
+    whole = np.load(tmp_path / "values.npy", mmap_mode="r")
+    for array, expected in ((whole, values), (whole[4000:], values[4000:])):
+        found = shared(array)
+        assert found is not None
+        assert np.array_equal(found.numpy(), expected)
+        own = in_file(found)
+        assert own is not None
+        assert own.path == str(tmp_path / "values.npy")
+        assert np.array_equal(opened(own).numpy(), expected)
+    assert shared(whole[::2]) is None
+    assert shared(np.load(tmp_path / "values.npy", mmap_mode="c")) is None
+    np.save(tmp_path / "longs.npy", values.astype(np.int64))
+    assert shared(np.load(tmp_path / "longs.npy", mmap_mode="r")) is None
+
+
+def test_a_file_that_was_exchanged_is_found_as_the_one_that_is_open(tmp_path: Path) -> None:
+    tensor = _written(tmp_path)
+    (tmp_path / "values").unlink()
+    (tmp_path / "values").write_bytes(bytes(24))
+    place = in_file(tensor)
+    assert place is not None
+    assert place.path != str(tmp_path / "values")
+    assert torch.equal(opened(place), VALUES)
 
 
 def test_memory_can_be_given_back_and_is_filled_again(tmp_path: Path) -> None:
@@ -85,7 +115,9 @@ def test_a_memmap_is_not_copied(tmp_path: Path) -> None:
     for mode in ("r", "c"):
         array = np.load(tmp_path / "images.npy", mmap_mode=mode)
         dataset = from_arrays(array)
-        assert dataset.pixels.data_ptr() == array.ctypes.data
+        shares_memory = dataset.pixels.data_ptr() == array.ctypes.data
+        # What a copy on write holds may be in no file.
+        assert shares_memory if mode == "c" else in_file(dataset.pixels) is not None
         assert torch.equal(dataset.pixels, VALUES)
     assert from_arrays(array.astype(">f4") / 255).digest == from_arrays(VALUES.float() / 255).digest
 

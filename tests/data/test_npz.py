@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from db3kd.data import load
+from db3kd.data.mapped import in_file
 from db3kd.errors import DataError
 from made_files import made_images, made_labels
 
@@ -22,6 +23,34 @@ def test_images_labels_and_names_are_read(tmp_path: Path) -> None:
     held_out = load(f"npz:{path}", "test")
     assert held_out.ids == ("own/test/00000", "own/test/00001")
     assert held_out.labels is None
+
+
+def test_one_array_is_not_read_into_memory(tmp_path: Path) -> None:
+    images, path = made_images(6, (8, 9)), tmp_path / "own.npy"
+    np.save(path, images)
+    for source in (f"npy:{path}", str(path)):
+        dataset = load(source)
+        place = in_file(dataset.pixels)
+        assert place is not None
+        assert place.path == str(path)
+        assert torch.equal(dataset.pixels[:, 0], torch.from_numpy(images))
+        assert (dataset.ids[5], dataset.labels) == ("own/00005", None)
+
+
+def test_an_array_that_holds_no_images_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.npy"
+    with pytest.raises(DataError, match="is no file"):
+        load(f"npy:{path}")
+    for array in (np.zeros(()), np.zeros((0, 4, 4)), np.array([{}, {}])):
+        np.save(path, array)
+        with pytest.raises(DataError, match=r"own\.npy"):
+            load(f"npy:{path}")
+    np.save(path, made_images(6, (8, 9)))
+    with pytest.raises(DataError, match="no test split"):
+        load(f"npy:{path}", "test")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="save it anew"):
+        load(f"npy:{path}")
 
 
 def test_floats_stay_floats(tmp_path: Path) -> None:

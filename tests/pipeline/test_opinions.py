@@ -72,3 +72,24 @@ def test_a_committee_that_learns_from_answers_alone_knows_no_further_class(tmp_p
     assert story.committee is not None
     bought = _bought(replace(story, committee=replace(story.committee, unasked=0)), tmp_path)
     assert {member(torch.rand(1, 1, 6, 6)).shape[1] for member in bought.committee} == {3}
+
+
+def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(tmp_path: Path) -> None:
+    story = stories(Small())["pool"]
+    bought, images = _bought(story, tmp_path), story.images
+    assert images is not None
+    whole = WholePool(CommitteeLesson(), bought, images, QUICK, HERE).material(0)[0]
+    some = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, 30).material(0)[0]
+    assert some.rows is not None
+    assert whole.rows is not None
+    answers, rows, all_rows = bought.answers, some.rows.tolist(), whole.rows.tolist()
+    decided = {images.row_of(answers.images.ids[row]) for row in answers.learned().tolist()} - {None}
+    assert len(decided) < len(rows) <= 30 < len(all_rows)
+    assert decided <= set(rows) <= set(all_rows)
+    assert some.objective.soft_labels is not None
+    assert whole.objective.soft_labels is not None
+    places = torch.tensor([all_rows.index(row) for row in rows])
+    assert torch.allclose(some.objective.soft_labels, whole.objective.soft_labels[places], atol=1e-6)
+    fewest = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, 1).material(0)[0]
+    assert fewest.rows is not None
+    assert set(fewest.rows.tolist()) == decided

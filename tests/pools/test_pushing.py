@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from db3kd.acquisition import beliefs, disagreement
+from db3kd.acquisition import Choosers, disagreement
 from db3kd.answers import Candidates
 from db3kd.pools import push, push_some
 from db3kd.tensors import Float, Tensor
@@ -32,7 +32,7 @@ def test_a_push_goes_where_the_members_say() -> None:
 def test_a_push_towards_disagreement_raises_it() -> None:
     members, start = committee(), PRIORS.draw(32, NONE, seeded())
     pushed = push(members, start, torch.full((32,), -1))
-    after, before = (disagreement(beliefs(members, some.pixels)).mean() for some in (pushed, start))
+    after, before = (disagreement(Choosers(members).beliefs(some.pixels)).mean() for some in (pushed, start))
     assert after > before
 
 

@@ -5,20 +5,21 @@ remembers.
 """
 
 from db3kd.acquisition.acquisition import Acquisition
-from db3kd.acquisition.disagreement import Disagreement, beliefs, disagreement
+from db3kd.acquisition.choosers import Choosers
+from db3kd.acquisition.disagreement import Disagreement, disagreement
 from db3kd.acquisition.margin import Margin
 from db3kd.acquisition.random import Random
 from db3kd.acquisition.rounds import Rounds, Step, Way, count_fresh, propose, set_aside
 
 __all__ = [
     "Acquisition",
+    "Choosers",
     "Disagreement",
     "Margin",
     "Random",
     "Rounds",
     "Step",
     "Way",
-    "beliefs",
     "count_fresh",
     "disagreement",
     "propose",

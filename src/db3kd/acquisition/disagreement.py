@@ -1,17 +1,13 @@
 """Choice by disagreement: what the members of a committee are sure of, each in another way."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from db3kd.acquisition.balance import balanced_choice, draw_lots
 from db3kd.acquisition.duplicates import new_ones
 from db3kd.answers import Answers, Candidates
-from db3kd.context import HERE, Context
-from db3kd.evaluation import logits
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Int, Tensor
 
 
 @dataclass(frozen=True)
@@ -37,15 +33,6 @@ class Disagreement:
         worth = (1 + differing / differing.mean().clamp(min=torch.finfo(differing.dtype).tiny)).square()
         preferred = balanced_choice(beliefs.mean(dim=0).argmax(dim=1), draw_lots(worth, generator), len(candidates))
         return new_ones(candidates, answers, preferred, count)
-
-
-def beliefs(
-    members: Sequence[nn.Module],
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
-    context: Context = HERE,
-) -> Float[Tensor, "k n num_classes"]:
-    """Ask each member for its probabilities; at least one, about one image or more."""
-    return torch.stack([logits(member, pixels, device=context.device).softmax(dim=1) for member in members])
 
 
 def disagreement(beliefs: Float[Tensor, "k n num_classes"]) -> Float[Tensor, " n"]:

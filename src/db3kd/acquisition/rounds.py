@@ -12,13 +12,11 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Interval
-from torch import nn
 
 from db3kd.acquisition.acquisition import Acquisition
-from db3kd.acquisition.disagreement import beliefs
+from db3kd.acquisition.choosers import Choosers
 from db3kd.answers import Answers, Candidates, is_fresh, together
 from db3kd.augmentation import affordable
-from db3kd.context import HERE, Context
 from db3kd.errors import PlanError
 from db3kd.options import check_options
 from db3kd.pools import Pool, push_some, supply
@@ -171,31 +169,30 @@ class Rounds:
 def propose(
     pool: Pool,
     answers: Answers,
-    members: Sequence[nn.Module],
+    choosers: Choosers,
     count: int,
     *,
     rounds: Rounds,
     acquisition: Acquisition,
     generator: torch.Generator,
-    context: Context = HERE,
 ) -> Candidates:
     """Choose what to ask next.
 
     Args:
         pool: offers candidates.
         answers: so far.
-        members: networks that have learned them, two at least to disagree; none while a run is opened.
+        choosers: networks that have learned them.
         count: how many to choose.
         rounds: how candidates are made.
         acquisition: chooses. One that looks at a committee has no choice while there is none: the pool then draws.
         generator: of all choices, another one for each step.
-        context: where the members run.
 
     Returns:
         What to ask about, the best first; fewer where the pool runs out.
 
     Cost: no query; a pass of each member for each candidate.
     """
+    members, context = choosers.members, choosers.context
     if acquisition.committee and not members:
         return pool.draw(count, answers, generator)
     # No more than fit into memory all at once.
@@ -208,11 +205,11 @@ def propose(
     pushing = rounds.pushed and pool.children > 0
     believed = torch.zeros(0, len(candidates), answers.num_classes)
     if members and (pushing or acquisition.committee):
-        believed = beliefs(members, candidates.pixels, context)
+        believed = choosers.beliefs(candidates.pixels)
     if members and pushing:
         pushed = push_some(members, candidates, believed, generator, context=context)
         candidates = together([candidates, pushed])
-        believed = torch.cat([believed, beliefs(members, pushed.pixels, context)], dim=1)
+        believed = torch.cat([believed, choosers.beliefs(pushed.pixels)], dim=1)
     believed = believed if acquisition.committee else believed[:0]
     return candidates.take(acquisition.choose(candidates, believed, answers, count, generator))
 

@@ -128,7 +128,7 @@ class Distances:
         return named | {f"{_SNAPSHOT}{count}": kept for count, kept in self.snapshots.items()}
 
     @classmethod
-    def from_tensors(cls, ids: tuple[str, ...], shards: Sequence[Mapping[str, Tensor]], method: str) -> "Distances":
+    def from_tensors(cls, ids: Sequence[str], shards: Sequence[Mapping[str, Tensor]], method: str) -> "Distances":
         """Put one or more shards together, or read what `tensors` gave; what else they hold is left out."""
 
         def joined(name: str) -> Tensor:
@@ -136,7 +136,7 @@ class Distances:
 
         counts = sorted(int(name.removeprefix(_SNAPSHOT)) for name in shards[0] if name.startswith(_SNAPSHOT))
         snapshots = {count: joined(f"{_SNAPSHOT}{count}") for count in counts}
-        return cls(ids, joined("distances"), joined("queries"), joined("outcomes"), method, snapshots)
+        return cls(tuple(ids), joined("distances"), joined("queries"), joined("outcomes"), method, snapshots)
 
 
 def measure_shard(

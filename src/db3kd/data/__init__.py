@@ -4,8 +4,9 @@ All is checked before anything is spent on it. Pixels are in memory where they a
 many. Nothing here trains, asks a teacher or spends.
 """
 
-from db3kd.data.dataset import Dataset, Split, draw, from_arrays, numbered
+from db3kd.data.dataset import Dataset, Split, draw, from_arrays
 from db3kd.data.given import dataset_of
+from db3kd.data.numbered import Numbered
 from db3kd.data.picture import ImageOptions
 from db3kd.data.pixel_rows import Place
 from db3kd.data.reading import Reading
@@ -14,6 +15,7 @@ from db3kd.data.sources import load
 __all__ = [
     "Dataset",
     "ImageOptions",
+    "Numbered",
     "Place",
     "Reading",
     "Split",
@@ -21,5 +23,4 @@ __all__ = [
     "draw",
     "from_arrays",
     "load",
-    "numbered",
 ]

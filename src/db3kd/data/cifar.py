@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from db3kd.data.dataset import Dataset, Split, numbered
+from db3kd.data.dataset import Dataset, Split
+from db3kd.data.numbered import Numbered
 from db3kd.data.published import CIFAR10
 from db3kd.data.retrieval import read_published
 from db3kd.errors import DataError
@@ -62,7 +63,7 @@ def _assemble(name: str, contents: dict[str, bytes], class_names: tuple[str, ...
     records = np.concatenate([_records(content, place) for place, content in contents.items()])
     pixels = torch.from_numpy(records[:, 1:].reshape(-1, *_IMAGE).copy())
     labels = torch.from_numpy(records[:, 0].astype(np.int64))
-    return Dataset(name, numbered(name, len(pixels)), pixels, labels, class_names)
+    return Dataset(name, Numbered(name, len(pixels)), pixels, labels, class_names)
 
 
 def _records(content: bytes, place: str) -> UInt8[np.ndarray, "n record"]:

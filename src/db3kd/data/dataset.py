@@ -5,9 +5,10 @@ modules of the room. `draw` chooses the rows of a smaller data set.
 """
 
 import hashlib
+import heapq
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -16,7 +17,8 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 
-from db3kd.data.mapped import release
+from db3kd.data import mapped
+from db3kd.data.numbered import Numbered
 from db3kd.data.pixel_rows import IN_MEMORY, NOWHERE, PixelRows
 from db3kd.data.reading import Reading
 from db3kd.errors import DataError
@@ -25,7 +27,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 Split = Literal["train", "test"]
 
 _LEVELS, _CHANNELS = 255.0, (1, 3, 4)
-_BYTES_OF_A_PART = 64 * 2**20
+_BYTES_OF_A_PART, _IDS_OF_A_PART = 64 * 2**20, 2**16
 
 
 # Two data sets are compared by their digests: comparing tensors field by field has no single answer.
@@ -35,7 +37,7 @@ class Dataset:
 
     Args:
         name: the source and the split, as in "fashion-mnist/train".
-        ids: one per image, unique, and the same in every subset and in every session.
+        ids: one per image, unique, and the same in every subset and in every session; a tuple, or `Numbered`.
         pixels: uint8 from 0 to 255 where the source has 8 bits (a quarter of the memory), else float32 in [0, 1].
         labels: int64, the class that the source says, or None.
         class_names: what the classes are called, or empty where nobody says.
@@ -43,7 +45,7 @@ class Dataset:
     """
 
     name: str
-    ids: tuple[str, ...] = field(repr=False)
+    ids: Sequence[str] = field(repr=False)
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"] = field(repr=False)
     labels: Int[Tensor, " n"] | None = field(repr=False)
     class_names: tuple[str, ...]
@@ -55,7 +57,7 @@ class Dataset:
             faults += _label_faults(self.labels, len(self.pixels), len(self.class_names))
         if len(self.ids) != len(self.pixels):
             faults.append(f"{len(self.pixels):,} images need as many ids, got {len(self.ids):,}")
-        if len(set(self.ids)) != len(self.ids):
+        if not isinstance(self.ids, Numbered) and len(set(self.ids)) != len(self.ids):
             faults.append("ids must be unique, got some of them twice")
         if faults:
             raise DataError(f"{self.name} is no data set: " + "; ".join(faults))
@@ -69,23 +71,43 @@ class Dataset:
         _, channels, height, width = self.pixels.shape
         return channels, height, width
 
+    def row_of(self, identity: str) -> int | None:
+        """Find the image of an id; None where there is none."""
+        return self.ids.row_of(identity) if isinstance(self.ids, Numbered) else self._places.get(identity)
+
     @cached_property
-    def places(self) -> Mapping[str, int]:
-        """The row of each image, by its id."""
+    def _places(self) -> Mapping[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
+
+    def without(self, ids: Iterable[str]) -> Int[Tensor, " m"]:
+        """Give the rows of all images but some; ids of other images are passed over."""
+        left = torch.ones(len(self), dtype=torch.bool)
+        left[torch.tensor([row for name in ids if (row := self.row_of(name)) is not None], dtype=torch.int64)] = False
+        return left.nonzero()[:, 0]
 
     @cached_property
     def digest(self) -> str:
         """The sha256 over shape, ids, pixels and labels, in hexadecimal: the same content has the same digest."""
-        labels = None if self.labels is None else self.labels.tolist()
-        head = {"shape": list(self.pixels.shape), "type": str(self.pixels.dtype), "ids": self.ids, "labels": labels}
-        digest = hashlib.sha256(json.dumps(head).encode())
+        digest = hashlib.sha256()
+        for text in self._head():
+            digest.update(text.encode())
         rows = max(1, _BYTES_OF_A_PART // max(1, self.pixels[:1].nbytes))
         for part in torch.split(self.pixels, rows):
             pixels = part.contiguous().numpy()
             digest.update(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).data)
-            release(self.pixels)
+            mapped.release(self.pixels)
         return digest.hexdigest()
+
+    def _head(self) -> Iterator[str]:
+        """Write what is known beside the pixels as JSON, in pieces: it may be long."""
+        yield json.dumps({"shape": list(self.pixels.shape), "type": str(self.pixels.dtype)})[:-1] + ', "ids": ['
+        for start in range(0, len(self), _IDS_OF_A_PART):
+            yield (", " if start else "") + json.dumps(self.ids[start : start + _IDS_OF_A_PART])[1:-1]
+        yield '], "labels": ' + ("null}" if self.labels is None else "[")
+        if self.labels is not None:
+            for start in range(0, len(self), _IDS_OF_A_PART):
+                yield (", " if start else "") + json.dumps(self.labels[start : start + _IDS_OF_A_PART].tolist())[1:-1]
+            yield "]}"
 
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
         """Give some images, or all, as a network takes them: a copy, float32 in [0, 1]."""
@@ -152,7 +174,7 @@ def from_arrays(
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels
     pixels = _in_order(channels_first(pixels))
     classes = None if labels is None else _classes(name, labels, len(pixels))
-    return Dataset(name, numbered(name, len(pixels)), pixels, classes, tuple(class_names))
+    return Dataset(name, Numbered(name, len(pixels)), pixels, classes, tuple(class_names))
 
 
 def channels_first(pixels: Shaped[Tensor, "*n _ _ _"]) -> Shaped[Tensor, "*n _ _ _"]:
@@ -161,20 +183,20 @@ def channels_first(pixels: Shaped[Tensor, "*n _ _ _"]) -> Shaped[Tensor, "*n _ _
     return pixels.movedim(-1, -3) if last else pixels
 
 
-def numbered(name: str, count: int) -> tuple[str, ...]:
-    """Name images by their position (NAME/00017), which keeps its id whatever the count is."""
-    return tuple(f"{name}/{position:05d}" for position in range(count))
-
-
 def draw(ids: Sequence[str], count: int, *, seed: int) -> Int[Tensor, " b"]:
     """Draw at most `count` rows at random, in ascending order; a larger draw holds the smaller."""
     # By a hash and not a generator: no release of torch or numpy can change the draw.
-    lots = [hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest() for identity in ids]
-    return torch.tensor(sorted(sorted(range(len(ids)), key=lots.__getitem__)[:count]), dtype=torch.int64)
+    lots = (
+        (hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest(), row)
+        for row, identity in enumerate(ids)
+    )
+    return torch.tensor(sorted(row for _, row in heapq.nsmallest(count, lots)), dtype=torch.int64)
 
 
 def _shared(array: Shaped[np.memmap, "..."]) -> Shaped[Tensor, "..."]:
     """Take a file's values as they lie there, where torch knows their type."""
+    if (found := mapped.shared(array)) is not None:
+        return found
     if array.dtype.kind not in "buif" or not array.dtype.isnative or any(step < 0 for step in array.strides):
         return _own("array", np.asarray(array))
     with warnings.catch_warnings():

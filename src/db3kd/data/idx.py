@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from db3kd.data.dataset import Dataset, Split, numbered
+from db3kd.data.dataset import Dataset, Split
+from db3kd.data.numbered import Numbered
 from db3kd.data.published import Collection
 from db3kd.data.retrieval import read_published
 from db3kd.errors import DataError
@@ -80,4 +81,4 @@ def _assemble(name: str, images: tuple[str, bytes], labels: tuple[str, bytes], c
             f"{labels_place} holds the label {int(classes.max())}: expected labels from 0 to {len(class_names) - 1}: "
             "it was not used; check that it is the right file"
         )
-    return Dataset(name, numbered(name, len(pixels)), pixels[:, None], classes.to(torch.int64), class_names)
+    return Dataset(name, Numbered(name, len(pixels)), pixels[:, None], classes.to(torch.int64), class_names)

@@ -10,10 +10,11 @@ import os
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from db3kd.errors import ArtifactError
 from db3kd.tensors import Tensor
@@ -40,9 +41,20 @@ class InFile:
 
 @dataclass(frozen=True)
 class _Mapping:
-    path: str
+    file: BinaryIO
     size: int
     map: "weakref.ref[mmap.mmap]"
+
+    @property
+    def path(self) -> str | None:
+        """Where another process finds the file: by its name, or as one that is open here; None where neither holds."""
+        number = self.file.fileno()
+        if isinstance(self.file.name, str):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(Path(self.file.name).stat(), os.fstat(number)):
+                    return str(Path(self.file.name).absolute())
+        open_file = Path(f"/proc/{os.getpid()}/fd/{number}")
+        return str(open_file) if open_file.exists() else None
 
 
 # By the address of the first byte.
@@ -63,9 +75,7 @@ def map_file(file: BinaryIO, shape: tuple[int, ...], dtype: str, *, offset: int 
     held = mmap.mmap(file.fileno(), offset + size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     tensor = torch.from_numpy(np.frombuffer(held, _DTYPES[dtype], count, offset)).view(shape)
     start = tensor.data_ptr() - offset
-    open_file = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
-    path = str(open_file) if open_file.exists() else str(file.name)
-    _MAPPINGS[start] = _Mapping(path, offset + size, weakref.ref(held))
+    _MAPPINGS[start] = _Mapping(file, offset + size, weakref.ref(held))
     weakref.finalize(held, _forget, start, file)
     return tensor
 
@@ -78,10 +88,11 @@ def _forget(start: int, file: BinaryIO) -> None:
 def in_file(tensor: Tensor) -> InFile | None:
     """Tell where the values of a tensor lie; None where they are in memory alone, or not one after another."""
     found = _find(tensor)
-    if found is None or not tensor.is_contiguous() or not Path(found[1].path).exists():
+    if found is None or not tensor.is_contiguous():
         return None
     start, mapping = found
-    return InFile(mapping.path, tensor.data_ptr() - start, tuple(tensor.shape), _kind_of(tensor))
+    path = mapping.path
+    return None if path is None else InFile(path, tensor.data_ptr() - start, tuple(tensor.shape), _kind_of(tensor))
 
 
 def written(tensor: Tensor, path: Path) -> InFile:
@@ -95,6 +106,24 @@ def opened(place: InFile) -> Tensor:
     # Closed with its mapping.
     file = Path(place.path).open("rb")  # noqa: SIM115
     return map_file(file, tuple(place.shape), place.dtype, offset=place.offset)
+
+
+def shared(array: Shaped[np.memmap, "..."]) -> Tensor | None:
+    """Map the file of an array that numpy has mapped; None where its values do not lie there one after another.
+
+    Changes that are the array's own, as with the mode "c", are in no file.
+    """
+    kept: Any = array
+    if array.filename is None or array.mode == "c" or not array.flags.c_contiguous or array.dtype.name not in _DTYPES:
+        return None
+    if not array.size or not array.dtype.isnative:
+        return None
+    # A slice has the offset of the whole, which numpy maps from the beginning of a page.
+    first = np.frombuffer(kept._mmap, np.uint8, 1).ctypes.data
+    page = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+    # Closed with its mapping.
+    file = Path(array.filename).open("rb")  # noqa: SIM115
+    return map_file(file, array.shape, array.dtype.name, offset=page + array.ctypes.data - first)
 
 
 def release(tensor: Tensor) -> None:

@@ -1,7 +1,8 @@
-"""Images and labels in one archive of numpy arrays (npz).
+"""Images and labels in one archive of numpy arrays (npz), or images alone in a file of one array (npy).
 
-The keys are `images` and, where they are known, `labels`; for the test split `images_test` and `labels_test`; and, if
-wished, `class_names`. Pickled objects inside an archive are refused.
+A file of one array is not read into memory, however large. The keys of an archive are `images` and, where they are
+known, `labels`; for the test split `images_test` and `labels_test`; and, if wished, `class_names`. Pickled objects
+inside a file are refused.
 """
 
 import zipfile
@@ -32,6 +33,24 @@ def load_npz(path: Path, split: Split) -> Dataset:
         raise DataError(f"{path}: class_names must be a list of strings, got {class_names.dtype}: save it anew")
     name = path.stem if split == "train" else f"{path.stem}/test"
     return from_arrays(images, arrays.get(f"labels{suffix}"), name, class_names=class_names.tolist())
+
+
+def load_npy(path: Path, split: Split) -> Dataset:
+    """Map an npy file of images, all of the train split; an id is its name without suffix, and the position."""
+    if split != "train":
+        raise DataError(f"{path} has no test split: name another file, or save both with numpy.savez")
+    if not path.is_file():
+        raise DataError(f"{path} is no file: name a numpy array of images, saved with numpy.save")
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read as a numpy array ({error}): it was not used; it may be truncated, or hold pickled "
+            "objects, which are never read: save it anew"
+        ) from error
+    if not isinstance(images, np.memmap) or images.ndim == 0 or not len(images):
+        raise DataError(f"{path} holds no images, expected [n h w], [n c h w] or [n h w c]: save it anew")
+    return from_arrays(images, name=path.stem)
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Shaped[np.ndarray, "..."]]:

@@ -11,7 +11,7 @@ from db3kd.data.digits import load_mnist_5k
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.idx import load_idx_folder, load_published_idx
 from db3kd.data.image_folder import is_divided, load_image_folder
-from db3kd.data.npz import load_npz
+from db3kd.data.npz import load_npy, load_npz
 from db3kd.data.picture import ImageOptions, Shape
 from db3kd.data.pixel_rows import NOWHERE, Place
 from db3kd.data.published import FASHION_MNIST, MNIST
@@ -29,11 +29,12 @@ _PLACED: dict[str, Callable[[Path, Split], Dataset]] = {
     "mnist": lambda path, split: load_idx_folder(path, split, MNIST.class_names),
     "fashion-mnist": lambda path, split: load_idx_folder(path, split, FASHION_MNIST.class_names),
     "cifar10": load_cifar10_folder,
+    "npy": load_npy,
     "npz": load_npz,
 }
 _SOURCES = (
-    "a folder of images, an image, an npz file, mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, npz:FILE, "
-    "mnist:DIR, fashion-mnist:DIR or cifar10:DIR (a folder of your own in that format)"
+    "a folder of images, an image, an npy or npz file, mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR, "
+    "npy:FILE, npz:FILE, mnist:DIR, fashion-mnist:DIR or cifar10:DIR (a folder of your own in that format)"
 )
 
 
@@ -51,8 +52,8 @@ def load(
 
     Args:
         source: mnist, fashion-mnist, cifar10 or mnist-5k; a folder of image files, also as imagefolder:DIR, a single
-            image, or an archive, also as npz:FILE; mnist:DIR, fashion-mnist:DIR or cifar10:DIR for a folder in that
-            format whose content is the user's own.
+            image, or numpy's files of one array or several, also as npy:FILE or npz:FILE; mnist:DIR, fashion-mnist:DIR
+            or cifar10:DIR for a folder in that format whose content is the user's own.
         split: "train" or "test".
         limit: keep at most so many images, drawn at random, in the order that they had; None keeps all.
         seed: of that draw; with one seed, a larger limit holds the images of a smaller one.
@@ -106,8 +107,8 @@ def _kind_of(source: str) -> tuple[str, Path | None]:
     try:
         if source and (path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)):
             return _FOLDER, path
-        if path.is_file() and path.suffix.lower() == ".npz":
-            return "npz", path
+        if path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+            return path.suffix.lower()[1:], path
     except (OSError, ValueError) as error:
         raise PlanError(f"{source!r} cannot be looked for ({error}); nothing was asked: name a path") from error
     if kind in (_FOLDER, *_PLACED):

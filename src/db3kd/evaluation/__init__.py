@@ -16,10 +16,11 @@ from db3kd.evaluation.figures import (
     TransformScore,
     Trust,
 )
-from db3kd.evaluation.measures import evaluate, logits, mean_logits, predict, predict_together
+from db3kd.evaluation.measures import BATCH, evaluate, logits, mean_logits, predict, predict_together, scores
 from db3kd.evaluation.trust import has_flattened, interval, measure_gain, measure_trust, never_decided
 
 __all__ = [
+    "BATCH",
     "Calibration",
     "CalibrationBin",
     "ClassScore",
@@ -41,4 +42,5 @@ __all__ = [
     "never_decided",
     "predict",
     "predict_together",
+    "scores",
 ]

@@ -5,6 +5,7 @@ account. Called by the pipeline, by `db3kd evaluate` and by benchmarks.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import nn
@@ -12,15 +13,16 @@ from torch import nn
 from db3kd.data import Dataset
 from db3kd.errors import PlanError
 from db3kd.evaluation.figures import Calibration, CalibrationBin, ClassScore, Evaluation
-from db3kd.models.placement import gather, place
+from db3kd.models.placement import gather, one_thread, place
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 # Twice as fast as 512 and more for the paper's networks on a CPU; a GPU is not kept busy by it, and need not be.
-_BATCH = 128
+BATCH = 128
 
 _BINS = 15
 
-Images = Dataset | UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
+Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
+Images = Dataset | Pixels
 
 
 def evaluate(
@@ -71,23 +73,46 @@ def predict_together(modules: Sequence[nn.Module], images: Images, *, device: st
     return mean_logits(modules, images, device=device).argmax(1)
 
 
-def logits(module: nn.Module, images: Images, *, device: str = "cpu") -> Float[Tensor, "n num_classes"]:
-    """Ask a network for its logits in eval mode, in batches: 32-bit, on the CPU; it is left as it is."""
+def logits(
+    module: nn.Module, images: Images, *, rows: Int[Tensor, " b"] | None = None, device: str = "cpu"
+) -> Float[Tensor, "b num_classes"]:
+    """Ask a network for its logits of some images, or of all, in eval mode: 32-bit, on the CPU; it is left as it is.
+
+    On a CPU, as many threads as torch may use look at batches of their own, whatever else the machine does; their
+    number changes no bit.
+    """
     pixels = images.pixels if isinstance(images, Dataset) else images
-    if len(pixels) == 0:
+    rows = torch.arange(len(pixels)) if rows is None else rows
+    if not len(rows):
         raise PlanError("a network cannot be asked about no images; nothing was computed: name a set that holds some")
-    asked = place(module, device).eval()
-    target = torch.device(device)
+    batches = -(-len(rows) // BATCH)
+    crew = min(batches, torch.get_num_threads()) if torch.device(device).type == "cpu" else 1
+    if crew == 1:
+        return _ask(module, pixels, rows, device)
+    shares = rows.split(-(-batches // crew) * BATCH)
+    with one_thread(), ThreadPoolExecutor(crew, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        return torch.cat(list(threads.map(lambda share: _ask(module, pixels, share, device), shares)))
+
+
+def _ask(module: nn.Module, pixels: Pixels, rows: Int[Tensor, " b"], device: str) -> Float[Tensor, "b num_classes"]:
+    # A copy of one's own: what a module notes in itself is nobody else's.
+    asked, target = place(module, device).eval(), torch.device(device)
     with torch.inference_mode():
-        batches = torch.split(torch.arange(len(pixels), device=pixels.device), _BATCH)
-        answered = torch.cat([asked(gather(pixels, rows).to(target)).float() for rows in batches])
-    # A tensor made in inference mode could not take part in a training; a copy made outside of it can.
-    return answered.cpu().clone()
+        answered = [asked(gather(pixels, batch).to(target)).float().cpu() for batch in rows.split(BATCH)]
+    # A tensor made in inference mode could not take part in a training; what is made of it outside can.
+    return torch.cat(answered)
+
+
+def scores(
+    modules: Sequence[nn.Module], images: Images, *, rows: Int[Tensor, " b"] | None = None, device: str = "cpu"
+) -> Float[Tensor, "k b num_classes"]:
+    """Ask one network or more for their logits; see `logits`."""
+    return torch.stack([logits(module, images, rows=rows, device=device) for module in modules])
 
 
 def mean_logits(modules: Sequence[nn.Module], images: Images, *, device: str = "cpu") -> Float[Tensor, "n num_classes"]:
     """Ask one network or more for their logits, and give the mean; see `logits`."""
-    return torch.stack([logits(module, images, device=device) for module in modules]).mean(dim=0)
+    return scores(modules, images, device=device).mean(dim=0)
 
 
 def _count_pairs(

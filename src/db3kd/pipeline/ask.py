@@ -13,7 +13,7 @@ from typing import NamedTuple, cast, final
 import torch
 from torch import nn
 
-from db3kd.acquisition import Step, Way, count_fresh, propose, set_aside
+from db3kd.acquisition import Choosers, Step, Way, count_fresh, propose, set_aside
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
 from db3kd.data import Dataset
@@ -22,6 +22,7 @@ from db3kd.evaluation import Gain, Trust, has_flattened, measure_trust, predict_
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
+from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.pipeline.trial import tried
 from db3kd.pools import BoundaryPairs
@@ -190,12 +191,11 @@ class AskPool:
         chosen = propose(
             self._pool,
             answers,
-            members,
+            Choosers(members, keeper.context, scores_of),
             count,
             rounds=self._story.rounds,
             acquisition=self._story.acquisition,
             generator=generator,
-            context=keeper.context,
         )
         if self._pool.size is None:
             return chosen
@@ -228,7 +228,7 @@ class AskPool:
         images = self._story.images
         if images is None:
             return chosen
-        return chosen.take(torch.tensor([images.places[name] for name in chosen.ids], dtype=torch.int64).argsort())
+        return chosen.take(torch.tensor([images.row_of(name) for name in chosen.ids], dtype=torch.int64).argsort())
 
     def _ask_some(
         self, oracle: Remembering, candidates: Candidates, answers: Answers, found: Answers, *, aside: bool = False

@@ -62,8 +62,13 @@ def baseline_lessons(answers: Answers, names: Sequence[Baseline], epochs: int) -
     }
 
 
-def lessons_for(lesson: Lesson, bought: Bought, pool: Pool | None, recipe: Recipe, context: Context) -> Lessons:
-    """Make a lesson of options and what was bought, or raise an InputError where it needs what was not."""
+def lessons_for(
+    lesson: Lesson, bought: Bought, pool: Pool | None, recipe: Recipe, context: Context, *, most: int | None = None
+) -> Lessons:
+    """Make a lesson of options and what was bought, or raise an InputError where it needs what was not.
+
+    Of a pool of images that has more than `most`, so many are taught.
+    """
     if isinstance(lesson, FixedLesson):
         return Fixed(fixed_material(lesson, bought, context), recipe.epochs)
     if not bought.committee or pool is None:
@@ -72,7 +77,7 @@ def lessons_for(lesson: Lesson, bought: Bought, pool: Pool | None, recipe: Recip
             "to learn from a run that trained none, lesson.kind=labels"
         )
     if isinstance(pool, ImagePool):
-        return WholePool(lesson, bought, pool.images, recipe, context)
+        return WholePool(lesson, bought, pool.images, recipe, context, most)
     return Endless(lesson, bought, pool, recipe, context)
 
 

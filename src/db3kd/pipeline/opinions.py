@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from db3kd.context import Context
 from db3kd.data import Dataset
-from db3kd.evaluation import mean_logits
 from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
@@ -28,31 +28,49 @@ class WholePool:
     """What the committee thinks of each image of a pool, and of those that were asked about the teacher's decision."""
 
     def __init__(
-        self, lesson: CommitteeLesson, bought: Bought, images: Dataset, recipe: Recipe, context: Context
+        self,
+        lesson: CommitteeLesson,
+        bought: Bought,
+        images: Dataset,
+        recipe: Recipe,
+        context: Context,
+        most: int | None = None,
     ) -> None:
         self._lesson, self._bought, self._images, self._recipe = lesson, bought, images, recipe
-        self._context = context
+        self._context, self._most = context, most or len(images)
 
     def material(self, epoch: int) -> tuple[Material, int]:
         answers, temperature = self._bought.answers, self._lesson.temperature
         pixels = self._images.pixels
-        thought = opinions_of(self._bought.committee, pixels, temperature, self._context)
-        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
-        soft = soft / known[:, None]
-        named = ((self._images.places.get(name), row) for row, name in enumerate(answers.images.ids))
+        named = ((self._images.row_of(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
         places, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
         decided = answers.decided[asked] & ~answers.aside[asked]
-        soft[places[decided]] = _with_decisions(
-            soft[places[decided]], answers.decisions[asked[decided]], self._lesson.trust
-        )
+        rows = self._taught(places[decided])
+        thought = opinions_of(self._bought.committee, pixels, temperature, self._context, rows)
+        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
+        soft = soft / known[:, None]
         # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
-        known[places] = decided.to(known.dtype)
-        kept = (known >= _LEAST_KNOWN).nonzero()[:, 0]
-        rows = None
-        if 0 < len(kept) < len(pixels):
-            rows, soft = kept, soft[kept]
-        return Material(pixels, Objective(soft_labels=soft, temperature=temperature), rows=rows), self._recipe.epochs
+        known[torch.isin(rows, places[~decided])] = 0
+        here = torch.searchsorted(rows, places[decided])
+        known[here] = 1
+        soft[here] = _with_decisions(soft[here], answers.decisions[asked[decided]], self._lesson.trust)
+        kept = known >= _LEAST_KNOWN
+        if kept.any():
+            rows, soft = rows[kept], soft[kept]
+        whole = len(rows) == len(pixels)
+        objective = Objective(soft_labels=soft, temperature=temperature)
+        return Material(pixels, objective, rows=None if whole else rows), self._recipe.epochs
+
+    def _taught(self, decided: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
+        """Choose the rows that are taught, in their order: of a very large pool what was decided, and others by lot."""
+        if len(self._images) <= self._most:
+            return torch.arange(len(self._images))
+        drawn = torch.ones(len(self._images), dtype=torch.bool)
+        drawn[decided] = False
+        others, generator = drawn.nonzero()[:, 0], torch.Generator().manual_seed(self._context.seed)
+        left = max(0, self._most - len(decided))
+        return torch.cat([decided, others[torch.randperm(len(others), generator=generator)[:left]]]).sort().values
 
 
 @final
@@ -96,9 +114,10 @@ def opinions_of(
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
     temperature: float,
     context: Context,
-) -> Float[Tensor, "n num_classes"]:
-    """Tell what a committee thinks of images, at a temperature."""
-    return (mean_logits(committee, pixels, device=context.device) / temperature).softmax(dim=1)
+    rows: Int[Tensor, " b"] | None = None,
+) -> Float[Tensor, "b num_classes"]:
+    """Tell what a committee thinks of some images, or of all, at a temperature."""
+    return (scores_of(committee, pixels, context, rows).mean(dim=0) / temperature).softmax(dim=1)
 
 
 def _with_decisions(

@@ -76,17 +76,23 @@ def settled_recipe(story: Story, questions: int) -> Recipe:
     return adapted(for_photos(usual) if student.preset == "photo" else usual, student.changes)
 
 
+def usually_taught(architecture: str, pool: Dataset) -> int:
+    """Tell how many images of a pool a student sees in the end; of a larger pool, it is taught so many."""
+    seen = max(_LEAST_SEEN, min(most_seen(architecture, _MOST_SEEN), _POOL_PASSES * len(pool)))
+    return fewer_if_large(seen, pool.image_shape)
+
+
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:
     """Choose a preset: the paper's for fixed labels, one cycle for what a committee thinks.
 
     A pool is seen 50 times, 100,000 images at least and 3,000,000 at most (600,000 where it is no LeNet5), fewer where
-    they are large, in no more than 480 epochs; of endless candidates the more, the more questions were asked.
+    they are large, in no more than 480 epochs; of endless candidates the more, the more questions were asked. A pool
+    that is larger than that is seen in part, once.
     """
     if isinstance(lesson, FixedLesson):
         return student_recipe(architecture)
     if pool is None:
         epochs = max(_LEAST_EPOCHS, round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS))
     else:
-        seen = max(_LEAST_SEEN, min(most_seen(architecture, _MOST_SEEN), _POOL_PASSES * len(pool)))
-        epochs = -(-fewer_if_large(seen, pool.image_shape) // len(pool))
+        epochs = -(-usually_taught(architecture, pool) // len(pool))
     return Recipe("adam", 2e-3, min(_MOST_EPOCHS, epochs), 128, schedule="one-cycle", precision="bfloat16")

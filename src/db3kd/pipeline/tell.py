@@ -30,7 +30,7 @@ from db3kd.pipeline.push import foretell_push, push
 from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.settling import following, settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
-from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe
+from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe, usually_taught
 from db3kd.pipeline.trial import tried
 from db3kd.report.figures import RepulsionFigures
 from db3kd.runs import Keeper, Outline, Part, key_of, numbered_part, timed
@@ -118,7 +118,8 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
                 seed=context.seed,
             )
         )
-    lessons = lessons_for(story.lesson, bought, pool, recipe, context)
+    most = None if story.images is None else usually_taught(student.architecture, story.images)
+    lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most)
     students[own] = keeper.perform(
         Teach(
             STUDENT,

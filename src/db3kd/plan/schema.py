@@ -56,7 +56,7 @@ class ImagesSection(Section):
 
     Args:
         source: a folder of images, or a name or a path: mnist, fashion-mnist, cifar10, mnist-5k, imagefolder:DIR,
-            npz:FILE, run:DIR for what another run was asked about, ...
+            npy:FILE, npz:FILE, run:DIR for what another run was asked about, ...
         split: "train" or "test".
         limit: take that many, drawn by the seed.
         seed: of the draw.

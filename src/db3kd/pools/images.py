@@ -35,8 +35,7 @@ class ImagePool:
 
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
         """Give rows that were not asked about, in random order; see `Pool`."""
-        asked = set(answers.images.ids)
-        left = torch.tensor([row for row, name in enumerate(self.images.ids) if name not in asked], dtype=torch.int64)
+        left = self.images.without(answers.images.ids)
         return self._take(left[torch.randperm(len(left), generator=generator)[:count]])
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:

@@ -131,8 +131,7 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
     decisions = answers.decisions[rows]
     by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
     shares, known = _shares(by_lot, classes), _shares(decisions, classes)
-    aside = {answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist()}
-    beside = torch.tensor([row for row, name in enumerate(pool.ids) if name not in aside], dtype=torch.int64)
+    beside = pool.without(answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist())
     views = approve(answers)
     return Material(
         answers.images.pixels[rows],

@@ -1,0 +1,147 @@
+"""What networks say of very many images, worked out on any machine of a Ray cluster by Ray Data.
+
+The result is byte for byte that of this process, where the machines compute alike. No teacher is asked: Ray may look at
+images a second time where a machine fails.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+
+from db3kd.data.mapped import in_file, opened
+from db3kd.errors import Db3kdError, missing_extra
+from db3kd.evaluation import BATCH, scores
+from db3kd.scaling.job import import_from
+from db3kd.tensors import Float, Int, Tensor, UInt8
+
+# So many images that starting takes less than looking; the same shards on any cluster.
+_SHARD = 64 * BATCH
+
+
+def score_on_cluster(
+    modules: Sequence[nn.Module],
+    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    *,
+    rows: Int[Tensor, " b"] | None = None,
+) -> Float[Tensor, "k b num_classes"]:
+    """Ask networks for their logits on the cluster that this process is connected to, as many at once as it has cores.
+
+    As trainings do, this claims no cores; see `train_as_tasks`.
+
+    Args:
+        modules: the networks; their classes can be imported on the cluster, or are of the script that runs.
+        pixels: the images. Those that lie in a file are read where they are looked at, at the same place; others are
+            sent.
+        rows: which of them; None for all.
+
+    Returns:
+        What each network says of each image, as `db3kd.evaluation.scores` gives it.
+
+    Raises:
+        InputError: Ray Data is not installed.
+        Db3kdError: the cluster is gone, or cannot open the file or the networks.
+    """
+    try:
+        import ray
+        import ray.data
+        from ray import cloudpickle
+    except ImportError as error:
+        raise missing_extra("a cluster", "ray", error) from error
+    place = in_file(pixels)
+    rows = torch.arange(len(pixels)) if rows is None else rows
+    # Rows of a file travel as numbers, others as pixels.
+    shards = rows.split(_SHARD)
+    items = [
+        {"shard": number, "sent": (some if place is not None else pixels[some]).numpy().tobytes()}
+        for number, some in enumerate(shards)
+    ]
+    about = {"place": place, "shape": tuple(pixels.shape[1:]), "dtype": str(pixels.dtype).removeprefix("torch.")}
+    workers = max(1, min(len(shards), int(ray.cluster_resources().get("CPU", 1))))
+    found: dict[int, Tensor] = {}
+    try:
+        with _quiet(ray.data.DataContext.get_current()):
+            looked = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+                _Scorer,
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=workers),
+                fn_constructor_args=(cloudpickle.dumps(list(modules)), about, sys.path),
+                num_cpus=0,
+            )
+            for row in looked.iter_rows():
+                if row["trouble"]:
+                    raise _error(len(rows), row["trouble"])
+                said = np.frombuffer(row["scores"], np.float32).copy()
+                found[int(row["shard"])] = torch.from_numpy(said).view(len(modules), -1, int(row["classes"]))
+    except ray.exceptions.RayError as error:
+        raise _error(len(rows), type(error).__name__) from error
+    return torch.cat([found[number] for number in range(len(shards))], dim=1)
+
+
+def _error(count: int, reason: str) -> Db3kdError:
+    return Db3kdError(
+        f"what networks say of {count:,} images could not be worked out on the cluster ({reason}); nothing was asked, "
+        "and what was bought is kept: see to the cluster, where a file of pixels must have the same path on all "
+        "machines, or run again without it to go on"
+    )
+
+
+@final
+class _Scorer:
+    """Looks at one shard after another, where Ray runs it; trouble is told, since Ray would print it with its stack."""
+
+    def __init__(self, packed: bytes, about: Mapping[str, Any], path: Sequence[str]) -> None:
+        import_from(path)
+        torch.set_num_threads(1)
+        self._packed, self._about = packed, about
+
+    @cached_property
+    def _modules(self) -> Sequence[nn.Module]:
+        from ray import cloudpickle
+
+        unpacked: Sequence[nn.Module] = cloudpickle.loads(self._packed)
+        return unpacked
+
+    @cached_property
+    def _pixels(self) -> Tensor:
+        return opened(self._about["place"])
+
+    def __call__(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        (number,), (sent,) = batch["shard"], batch["sent"]
+        try:
+            said = self._score(sent)
+        except Exception as error:  # noqa: BLE001  # a user's network may raise anything
+            return _told(number, trouble=f"{type(error).__name__}: {error}")
+        return _told(number, scores=said.numpy().tobytes(), classes=said.shape[2])
+
+    def _score(self, sent: bytes) -> Float[Tensor, "k b num_classes"]:
+        if self._about["place"] is not None:
+            return scores(self._modules, self._pixels, rows=torch.from_numpy(np.frombuffer(sent, np.int64).copy()))
+        pixels = np.frombuffer(sent, np.dtype(self._about["dtype"])).copy()
+        return scores(self._modules, torch.from_numpy(pixels).view(-1, *self._about["shape"]))
+
+
+def _told(number: int, *, scores: bytes = b"", classes: int = 0, trouble: str = "") -> Mapping[str, Any]:
+    """A row as Ray Data takes it."""
+    told = {"shard": number, "scores": scores, "classes": classes, "trouble": trouble}
+    return {name: np.array([value], dtype=object) for name, value in told.items()}
+
+
+@contextmanager
+def _quiet(settings: Any) -> Iterator[None]:
+    """Let Ray Data draw no bars and tell errors alone: progress is ours."""
+    log = logging.getLogger("ray.data")
+    before = settings.enable_progress_bars, log.level
+    settings.enable_progress_bars = False
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        settings.enable_progress_bars = before[0]
+        log.setLevel(before[1])
