@@ -1,4 +1,4 @@
-"""How time and memory grow with a pool on disk: opening it, choosing among it, and scoring all of it.
+"""How time and memory grow with a pool on disk: opening it, choosing among it, and scoring it.
 
     python -m benchmarks.large_pool --counts 100000,1000000 --json large-pool.json
 
@@ -8,7 +8,7 @@ say does not matter here, and how long they learn does not depend on the pool fr
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -23,21 +23,26 @@ from benchmarks.images import Memory, watched
 from db3kd.acquisition import Choosers, Margin, Rounds, propose
 from db3kd.answers import Answers, no_answers
 from db3kd.context import HERE
-from db3kd.data import Dataset, dataset_of
+from db3kd.data import Dataset, load
 from db3kd.errors import InputError
 from db3kd.models import build
 from db3kd.pipeline.asking import answered
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.opinions import WholePool
 from db3kd.pipeline.story import CommitteeLesson
+from db3kd.pipeline.teach import usually_taught
 from db3kd.pools import ImagePool
 from db3kd.training import Recipe
+from db3kd.training.committee import pool_lesson
+from db3kd.training.orders import order_of
 
 T = TypeVar("T")
 
 _SHAPE, _CLASSES = (1, 28, 28), 10
 _ROWS = 100_000
-_ASKED, _MEMBERS = 300, 2
+_ASKED, _MEMBERS, _STUDENT = 300, 2, "lenet5-half"
+# Of the pool in an epoch of a member.
+_SEEN = 2_000_000 // 30
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,19 @@ class LargePool:
 
     Args:
         count: images.
+        taught: of them are taught to a student.
         seconds: of each step, by its name.
-        memory_before: of this process before it opened the pool, in MiB.
-        memory: the most since then.
+        memory: the most that this process took in each step.
+        memory_before: what it took before it opened the pool, in MiB.
+        scored_per_second: passes of a network, where the committee's opinions are worked out.
     """
 
     count: int
+    taught: int
     seconds: dict[str, float]
+    memory: dict[str, Memory]
     memory_before: Memory
-    memory: Memory
+    scored_per_second: float
 
 
 def write_pool(file: Path, count: int) -> None:
@@ -68,27 +77,36 @@ def write_pool(file: Path, count: int) -> None:
 
 
 def measure_pool(file: Path) -> LargePool:
-    """Open a pool, choose among its images as a round does, and hear what a committee thinks of all of them."""
-    before, seconds = Memory(), dict[str, float]()
+    """Open a pool, choose among its images as a round does, and hear what a committee thinks of those to be taught."""
+    before, seconds, memory = Memory(), dict[str, float](), dict[str, Memory]()
     before.look()
 
-    def timed(name: str, step: Callable[[], T]) -> T:
-        started = time.perf_counter()
-        done = step()
-        seconds[name] = time.perf_counter() - started
-        command.remark(f"{name}: {seconds[name]:,.1f} s")
+    def measured(name: str, step: Callable[[], T]) -> T:
+        with watched() as taken:
+            started = time.perf_counter()
+            done = step()
+            seconds[name] = time.perf_counter() - started
+        memory[name] = taken
+        command.remark(f"{name}: {seconds[name]:,.1f} s, {taken.own:,.0f} MiB")
         return done
 
-    with watched() as memory:
-        pool = timed("open", lambda: dataset_of(np.load(file, mmap_mode="r")))
-        timed("digest", lambda: pool.digest)
-        members = [build("lenet5", _SHAPE, _CLASSES, seed=seed) for seed in range(_MEMBERS)]
-        answers = _answers(pool)
-        timed("choose", lambda: _chosen(pool, answers, members))
-        bought = Bought(answers, answers.take(torch.arange(0)), tuple(members))
-        recipe = Recipe("adam", 1e-3, 1, 128)
-        timed("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE).material(0))
-    return LargePool(len(pool), seconds, before, memory)
+    pool = measured("open", lambda: load(str(file)))
+    measured("digest", lambda: pool.digest)
+    members = [build("lenet5", _SHAPE, _CLASSES, seed=seed) for seed in range(_MEMBERS)]
+    answers = measured("first questions", lambda: _answers(pool))
+    measured("order of an epoch", lambda: _order(pool, answers))
+    measured("choice of a round", lambda: _chosen(pool, answers, members))
+    bought = Bought(answers, answers.take(torch.arange(0)), tuple(members))
+    recipe, taught = Recipe("adam", 1e-3, 1, 128), min(len(pool), usually_taught(_STUDENT, pool))
+    measured("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE, taught).material(0))
+    rate = _MEMBERS * taught / seconds["opinions"]
+    return LargePool(len(pool), taught, seconds, memory, before, rate)
+
+
+def _order(pool: Dataset, answers: Answers) -> int:
+    unasked = pool_lesson(answers, pool, for_each=3, images_per_epoch=_SEEN).unasked
+    assert unasked is not None, "some were not asked about"
+    return len(order_of(len(unasked.rows), _SEEN, 0, 0))
 
 
 def _answers(pool: Dataset) -> Answers:
@@ -123,16 +141,19 @@ def large_pool(
             write_pool(file, count)
             table.append(measure_pool(file))
     command.write(json, [asdict(row) for row in table])
-    command.print_table("pools on disk", [_row(row) for row in table])
+    command.print_table("pools on disk", [line for row in table for line in _rows(row)])
 
 
-def _row(found: LargePool) -> dict[str, str]:
-    return {
-        "images": f"{found.count:,}",
-        **{name: f"{seconds:,.1f} s" for name, seconds in found.seconds.items()},
-        "memory": f"{found.memory.own:,.0f} MiB",
-        "files": f"{found.memory.files:,.0f} MiB",
-    }
+def _rows(found: LargePool) -> Iterator[dict[str, str]]:
+    for name, seconds in found.seconds.items():
+        taken = found.memory[name]
+        yield {
+            "images": f"{found.count:,}",
+            "step": name,
+            "seconds": f"{seconds:,.1f}",
+            "memory": f"{taken.own:,.0f} MiB",
+            "files": f"{taken.files:,.0f} MiB",
+        }
 
 
 if __name__ == "__main__":
