@@ -97,10 +97,21 @@ def logits(
 def _ask(module: nn.Module, pixels: Pixels, rows: Int[Tensor, " b"], device: str) -> Float[Tensor, "b num_classes"]:
     # A copy of one's own: what a module notes in itself is nobody else's.
     asked, target = place(module, device).eval(), torch.device(device)
+    first = _logits_of(asked, pixels, rows[:BATCH], target)
+    # In one piece: small tensors that stay, between large ones that go, would leave memory in splinters.
+    said = torch.empty(len(rows), *first.shape[1:])
+    said[: len(first)] = first
+    for start in range(BATCH, len(rows), BATCH):
+        said[start : start + BATCH] = _logits_of(asked, pixels, rows[start : start + BATCH], target)
+    return said
+
+
+def _logits_of(
+    module: nn.Module, pixels: Pixels, rows: Int[Tensor, " b"], device: torch.device
+) -> Float[Tensor, "b num_classes"]:
     with torch.inference_mode():
-        answered = [asked(gather(pixels, batch).to(target)).float().cpu() for batch in rows.split(BATCH)]
-    # A tensor made in inference mode could not take part in a training; what is made of it outside can.
-    return torch.cat(answered)
+        said: Tensor = module(gather(pixels, rows).to(device))
+    return said.float().cpu()
 
 
 def scores(
