@@ -126,7 +126,10 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
             "was asked: set cluster.replicas to 0 or leave the cluster out, and set teacher.in_flight"
         )
     with connected(cluster) as ray:
-        actors = _start(ray, cluster, teacher)
+        # Held until the end: Ray reads it again for a replica that it starts anew.
+        sent = _send(ray, cluster.opening or (lambda: teacher))
+        kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
+        actors = [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
         try:
             _check(ray, actors, teacher.spec, cluster)
             with closing(Replicas(teacher.spec, actors, cluster.patience)) as replicas:
@@ -136,17 +139,14 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
                 ray.kill(actor)
 
 
-def _start(ray: Any, cluster: Cluster, teacher: Teacher) -> list[Any]:
-    kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
-    opening = cluster.opening or (lambda: teacher)
+def _send(ray: Any, opening: Callable[[], Teacher]) -> Any:
     try:
-        sent = ray.put(opening)
+        return ray.put(opening)
     except (TypeError, ValueError, AttributeError) as error:
         raise PlanError(
             f"the teacher cannot be sent to a replica ({error}); nothing was asked: give Cluster(opening=...), a "
             "function that opens it there"
         ) from error
-    return [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
 
 
 def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> None:
