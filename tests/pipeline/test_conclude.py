@@ -53,6 +53,18 @@ def test_what_a_committee_was_worth_is_told(tmp_path: Path) -> None:
     assert report.students[1].parameters == 2 * (report.students[0].parameters or 0)
 
 
+def test_of_a_very_large_pool_the_report_counts_what_the_student_was_taught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("_LEAST_SEEN", "_MOST_SEEN"):
+        monkeypatch.setattr(f"db3kd.pipeline.teach.{limit}", 30)
+    described = stories(Small())["pool"]
+    assert described.images is not None
+    assert len(described.images) > 30
+    report = concluded(described, tmp_path)
+    assert [(one.name, one.images) for one in report.students if one.name == "opinions"] == [("opinions", 30)]
+
+
 def test_rounds_are_told_with_gains_and_trust(tmp_path: Path) -> None:
     report = concluded(stories(Small())["rounds"], tmp_path)
     asking = report.asking

@@ -1,7 +1,7 @@
 """What networks say on a Ray cluster is byte for byte what they say here."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,11 @@ def test_networks_say_the_same_of_pixels_that_are_sent_and_of_those_in_a_file(tm
     for pixels in (PIXELS, in_file):
         assert torch.equal(score_on_cluster(NETWORKS, pixels), scores(NETWORKS, PIXELS))
         assert torch.equal(score_on_cluster(NETWORKS, pixels, rows=some), scores(NETWORKS, PIXELS, rows=some))
+    done = list[int]()
+    score_on_cluster(NETWORKS, PIXELS[:10_000], hear=done.append)
+    assert done[0] == 0
+    assert sorted(done) == done
+    assert done[-1] == 10_000
     floats = PIXELS[:10].float() / 255
     assert torch.equal(score_on_cluster(NETWORKS, floats), scores(NETWORKS, floats))
     assert all(network.training for network in NETWORKS)
@@ -66,8 +71,8 @@ def test_networks_say_the_same_of_pixels_that_are_sent_and_of_those_in_a_file(tm
 def test_only_many_images_of_a_run_with_a_cluster_go_there(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
 
-    def noting(modules: list[nn.Module], pixels: Tensor, *, rows: Tensor | None = None) -> Tensor:
-        sent.append(len(pixels) if rows is None else len(rows))
+    def noting(modules: list[nn.Module], pixels: Tensor, *, rows: Tensor, hear: Callable[[int], None]) -> Tensor:
+        sent.append(len(rows))
         return scores(modules, pixels, rows=rows)
 
     monkeypatch.setattr("db3kd.pipeline.scoring.score_on_cluster", noting)

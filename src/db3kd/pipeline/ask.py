@@ -7,6 +7,7 @@ acquisition's; the members that choose a round are a stage of their own (`learn`
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import takewhile
 from typing import NamedTuple, cast, final
 
@@ -191,7 +192,7 @@ class AskPool:
         chosen = propose(
             self._pool,
             answers,
-            Choosers(members, keeper.context, scores_of),
+            Choosers(members, keeper.context, partial(scores_of, stage="choice")),
             count,
             rounds=self._story.rounds,
             acquisition=self._story.acquisition,

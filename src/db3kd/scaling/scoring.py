@@ -6,7 +6,7 @@ images a second time where a machine fails.
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, final
@@ -30,6 +30,7 @@ def score_on_cluster(
     pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
     *,
     rows: Int[Tensor, " b"] | None = None,
+    hear: Callable[[int], None] = lambda _: None,
 ) -> Float[Tensor, "k b num_classes"]:
     """Ask networks for their logits on the cluster that this process is connected to, as many at once as it has cores.
 
@@ -40,6 +41,7 @@ def score_on_cluster(
         pixels: the images. Those that lie in a file are read where they are looked at, at the same place; others are
             sent.
         rows: which of them; None for all.
+        hear: called with how many of them are done.
 
     Returns:
         What each network says of each image, as `db3kd.evaluation.scores` gives it.
@@ -65,6 +67,7 @@ def score_on_cluster(
     about = {"place": place, "shape": tuple(pixels.shape[1:]), "dtype": str(pixels.dtype).removeprefix("torch.")}
     workers = max(1, min(len(shards), int(ray.cluster_resources().get("CPU", 1))))
     found: dict[int, Tensor] = {}
+    hear(0)
     try:
         with _quiet(ray.data.DataContext.get_current()):
             looked = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
@@ -79,6 +82,7 @@ def score_on_cluster(
                     raise _error(len(rows), row["trouble"])
                 said = np.frombuffer(row["scores"], np.float32).copy()
                 found[int(row["shard"])] = torch.from_numpy(said).view(len(modules), -1, int(row["classes"]))
+                hear(sum(one.shape[1] for one in found.values()))
     except ray.exceptions.RayError as error:
         raise _error(len(rows), type(error).__name__) from error
     return torch.cat([found[number] for number in range(len(shards))], dim=1)
