@@ -55,6 +55,13 @@ def test_an_array_that_numpy_has_mapped_is_opened_where_it_lies(tmp_path: Path, 
         assert own.path == str(tmp_path / "values.npy")
         assert np.array_equal(opened(own).numpy(), expected)
     assert shared(whole[::2]) is None
+    (tmp_path / "values.npy").unlink()
+    assert shared(whole) is None
+    np.save(tmp_path / "values.npy", values[::-1])
+    assert shared(whole) is None, "another file has its name"
+    np.save(tmp_path / "values.npy", values[:5])
+    assert shared(whole) is None
+    np.save(tmp_path / "values.npy", values)
     assert shared(np.load(tmp_path / "values.npy", mmap_mode="c")) is None
     np.save(tmp_path / "longs.npy", values.astype(np.int64))
     assert shared(np.load(tmp_path / "longs.npy", mmap_mode="r")) is None
