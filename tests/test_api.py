@@ -1,5 +1,6 @@
 """The whole way in one line: a teacher that only decides, images or none, a student."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ import db3kd
 from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement, MinimalBoundaryDistance
 from db3kd.context import silent
 from db3kd.data import from_arrays, load
-from db3kd.errors import BudgetExhausted, InputError, RunMismatch
+from db3kd.errors import BudgetExhausted, InputError, PlanError, RunError, RunMismatch
 from db3kd.ledger import Prices
 from db3kd.models import build
 from db3kd.pipeline.story import Taken
@@ -389,3 +390,29 @@ def test_what_queries_cost_is_told_where_their_price_is_said() -> None:
         progress=silent,
     )
     assert result.report.queries.money == result.spent * 2.0 / 1000 > 0
+
+
+_NOTHING = (object(), 3 + 4j, b"x", range(3), Exception("x"), -(10**30))
+
+
+@pytest.mark.parametrize("name", [name for name in inspect.signature(db3kd.distill).parameters if name != "run"])
+@pytest.mark.parametrize("value", _NOTHING, ids=lambda one: type(one).__name__)
+def test_what_no_argument_can_be_is_refused_before_a_question(name: str, value: object, tmp_path: Path) -> None:
+    teacher = Counting(Small())
+    given: dict[str, Any] = {"images": draw_images(teacher, 10), "student": NETWORK, "budget": 10, "run": tmp_path}
+    with pytest.raises(InputError):
+        db3kd.distill(**{"teacher": teacher, **given, name: value})
+    assert teacher.rows == 0
+
+
+@pytest.mark.parametrize("device", ["", "nowhere", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_before_a_question(device: str) -> None:
+    teacher = Counting(Small())
+    with pytest.raises(PlanError, match="device"):
+        db3kd.distill(teacher, draw_images(teacher, 10), device=device)
+    assert teacher.rows == 0
+
+
+def test_a_name_that_no_folder_can_have_is_refused() -> None:
+    with pytest.raises(RunError, match="no path"):
+        db3kd.distill(Small(), draw_images(Small(), 10), run="a\0b")

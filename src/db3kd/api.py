@@ -8,17 +8,19 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
+from annotated_types import Ge
 from torch import nn
 
 from db3kd.acquisition import Acquisition
 from db3kd.answers import Answers
+from db3kd.arguments import Seed, check_arguments, check_callable
 from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import Place, dataset_of
-from db3kd.errors import PlanError
 from db3kd.ledger import Prices
+from db3kd.models.placement import find_device
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
@@ -66,7 +68,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     images: Images | None = None,
     *,
     student: str | None = None,
-    budget: int | None = None,
+    budget: Annotated[int, Ge(0)] | None = None,
     prices: Prices | None = None,
     run: str | Path | None = None,
     held_out: Images | None = None,
@@ -76,7 +78,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     softening: str | Softening | None = None,
     committee: Committee | None = None,
     recipe: Recipe | Literal["photo"] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     device: str = "cpu",
     progress: Progress | None = None,
     track: str | Tracker | None = None,
@@ -132,6 +134,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     Cost: `budget` queries at most; without one, one an image and what the search takes. Some images are asked a second
         time at the end, where the budget leaves that.
     """
+    _check(locals())
     wishes = Wishes(
         architecture=student,
         pool=None if isinstance(pool, str) else pool,
@@ -175,12 +178,18 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     return Result(students[own_name(story)], report, bought.answers, bought.committee, bought.distances, spent)
 
 
+def _check(given: Mapping[str, object]) -> None:
+    """Refuse what no argument of `distill` can be, before a query."""
+    # A teacher of an unknown kind is told what makes one.
+    check_arguments(distill, {name: value for name, value in given.items() if name != "teacher"})
+    find_device(str(given["device"]))
+    for name, example in (("progress", ("answers", 1, 3, "rounds")), ("track", ("answers", 1, {"asked": 8.0}))):
+        if callable(function := given[name]):
+            check_callable(name, function, *example)
+
+
 def _preset(recipe: Recipe | str | None) -> Preset:
-    if recipe is None or isinstance(recipe, Recipe):
-        return "usual"
-    if recipe != "photo":
-        raise PlanError(f"recipe must be a Recipe, 'photo' or None, got {recipe!r}; nothing was asked: mend it")
-    return "photo"
+    return "photo" if recipe == "photo" else "usual"
 
 
 def _measurement(search: str | Method | Measurement | None) -> Measurement | None:

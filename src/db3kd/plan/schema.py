@@ -12,6 +12,7 @@ from annotated_types import Ge
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from db3kd.acquisition import Rounds
+from db3kd.arguments import Seed
 from db3kd.boundary import Measurement
 from db3kd.data import ImageOptions
 from db3kd.errors import PlanError
@@ -47,7 +48,7 @@ class RunSection(Section):
         bought_by: directory of another run whose answers are learned from; nothing is asked then.
     """
 
-    seed: int = 0
+    seed: Seed = 0
     bought_by: str | None = None
 
 
@@ -67,7 +68,7 @@ class ImagesSection(Section):
     source: str
     split: Literal["train", "test"] = "train"
     limit: Annotated[int, Ge(1)] | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class HeldOutSection(ImagesSection):

@@ -30,11 +30,13 @@ class Run:
         folder: made with the first write.
 
     Raises:
-        RunError: there is a file of this name.
+        RunError: there is a file of this name, or no path can have it.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
+        if "\0" in str(folder):
+            raise RunError(f"{str(folder)!r} is no path; nothing was done: name another directory")
         if self.folder.exists() and not self.folder.is_dir():
             raise RunError(f"{self.folder} should be a folder and is a file; nothing was done: name another directory")
         self._lock = RunLock(self.folder)

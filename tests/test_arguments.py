@@ -1,0 +1,76 @@
+"""Arguments that a signature does not allow are refused together, in words."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from db3kd.arguments import Seed, check_arguments, check_callable
+from db3kd.context import Progress, silent
+from db3kd.errors import PlanError
+from db3kd.training import Recipe
+
+
+def _do(
+    *,
+    anything: Any = None,
+    name: str | None = None,
+    count: int = 1,
+    share: float = 0.5,
+    place: str | Path = "",
+    recipe: Recipe | Literal["photo"] | None = None,
+    seed: Seed = 0,
+    progress: Progress | None = None,
+) -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"anything": object(), "elsewhere": object()},
+        {"name": None, "count": -1, "share": 1},
+        {"name": "x", "place": Path("x"), "recipe": "photo", "seed": 2**32 - 1, "progress": silent},
+        {"recipe": Recipe("adam", 1e-3, 1, 8)},
+    ],
+)
+def test_what_the_types_allow_passes(given: dict[str, object]) -> None:
+    check_arguments(_do, given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("name", 1, "name must be a text or None, got 1"),
+        ("count", True, "count must be a whole number, got True"),
+        ("count", 1.0, "count must be a whole number, got 1.0"),
+        ("share", "0.5", "share must be a number, got '0.5'"),
+        ("place", b"x", "place must be a text or a Path, got a bytes"),
+        ("recipe", "foto", "recipe must be a Recipe or 'photo' or None, got 'foto'"),
+        ("seed", -1, "seed must be a whole number from 0 below 4294967296, got -1"),
+        ("seed", None, "got None"),
+        ("progress", 3, "progress must be a Progress or None, got 3"),
+    ],
+)
+def test_what_they_do_not_allow_is_refused(name: str, value: object, words: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        check_arguments(_do, {name: value})
+    assert words in str(caught.value)
+
+
+def test_all_faults_are_in_one_message() -> None:
+    with pytest.raises(PlanError, match=r"_do: name must .*; count must .*; nothing was done"):
+        check_arguments(_do, {"name": 1, "count": "x"})
+
+
+@pytest.mark.parametrize("function", [silent, print, lambda *told: None, lambda stage, done, total, unit="": None])
+def test_a_function_that_can_be_called_so_passes(function: Callable[..., object]) -> None:
+    check_callable("progress", function, "answers", 1, 3, "rounds")
+
+
+@pytest.mark.parametrize("function", [len, lambda: None, lambda stage, *, done: None])
+def test_a_function_that_cannot_is_refused(function: Callable[..., object]) -> None:
+    with pytest.raises(PlanError, match="progress will be called with 4 arguments"):
+        check_callable("progress", function, "answers", 1, 3, "rounds")
