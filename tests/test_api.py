@@ -409,7 +409,7 @@ def test_what_no_argument_can_be_is_refused_before_a_question(name: str, value: 
 def test_a_device_that_is_not_there_is_refused_before_a_question(device: str) -> None:
     teacher = Counting(Small())
     with pytest.raises(PlanError, match="device"):
-        db3kd.distill(teacher, draw_images(teacher, 10), device=device)
+        db3kd.distill(teacher, draw_images(teacher, 10), student=NETWORK, device=device)
     assert teacher.rows == 0
 
 

@@ -20,7 +20,6 @@ from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import Place, dataset_of
 from db3kd.ledger import Prices
-from db3kd.models.placement import find_device
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
@@ -182,7 +181,6 @@ def _check(given: Mapping[str, object]) -> None:
     """Refuse what no argument of `distill` can be, before a query."""
     # A teacher of an unknown kind is told what makes one.
     check_arguments(distill, {name: value for name, value in given.items() if name != "teacher"})
-    find_device(str(given["device"]))
     for name, example in (("progress", ("answers", 1, 3, "rounds")), ("track", ("answers", 1, {"asked": 8.0}))):
         if callable(function := given[name]):
             check_callable(name, function, *example)

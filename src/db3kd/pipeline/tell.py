@@ -16,6 +16,7 @@ from db3kd.answers import Answers
 from db3kd.boundary import Guide
 from db3kd.errors import BudgetExhausted, InputError
 from db3kd.evaluation import Gain
+from db3kd.models.placement import find_device
 from db3kd.pipeline import measure, repel
 from db3kd.pipeline.ask import NAME, Asked, AskPool, choosers, plan_rounds
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
@@ -64,6 +65,8 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
 
     Cost: what `foretell` says, at most.
     """
+    # Nobody needs it before the first networks learn, when there are answers already.
+    find_device(keeper.context.device)
     keeper.run.adopt_teacher(story.teacher.spec)
     outlines, seed = foretell(story, keeper), keeper.context.seed
     keeper.declare(outlines)
