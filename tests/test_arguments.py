@@ -1,14 +1,19 @@
 """Arguments that a signature does not allow are refused together, in words."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from db3kd.arguments import Seed, check_arguments, check_callable
 from db3kd.context import Progress, silent
-from db3kd.errors import PlanError
+from db3kd.data import dataset_of, from_arrays, load
+from db3kd.errors import Db3kdError, PlanError
+from db3kd.models import build
+from db3kd.teachers import FunctionTeacher, TorchTeacher
 from db3kd.training import Recipe
 
 
@@ -74,3 +79,42 @@ def test_a_function_that_can_be_called_so_passes(function: Callable[..., object]
 def test_a_function_that_cannot_is_refused(function: Callable[..., object]) -> None:
     with pytest.raises(PlanError, match="progress will be called with 4 arguments"):
         check_callable("progress", function, "answers", 1, 3, "rounds")
+
+
+_NOTHING: tuple[object, ...] = (object(), 3 + 4j, {}, len, float("nan"), 10**30, np.array([1, 2]))
+_NETWORK = build("lenet5-fifth", (1, 16, 16), 3)
+_PUBLIC: dict[str, Callable[[Any], object]] = {
+    "load": load,
+    "load split": lambda given: load("mnist-5k", given),
+    "load limit": lambda given: load("nowhere", limit=given),
+    "dataset_of": dataset_of,
+    "from_arrays labels": lambda given: from_arrays(np.zeros((3, 4, 4)), given),
+    "from_arrays class_names": lambda given: from_arrays(np.zeros((3, 4, 4)), class_names=given),
+    "build": lambda given: build(given, (1, 16, 16), 3),
+    "build input_shape": lambda given: build("lenet5", given, 3),
+    "build num_classes": lambda given: build("lenet5", (1, 16, 16), given),
+    "build seed": lambda given: build("lenet5-fifth", (1, 16, 16), 3, seed=given),
+    "function input_shape": lambda given: FunctionTeacher(len, input_shape=given, num_classes=2),
+    "function max_batch": lambda given: FunctionTeacher(len, input_shape=(1, 4, 4), num_classes=2, max_batch=given),
+    "module num_classes": lambda given: TorchTeacher(_NETWORK, input_shape=(1, 16, 16), num_classes=given),
+}
+
+
+@pytest.mark.parametrize("name", _PUBLIC)
+@pytest.mark.parametrize("value", _NOTHING, ids=lambda one: type(one).__name__)
+def test_no_public_function_raises_what_is_not_ours(name: str, value: object) -> None:
+    with contextlib.suppress(Db3kdError):
+        _PUBLIC[name](value)
+
+
+@pytest.mark.parametrize("name", ["load", "build", "build input_shape", "function input_shape", "module num_classes"])
+def test_what_cannot_be_is_refused(name: str) -> None:
+    for value in (object(), 3 + 4j, {}, len):
+        with pytest.raises(PlanError):
+            _PUBLIC[name](value)
+
+
+def test_numbers_and_lists_of_others_are_taken() -> None:
+    teacher = FunctionTeacher(len, input_shape=[1, 4, 4], num_classes=np.int64(3), max_batch=np.int32(5))  # type: ignore[arg-type]  # as users write it
+    assert teacher.spec.num_classes == 3
+    assert build("lenet5-fifth", [1, 16, 16], np.int64(3), seed=np.int64(1)) is not None  # type: ignore[arg-type]  # likewise

@@ -134,6 +134,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         time at the end, where the budget leaves that.
     """
     _check(locals())
+    # Numbers of numpy cannot be written down.
+    seed, budget = int(seed), None if budget is None else int(budget)
     wishes = Wishes(
         architecture=student,
         pool=None if isinstance(pool, str) else pool,

@@ -1,12 +1,12 @@
 """What a public function was given, against what its signature allows: checked before anything is done."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Lt
-from pydantic import TypeAdapter, ValidationError
 
 from db3kd.errors import PlanError
 
@@ -31,7 +31,8 @@ def check_arguments(function: Callable[..., object], given: Mapping[str, object]
         if name in given and not _fits(given[name], hint)
     ]
     if faults:
-        raise PlanError(f"{function.__name__}: {'; '.join(faults)}; nothing was done: mend it")
+        name = function.__qualname__.removesuffix(".__init__")
+        raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: mend it")
 
 
 def check_callable(name: str, given: Callable[..., object], *example: object) -> None:
@@ -49,22 +50,24 @@ def check_callable(name: str, given: Callable[..., object], *example: object) ->
 
 
 def _fits(given: object, hint: Any) -> bool:
-    origin = get_origin(hint)
+    origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if origin in (Union, UnionType):
-        return any(_fits(given, part) for part in get_args(hint))
+        return any(_fits(given, part) for part in parts)
     if origin is Literal:
-        return isinstance(given, str) and given in get_args(hint)
+        return isinstance(given, str) and given in parts
     if origin is Annotated:
-        try:
-            TypeAdapter(hint).validate_python(given, strict=True)
-        except ValidationError:
-            return False
-        return True
-    if isinstance(given, bool) and hint is not bool:
-        return False
-    return isinstance(given, (int, float) if hint is float else NoneType if hint is None else hint)
+        first, *limits = parts
+        return _fits(given, first) and all(_LIMITS[type(limit)].holds(given, limit) for limit in limits)
+    if origin is tuple and Ellipsis not in parts:
+        return isinstance(given, (tuple, list)) and len(given) == len(parts) and all(map(_fits, given, parts))
+    if origin in (tuple, Sequence):
+        listed = isinstance(given, Sequence) and not isinstance(given, (str, bytes))
+        return listed and all(_fits(one, parts[0]) for one in cast("Sequence[object]", given))
+    # Numbers of numpy are numbers.
+    wanted = {int: Integral, float: Real}.get(hint, hint)
+    return isinstance(given, wanted) and (hint is bool or not isinstance(given, bool))
 
 
 def _words(hint: Any) -> Iterator[str]:
@@ -77,14 +80,24 @@ def _words(hint: Any) -> Iterator[str]:
         yield from map(repr, parts)
     elif origin is Annotated:
         first, *limits = parts
-        yield " ".join((*_words(first), *(_LIMITS[type(limit)](limit) for limit in limits)))
+        yield " ".join((*_words(first), *(_LIMITS[type(limit)].words(limit) for limit in limits)))
+    elif origin is tuple and Ellipsis not in parts:
+        yield f"({', '.join(next(_words(part)) for part in parts)})"
+    elif origin in (tuple, Sequence):
+        yield f"a list, each {next(_words(parts[0]))}"
     else:
-        yield _WORDS.get(hint) or f"a {hint.__name__}"
+        # Of a tensor, its kind; what shape it must have is told elsewhere.
+        yield _WORDS.get(hint) or f"a {getattr(hint, 'array_type', hint).__name__}"
 
 
-_LIMITS: Mapping[type, Callable[[Any], str]] = {
-    Ge: lambda limit: f"from {limit.ge}",
-    Lt: lambda limit: f"below {limit.lt}",
+class _Limit(NamedTuple):
+    holds: Callable[[Any, Any], bool]
+    words: Callable[[Any], str]
+
+
+_LIMITS: Mapping[type, _Limit] = {
+    Ge: _Limit(lambda given, limit: given >= limit.ge, lambda limit: f"from {limit.ge}"),
+    Lt: _Limit(lambda given, limit: given < limit.lt, lambda limit: f"below {limit.lt}"),
 }
 
 

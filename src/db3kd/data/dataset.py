@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 
+from db3kd.arguments import check_arguments
 from db3kd.data import mapped
 from db3kd.data.numbered import Numbered
 from db3kd.data.pixel_rows import IN_MEMORY, NOWHERE, PixelRows
@@ -161,6 +162,7 @@ def from_arrays(
     Returns:
         A data set that shares no memory with the arrays, except with the file of a numpy memmap, which is not read.
     """
+    check_arguments(from_arrays, locals())
     pixels = _shared(images) if isinstance(images, np.memmap) else _own(name, images)
     if pixels.dtype != torch.uint8 and not pixels.is_floating_point():
         raise DataError(

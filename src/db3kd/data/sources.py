@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
+from db3kd.arguments import check_arguments
 from db3kd.data.cifar import load_cifar10_folder, load_published_cifar10
 from db3kd.data.dataset import Dataset, Split, draw
 from db3kd.data.decoding import SUFFIXES
@@ -70,7 +71,8 @@ def load(
         DataError: a file is missing, truncated, swapped or of another format; the message names it.
         StorageError: there is no room for the pixels.
     """
-    if split not in get_args(Split):
+    check_arguments(load, {**locals(), "split": "train"})
+    if not isinstance(split, str) or split not in get_args(Split):
         raise PlanError(f"there is no split {split!r}: it is one of {', '.join(get_args(Split))}")
     if limit is not None and limit < 1:
         raise PlanError(f"a limit must be at least 1 image, got {limit}: leave it out to keep all images")

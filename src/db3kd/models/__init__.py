@@ -6,10 +6,13 @@ back.
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
+from annotated_types import Lt
 from torch import nn
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.models import libraries
 from db3kd.models.networks import AlexNet, LeNet5
@@ -33,9 +36,9 @@ ARCHITECTURES: Mapping[str, str] = {
 def build(
     architecture: str,
     input_shape: tuple[int, int, int],
-    num_classes: int,
+    num_classes: Annotated[int, Lt(2**31)],
     *,
-    seed: int = 0,
+    seed: Annotated[int, Lt(2**63)] = 0,
     configuration: str = "",
     bare: bool = False,
 ) -> nn.Module:
@@ -58,6 +61,7 @@ def build(
         PlanError: the name is unknown, the image is too small for the network, or the factory cannot be used.
         InputError: the network's library is not installed.
     """
+    check_arguments(build, locals())
     if len(input_shape) != 3 or min(input_shape) < 1 or num_classes < 2:
         raise PlanError(
             "a network needs an input_shape of three positive numbers (c, h, w) and at least 2 classes, "
@@ -67,7 +71,7 @@ def build(
     factory = None if wanted is not None else find(ARCHITECTURES, architecture)
     # fork_rng without devices: the weights are drawn on the CPU, whatever device they will live on.
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(int(seed))
         if wanted is not None:
             return libraries.build(wanted, configuration=configuration, bare=bare)
         assert factory is not None, "found above"

@@ -6,6 +6,7 @@ Only `db3kd.oracle` calls a teacher, since a call costs money.
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
@@ -64,6 +65,7 @@ class TeacherSpec:
     meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         faults = []
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             faults.append(f"input_shape must be three positive numbers (c, h, w), got {self.input_shape}")
