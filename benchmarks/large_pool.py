@@ -30,7 +30,7 @@ from db3kd.pipeline.asking import answered
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.opinions import WholePool
 from db3kd.pipeline.story import CommitteeLesson
-from db3kd.pipeline.teach import usually_taught
+from db3kd.pipeline.teach import taught
 from db3kd.pools import ImagePool
 from db3kd.training import Recipe
 from db3kd.training.committee import pool_lesson
@@ -97,10 +97,10 @@ def measure_pool(file: Path) -> LargePool:
     measured("order of an epoch", lambda: _order(pool, answers))
     measured("choice of a round", lambda: _chosen(pool, answers, members))
     bought = Bought(answers, answers.take(torch.arange(0)), tuple(members))
-    recipe, taught = Recipe("adam", 1e-3, 1, 128), min(len(pool), usually_taught(_STUDENT, pool))
-    measured("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE, taught).material(0))
-    rate = _MEMBERS * taught / seconds["opinions"]
-    return LargePool(len(pool), taught, seconds, memory, before, rate)
+    recipe, most = Recipe("adam", 1e-3, 1, 128), taught(_STUDENT, pool)
+    measured("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE, most).material(0))
+    rate = _MEMBERS * most / seconds["opinions"]
+    return LargePool(len(pool), most, seconds, memory, before, rate)
 
 
 def _order(pool: Dataset, answers: Answers) -> int:

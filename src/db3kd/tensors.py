@@ -8,4 +8,7 @@ shapes lives elsewhere; every module that handles tensors imports from here.
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-__all__ = ["Bool", "Float", "Int", "Tensor", "UInt8"]
+# Of a set: 0 to 255 where 8-bit, else in [0, 1].
+Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
+
+__all__ = ["Bool", "Float", "Int", "Pixels", "Tensor", "UInt8"]

@@ -7,9 +7,8 @@ from torch import nn
 
 from db3kd.context import HERE, Context
 from db3kd.evaluation import scores
-from db3kd.tensors import Float, Tensor, UInt8
+from db3kd.tensors import Float, Pixels, Tensor
 
-Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
 # What networks say of images: logits [k n num_classes].
 Score = Callable[[Sequence[nn.Module], Pixels, Context], Tensor]
 

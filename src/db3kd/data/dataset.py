@@ -8,7 +8,7 @@ import hashlib
 import heapq
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -101,14 +101,12 @@ class Dataset:
 
     def _head(self) -> Iterator[str]:
         """Write what is known beside the pixels as JSON, in pieces: it may be long."""
-        yield json.dumps({"shape": list(self.pixels.shape), "type": str(self.pixels.dtype)})[:-1] + ', "ids": ['
-        for start in range(0, len(self), _IDS_OF_A_PART):
-            yield (", " if start else "") + json.dumps(self.ids[start : start + _IDS_OF_A_PART])[1:-1]
-        yield '], "labels": ' + ("null}" if self.labels is None else "[")
-        if self.labels is not None:
-            for start in range(0, len(self), _IDS_OF_A_PART):
-                yield (", " if start else "") + json.dumps(self.labels[start : start + _IDS_OF_A_PART].tolist())[1:-1]
-            yield "]}"
+        labels = self.labels
+        yield json.dumps({"shape": list(self.pixels.shape), "type": str(self.pixels.dtype)})[:-1] + ', "ids": '
+        yield from _listed(len(self), lambda part: self.ids[part])
+        yield ', "labels": '
+        yield from ["null"] if labels is None else _listed(len(self), lambda part: labels[part].tolist())
+        yield "}"
 
     def images(self, rows: Int[Tensor, " b"] | slice | None = None) -> Float[Tensor, "b c h w"]:
         """Give some images, or all, as a network takes them: a copy, float32 in [0, 1]."""
@@ -131,6 +129,14 @@ class Dataset:
             # Labels of the one may have no name among those of the other.
             class_names = self.class_names if self.class_names == other.class_names else ()
         return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
+
+
+def _listed(count: int, take: Callable[[slice], Sequence[object]]) -> Iterator[str]:
+    """Write a list as JSON, part by part."""
+    yield "["
+    for start in range(0, count, _IDS_OF_A_PART):
+        yield (", " if start else "") + json.dumps(take(slice(start, start + _IDS_OF_A_PART)))[1:-1]
+    yield "]"
 
 
 def in_unit(pixels: UInt8[Tensor, "*n c h w"] | Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c h w"]:

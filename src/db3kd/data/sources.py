@@ -71,9 +71,9 @@ def load(
         DataError: a file is missing, truncated, swapped or of another format; the message names it.
         StorageError: there is no room for the pixels.
     """
-    check_arguments(load, {**locals(), "split": "train"})
     if not isinstance(split, str) or split not in get_args(Split):
         raise PlanError(f"there is no split {split!r}: it is one of {', '.join(get_args(Split))}")
+    check_arguments(load, locals())
     if limit is not None and limit < 1:
         raise PlanError(f"a limit must be at least 1 image, got {limit}: leave it out to keep all images")
     kind, path = _kind_of(source)

@@ -14,14 +14,13 @@ from db3kd.data import Dataset
 from db3kd.errors import PlanError
 from db3kd.evaluation.figures import Calibration, CalibrationBin, ClassScore, Evaluation
 from db3kd.models.placement import gather, one_thread, place
-from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
+from db3kd.tensors import Bool, Float, Int, Pixels, Tensor
 
 # Twice as fast as 512 and more for the paper's networks on a CPU; a GPU is not kept busy by it, and need not be.
 BATCH = 128
 
 _BINS = 15
 
-Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
 Images = Dataset | Pixels
 
 

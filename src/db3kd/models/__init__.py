@@ -62,7 +62,7 @@ def build(
         InputError: the network's library is not installed.
     """
     check_arguments(build, locals())
-    if len(input_shape) != 3 or min(input_shape) < 1 or num_classes < 2:
+    if min(input_shape) < 1 or num_classes < 2:
         raise PlanError(
             "a network needs an input_shape of three positive numbers (c, h, w) and at least 2 classes, "
             f"got {input_shape} and {num_classes}; no network was built"

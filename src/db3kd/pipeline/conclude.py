@@ -25,7 +25,7 @@ from db3kd.pipeline.pictures import examples_of, picture_of
 from db3kd.pipeline.repeat import Repeats
 from db3kd.pipeline.settling import following
 from db3kd.pipeline.story import CommitteeLesson, Story
-from db3kd.pipeline.teach import STUDENT, usually_taught
+from db3kd.pipeline.teach import STUDENT, taught
 from db3kd.pipeline.tell import Purchase, own_name
 from db3kd.report.distances import DistanceFigures, summarise
 from db3kd.report.examples import Example
@@ -162,7 +162,7 @@ def _students(
     losses = {str(line["part"]): float(str(line["loss"])) for line in keeper.run.lines()}
     own, asked = own_name(story), len(purchase.bought.answers)
     whole = story.images if isinstance(story.lesson, CommitteeLesson) else None
-    taught = asked if whole is None else min(len(whole), usually_taught(story.student.architecture, whole))
+    learned = asked if whole is None else taught(story.student.architecture, whole)
     costs = {"true-labels": 0, "hard-decisions": asked, own: cost_of(story.lesson, purchase.bought)}
     if purchase.made is not None:
         costs = {
@@ -173,7 +173,7 @@ def _students(
             StudentFigures(
                 name=name,
                 queries=costs[name],
-                images=taught if name == own else asked,
+                images=learned if name == own else asked,
                 seeds=(keeper.context.seed,),
                 last_loss=losses.get(STUDENT if name == own else name),
             ),

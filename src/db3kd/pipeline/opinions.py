@@ -15,7 +15,7 @@ from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Int, Pixels, Tensor
 from db3kd.training import Material, Objective, Recipe
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
@@ -102,7 +102,7 @@ class Endless:
         """What it thinks of answered images: asked once, and not for a student that is there already."""
         return self._think(self._bought.answers.images.pixels)
 
-    def _think(self, pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Float[Tensor, "n num_classes"]:
+    def _think(self, pixels: Pixels) -> Float[Tensor, "n num_classes"]:
         if not len(pixels):
             # A pool of which all was asked has no other images.
             return torch.zeros(0, self._bought.answers.num_classes)
@@ -111,7 +111,7 @@ class Endless:
 
 def opinions_of(
     committee: Sequence[nn.Module],
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    pixels: Pixels,
     temperature: float,
     context: Context,
     rows: Int[Tensor, " b"] | None = None,

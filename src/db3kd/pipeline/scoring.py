@@ -9,7 +9,7 @@ from torch import nn
 from db3kd.context import Context, silent
 from db3kd.evaluation import BATCH, scores
 from db3kd.scaling import score_on_cluster
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Int, Pixels, Tensor
 
 # Passes from which on somebody waits for it, and it is worth some seconds to start workers on a cluster.
 _LONG = 100_000
@@ -19,7 +19,7 @@ _PART = 256 * BATCH
 
 def scores_of(
     members: Sequence[nn.Module],
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    pixels: Pixels,
     context: Context,
     rows: Int[Tensor, " b"] | None = None,
     *,

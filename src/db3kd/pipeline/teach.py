@@ -12,7 +12,7 @@ from db3kd.pipeline.learn import Lessons, network_of, train_part
 from db3kd.pipeline.story import FixedLesson, Lesson, Story
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of
 from db3kd.training import Recipe, adapted, for_photos, student_recipe
-from db3kd.training.committee import fewer_if_large, most_seen
+from db3kd.training.committee import seen_in_all
 
 STUDENT = "student"
 _LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 480, 25_000
@@ -76,10 +76,14 @@ def settled_recipe(story: Story, questions: int) -> Recipe:
     return adapted(for_photos(usual) if student.preset == "photo" else usual, student.changes)
 
 
-def usually_taught(architecture: str, pool: Dataset) -> int:
-    """Tell how many images of a pool a student sees in the end; of a larger pool, it is taught so many."""
-    seen = max(_LEAST_SEEN, min(most_seen(architecture, _MOST_SEEN), _POOL_PASSES * len(pool)))
-    return fewer_if_large(seen, pool.image_shape)
+def taught(architecture: str, pool: Dataset) -> int:
+    """Tell how many images of a pool a student is taught: all, or as many of a very large one as it sees in the end."""
+    return min(len(pool), _seen(architecture, pool))
+
+
+def _seen(architecture: str, pool: Dataset) -> int:
+    limits = {"passes": _POOL_PASSES, "least": _LEAST_SEEN, "most": _MOST_SEEN}
+    return seen_in_all(architecture, len(pool), pool.image_shape, **limits)
 
 
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:
@@ -94,5 +98,5 @@ def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset 
     if pool is None:
         epochs = max(_LEAST_EPOCHS, round(_LEAST_EPOCHS * questions / _QUERIES_OF_LEAST_EPOCHS))
     else:
-        epochs = -(-usually_taught(architecture, pool) // len(pool))
+        epochs = -(-_seen(architecture, pool) // len(pool))
     return Recipe("adam", 2e-3, min(_MOST_EPOCHS, epochs), 128, schedule="one-cycle", precision="bfloat16")

@@ -31,7 +31,7 @@ from db3kd.pipeline.push import foretell_push, push
 from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.settling import following, settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
-from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe, usually_taught
+from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe, taught
 from db3kd.pipeline.trial import tried
 from db3kd.report.figures import RepulsionFigures
 from db3kd.runs import Keeper, Outline, Part, key_of, numbered_part, timed
@@ -65,7 +65,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
 
     Cost: what `foretell` says, at most.
     """
-    # Nobody needs it before the first networks learn, when there are answers already.
+    # It is needed only when the first networks learn, and answers were paid by then.
     find_device(keeper.context.device)
     keeper.run.adopt_teacher(story.teacher.spec)
     outlines, seed = foretell(story, keeper), keeper.context.seed
@@ -121,7 +121,7 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
                 seed=context.seed,
             )
         )
-    most = None if story.images is None else usually_taught(student.architecture, story.images)
+    most = None if story.images is None else taught(student.architecture, story.images)
     lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most)
     students[own] = keeper.perform(
         Teach(

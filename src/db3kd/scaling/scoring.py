@@ -13,13 +13,14 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from safetensors.torch import load, save
 from torch import nn
 
-from db3kd.data.mapped import in_file, opened
+from db3kd.data.mapped import InFile, in_file, opened
 from db3kd.errors import Db3kdError, missing_extra
 from db3kd.evaluation import BATCH, scores
 from db3kd.scaling.job import import_from
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Int, Pixels, Tensor
 
 # So many images that starting takes less than looking; the same shards on any cluster.
 _SHARD = 64 * BATCH
@@ -27,7 +28,7 @@ _SHARD = 64 * BATCH
 
 def score_on_cluster(
     modules: Sequence[nn.Module],
-    pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"],
+    pixels: Pixels,
     *,
     rows: Int[Tensor, " b"] | None = None,
     hear: Callable[[int], None] = lambda _: None,
@@ -61,10 +62,9 @@ def score_on_cluster(
     # Rows of a file travel as numbers, others as pixels.
     shards = rows.split(_SHARD)
     items = [
-        {"shard": number, "sent": (some if place is not None else pixels[some]).numpy().tobytes()}
+        {"shard": number, "sent": save({"rows": some} if place is not None else {"pixels": pixels[some]})}
         for number, some in enumerate(shards)
     ]
-    about = {"place": place, "shape": tuple(pixels.shape[1:]), "dtype": str(pixels.dtype).removeprefix("torch.")}
     workers = max(1, min(len(shards), int(ray.cluster_resources().get("CPU", 1))))
     found: dict[int, Tensor] = {}
     hear(0)
@@ -74,14 +74,13 @@ def score_on_cluster(
                 _Scorer,
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=workers),
-                fn_constructor_args=(cloudpickle.dumps(list(modules)), about, sys.path),
+                fn_constructor_args=(cloudpickle.dumps(list(modules)), place, sys.path),
                 num_cpus=0,
             )
             for row in looked.iter_rows():
                 if row["trouble"]:
                     raise _error(len(rows), row["trouble"])
-                said = np.frombuffer(row["scores"], np.float32).copy()
-                found[int(row["shard"])] = torch.from_numpy(said).view(len(modules), -1, int(row["classes"]))
+                found[int(row["shard"])] = load(row["scores"])["scores"]
                 hear(sum(one.shape[1] for one in found.values()))
     except ray.exceptions.RayError as error:
         raise _error(len(rows), type(error).__name__) from error
@@ -100,10 +99,10 @@ def _error(count: int, reason: str) -> Db3kdError:
 class _Scorer:
     """Looks at one shard after another, where Ray runs it; trouble is told, since Ray would print it with its stack."""
 
-    def __init__(self, packed: bytes, about: Mapping[str, Any], path: Sequence[str]) -> None:
+    def __init__(self, packed: bytes, place: InFile | None, path: Sequence[str]) -> None:
         import_from(path)
         torch.set_num_threads(1)
-        self._packed, self._about = packed, about
+        self._packed, self._place = packed, place
 
     @cached_property
     def _modules(self) -> Sequence[nn.Module]:
@@ -113,28 +112,22 @@ class _Scorer:
         return unpacked
 
     @cached_property
-    def _pixels(self) -> Tensor:
-        return opened(self._about["place"])
+    def _pixels(self) -> Tensor | None:
+        return None if self._place is None else opened(self._place)
 
     def __call__(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        (number,), (sent,) = batch["shard"], batch["sent"]
+        (sent,), told, trouble = batch["sent"], b"", ""
         try:
-            said = self._score(sent)
+            images = load(sent)
+            pixels = images["pixels"] if self._pixels is None else self._pixels
+            told = save({"scores": scores(self._modules, pixels, rows=images.get("rows"))})
         except Exception as error:  # noqa: BLE001  # a user's network may raise anything
-            return _told(number, trouble=f"{type(error).__name__}: {error}")
-        return _told(number, scores=said.numpy().tobytes(), classes=said.shape[2])
-
-    def _score(self, sent: bytes) -> Float[Tensor, "k b num_classes"]:
-        if self._about["place"] is not None:
-            return scores(self._modules, self._pixels, rows=torch.from_numpy(np.frombuffer(sent, np.int64).copy()))
-        pixels = np.frombuffer(sent, np.dtype(self._about["dtype"])).copy()
-        return scores(self._modules, torch.from_numpy(pixels).view(-1, *self._about["shape"]))
-
-
-def _told(number: int, *, scores: bytes = b"", classes: int = 0, trouble: str = "") -> Mapping[str, Any]:
-    """A row as Ray Data takes it."""
-    told = {"shard": number, "scores": scores, "classes": classes, "trouble": trouble}
-    return {name: np.array([value], dtype=object) for name, value in told.items()}
+            trouble = f"{type(error).__name__}: {error}"
+        return {
+            "shard": batch["shard"],
+            "scores": np.array([told], dtype=object),
+            "trouble": np.array([trouble], dtype=object),
+        }
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class FunctionTeacher:
         self._decide = decide
         self._names = ClassNames(class_names) if class_names else None
         classes = len(class_names) if num_classes is None else num_classes
-        if num_classes is None and not classes:
+        if num_classes is None and not class_names:
             raise PlanError("a function does not say how many classes it knows: give num_classes or class_names")
         self.spec = TeacherSpec(
             input_shape,

@@ -67,7 +67,7 @@ class TeacherSpec:
     def __post_init__(self) -> None:
         check_arguments(type(self).__init__, vars(self))
         faults = []
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+        if min(self.input_shape) < 1:
             faults.append(f"input_shape must be three positive numbers (c, h, w), got {self.input_shape}")
         if self.num_classes < 2:
             faults.append(f"num_classes must be at least 2, got {self.num_classes}")

@@ -100,18 +100,19 @@ class Committee:
 
 def usually_seen(architecture: str, images: int, shape: tuple[int, int, int]) -> int:
     """Tell how many unasked images a member sees in the end, of a pool of so many of that shape."""
-    most = most_seen(architecture, _MOST_SEEN)
-    return fewer_if_large(max(_LEAST_SEEN, min(most, _PASSES * images)), shape)
+    return seen_in_all(architecture, images, shape, passes=_PASSES, least=_LEAST_SEEN, most=_MOST_SEEN)
 
 
-def most_seen(architecture: str, most: int) -> int:
-    """Lower how many images are seen at most where a network takes longer than a LeNet5."""
-    return most if architecture.startswith(_QUICK) else most // _SLOWER
+def seen_in_all(
+    architecture: str, images: int, shape: tuple[int, int, int], *, passes: int, least: int, most: int
+) -> int:
+    """Tell how many images a network sees of a pool that it goes through some times.
 
-
-def fewer_if_large(seen: int, shape: tuple[int, int, int]) -> int:
-    """Lower how many images are seen where they are above 64x64, as their sides are longer."""
-    return round(seen * min(1.0, _LARGE / max(shape[1:])))
+    Networks that take longer than a LeNet5 see fewer at most, and all see fewer of images above 64x64, as their sides
+    are longer.
+    """
+    most = most if architecture.startswith(_QUICK) else most // _SLOWER
+    return round(max(least, min(most, passes * images)) * min(1.0, _LARGE / max(shape[1:])))
 
 
 def lesson_of(answers: Answers) -> Material:

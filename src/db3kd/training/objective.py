@@ -12,9 +12,7 @@ from torch.nn import functional
 
 from db3kd.errors import PlanError
 from db3kd.models.placement import gather
-from db3kd.tensors import Float, Int, Tensor, UInt8
-
-Pixels = UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]
+from db3kd.tensors import Float, Int, Pixels, Tensor
 
 
 @dataclass(frozen=True)
