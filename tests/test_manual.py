@@ -100,7 +100,7 @@ def _sections() -> Iterator[tuple[str, str, list[str]]]:
     for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))):
         pattern = _SHARE if path.parent.name in ("methods", "teachers") or path.parent == DOCS else _DECIMAL
         for text in re.split(r"^#+ ", re.sub(r"```.*?```", "", path.read_text(), flags=re.S), flags=re.M):
-            plain = re.sub(r"`[^`]*`", "", text)
+            plain = re.sub(r"`[^`]*`|Python \d+\.\d+", "", text)
             figures = re.findall(pattern if _QUOTED.search(text) else _SHARE, plain)
             if figures:
                 yield f"{path.relative_to(ROOT)}: {text.partition(chr(10))[0]}", text, figures
