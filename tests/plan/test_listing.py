@@ -1,5 +1,6 @@
 """Every key is listed with what a user must know of it."""
 
+import re
 import tomllib
 
 from db3kd.plan import parse_plan
@@ -12,6 +13,16 @@ def test_every_key_has_a_type_and_a_sentence() -> None:
         assert one.type, one
         assert one.help, one
         assert "<" not in one.type.replace("< ", "").replace("<= ", ""), one
+
+
+def test_what_is_left_out_is_told_in_words_that_a_plan_has() -> None:
+    told = {one.key: one for one in all_keys()}
+    # The regular expression lets the one sentence pass that says what Python has.
+    assert not [one for one in all_keys() if re.search(r"None(?! in Python)", f"{one.type} {one.default} {one.help}")]
+    assert told["search.queries_per_pair"].help.endswith("; left out, what is usual of the method.")
+    assert "Left out, no such end." in told["rounds.target_agreement"].help
+    # What these two are without a section is not what their objects have by themselves.
+    assert told["lesson.kind"].default == told["student.architecture"].default == ""
 
 
 def test_a_default_that_is_shown_is_one_that_can_be_written() -> None:

@@ -53,14 +53,16 @@ class Rounds:
 
     Args:
         opening: the share of the budget that is drawn by lot before there is a committee; 1 for no round after it.
-        number: rounds with a committee after that; 0 asks all at once, which needs an opening of 1. None for as many as
-            it takes where each adds up to three quarters of what is known.
+        number: rounds with a committee after that, 4 where the pool has no end; 0 asks all at once, which needs an
+            opening of 1. Of a pool that has a size, as many as it takes where each adds up to three quarters of what is
+            known: that is None in Python.
         between: the share of each round's queries that goes to images between two others.
         halvings: probes for each such pair.
         candidates: made for each query of a round; of a pool that has a size, all images are looked at,
             or so many that they fit into 512 MiB.
         pushed: whether the committee's gradients make candidates as well, where the pool makes children.
-        opening_at_most: questions of the opening; None for no limit but the share.
+        opening_at_most: most questions of the opening, whatever its share: without a limit where the pool has no end,
+            and 2,000 of a pool that has a size.
         views: the share of the budget that goes to transformed images, to see what the teacher minds; of a pool that
             has a size.
         aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size

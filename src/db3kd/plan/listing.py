@@ -14,9 +14,11 @@ from db3kd.names import ACQUISITIONS
 from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_of
 from db3kd.plan.section import Options, arguments_of
 
-# What is left out there follows from the run; these three alone are what they are.
+# What is left out there follows from the run, these two alone excepted.
 _FOLLOWING = ("rounds", "committee", "student", "train")
-_FIXED = ("student.architecture", "student.preset", "train.preset")
+_FIXED = ("student.preset", "train.preset")
+# Shown with a default, it would seem to hold in a plan that has no section `lesson` at all.
+_CHOSEN = ("lesson.kind",)
 _SIGNS: Mapping[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
@@ -72,8 +74,13 @@ def _keys(model: type[BaseModel], place: str) -> Iterator[KeyHelp]:
             # Its options are listed where it has a section, or told by its class.
             named = inside.model_fields[inside.chosen_by]
             meaning, shown, default = f"{meaning} ({named.description})", "a name, or a table with one", named.default
-        follows = key.partition(".")[0] in _FOLLOWING and key not in _FIXED
-        yield KeyHelp(key, "", shown, "" if follows else _toml(default), meaning)
+        follows = key in _CHOSEN or (key.partition(".")[0] in _FOLLOWING and key not in _FIXED)
+        yield KeyHelp(key, "", shown, "" if follows else _toml(default), _left_out(meaning))
+
+
+def _left_out(meaning: str) -> str:
+    """Say in the words of a plan what None is for: TOML has no such value."""
+    return meaning.replace(". None for", ". Left out,").replace("None for", "left out,")
 
 
 def _model_in(annotation: Any) -> type[Options] | None:
