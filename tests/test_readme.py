@@ -52,7 +52,7 @@ def _commands(page: str) -> Iterator[list[str]]:
 
 def _options(function: str) -> set[str]:
     module, _, name = function.partition(":")
-    app = typer.Typer()
+    app = typer.Typer(add_completion=False)
     app.command()(getattr(importlib.import_module(f"db3kd.cli.{module}"), name))
     return {
         option

@@ -34,7 +34,7 @@ def check_teacher(
         typer.Option(help="Which images of the source; left out, test where it has any."),
     ] = None,
     queries: Annotated[int, typer.Option(min=2, help="Most rows to ask.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the choice of images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed by which the images are drawn.")] = 0,
     settings: options.SET = None,
     device: options.DEVICE = "cpu",
     as_json: options.JSON = False,

@@ -17,7 +17,7 @@ from db3kd.runs import Keeper, Run
 def demo(
     folder: Annotated[Path, typer.Option("--run", help="Directory that remembers all of it.")] = Path("runs/demo"),
     images: Annotated[int, typer.Option(min=10, help="Digits that each student sees.")] = 300,
-    queries_per_pair: Annotated[int, typer.Option(min=1, help="Of the minimal boundary distance.")] = 500,
+    queries_per_pair: Annotated[int, typer.Option(min=1, help="Most questions per pair, for MBD.")] = 500,
     device: options.DEVICE = "cpu",
     as_json: options.JSON = False,
 ) -> None:

@@ -30,7 +30,8 @@ SET = Annotated[list[str] | None, typer.Option("--set", help=_ANY_KEY)]
 DEVICE = Annotated[str, typer.Option(help="Where networks and searches run: cpu, cuda or cuda:N.")]
 _TRACKERS = f"Also send figures of trainings and rounds to {', '.join(TRACKERS)}, or to package.module:factory."
 TRACK = Annotated[str | None, typer.Option(help=_TRACKERS, metavar="NAME", show_default=False)]
-RAY = Annotated[str | None, key_option("cluster.address", "--ray", metavar="ADDRESS")]
+_CLUSTER = "Address of a Ray cluster; auto for that of this machine; local starts one that ends with the command."
+RAY = Annotated[str | None, typer.Option("--ray", help=_CLUSTER, metavar="ADDRESS", show_default=False)]
 JSON = Annotated[bool, typer.Option("--json", help="Print figures as JSON, and nothing else.")]
 DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Tell queries, time and money beforehand; spend nothing.")]
 MEASURE = Annotated[bool, typer.Option(help="With --dry-run: time the teacher by a few calls, outside the budget.")]

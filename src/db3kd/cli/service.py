@@ -20,9 +20,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def serve(
     teacher: Annotated[str, typer.Option(help="URI of the teacher, with options.", metavar="URI")],
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="To listen at.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to bind to; other machines reach only another one.")] = "127.0.0.1",
-    name: Annotated[str, typer.Option(help="Of the model: /v2/models/NAME.")] = "teacher",
+    name: Annotated[str, typer.Option(help="Name of the model, as in /v2/models/NAME.")] = "teacher",
     clients: Annotated[Path | None, typer.Option(help="Who may ask what and how fast: tables in TOML.")] = None,
     ledger: Annotated[Path | None, typer.Option(help="File in which budgets outlive a restart.")] = None,
     remember: Annotated[
