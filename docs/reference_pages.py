@@ -15,7 +15,7 @@ from typer.main import get_command
 from db3kd.cli.app import COMMANDS
 from db3kd.plan import Plan
 from db3kd.plan.listing import all_keys
-from db3kd.plan.section import arguments_of
+from db3kd.plan.section import arguments_in, arguments_of
 from db3kd.report.schema import Report
 
 
@@ -55,7 +55,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 def _command(name: str, place: str) -> str:
     module, _, function = place.partition(":")
     called = getattr(importlib.import_module(f"db3kd.cli.{module}"), function)
-    app = typer.Typer()
+    app = typer.Typer(add_completion=False)
     app.command()(called)
     rows = []
     arguments = []
@@ -68,7 +68,7 @@ def _command(name: str, place: str) -> str:
             names = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
         told = str(getattr(parameter, "help", "") or "")
         default = parameter.default
-        shown = "" if default in (None, False, ()) or callable(default) else f"`{default}`"
+        shown = "" if default in (None, ()) or default is False or callable(default) else f"`{default}`"
         rows.append((names, "yes" if parameter.required else "", shown, told))
     usage = " ".join(["db3kd", name, *arguments, "[OPTIONS]"])
     told = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(called.__doc__ or "").split("\n\n"))
@@ -76,13 +76,19 @@ def _command(name: str, place: str) -> str:
 
 
 def _object(name: str, schema: Mapping[str, Any]) -> str:
-    told = schema.get("description", "")
+    told = inspect.cleandoc(schema.get("description", "")).replace("None", "null")
+    meanings = arguments_in(told)
     rows = [
-        (f"`{field}`", _type(shape), _code("" if shape.get("default") in (None, [], {}, "") else str(shape["default"])))
+        (f"`{field}`", _type(shape), _default(shape.get("default")), meanings.get(field, ""))
         for field, shape in schema["properties"].items()
     ]
-    text = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(told).split("\n\n"))
-    return f"## {name}\n\n{_escaped(text)}\n\n{_table(('field', 'type', 'default'), rows)}"
+    paragraphs = [part for part in told.split("\n\n") if not part.startswith("Args:")]
+    text = "\n\n".join(" ".join(part.split()) for part in paragraphs)
+    return f"## {name}\n\n{_escaped(text)}\n\n{_table(('field', 'type', 'default', 'meaning'), rows)}"
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, [], {}, "") else _code(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _in_order(schema: object, objects: Mapping[str, Any]) -> Sequence[str]:

@@ -22,8 +22,12 @@ _strict = with_config(ConfigDict(extra="forbid", allow_inf_nan=False, revalidate
 class ClassScore:
     """How the images of one class were answered.
 
-    `accuracy` is the share of the `images` with this true label that were answered with it, and `agreement` that of the
-    images that the teacher puts in this class; both counts are None where labels, or decisions, are unknown.
+    Args:
+        label: number of the class.
+        images: with this true label; null where labels are unknown.
+        accuracy: share of these that were answered with it.
+        decided: images that the teacher puts in this class; null where its decisions are unknown.
+        agreement: share of these that were answered with it.
     """
 
     label: Count
@@ -36,7 +40,15 @@ class ClassScore:
 @_strict
 @dataclass(frozen=True)
 class CalibrationBin:
-    """The images with a confidence above `lower` and up to `upper`: its mean, and the share that was right."""
+    """The images whose confidence lies in one range.
+
+    Args:
+        lower: confidences are above it.
+        upper: confidences are at most this.
+        images: in the range.
+        confidence: mean of these images.
+        correct: share of these that was right.
+    """
 
     lower: Fraction
     upper: Fraction
@@ -50,8 +62,10 @@ class CalibrationBin:
 class Calibration:
     """Whether a confidence of 0.8 means that 8 answers of 10 are right.
 
-    `error` is the mean over the images of the gap between confidence and correctness in their bin. What counts as right
-    are the true labels, or the teacher's decisions where labels are unknown.
+    Args:
+        error: mean over the images of the gap between confidence and correctness in their bin.
+        against: what counts as right: the true labels, or the teacher's decisions where labels are unknown.
+        bins: ranges of confidence, ascending.
 
     Source: the expected calibration error of Guo et al., ICML 2017, with 15 bins of equal width.
     """
@@ -66,7 +80,13 @@ class Calibration:
 class Evaluation:
     """What a network does on a set of images; None where labels, or the teacher's decisions, are unknown.
 
-    `confusion` counts images by the teacher's class (row) and the network's (column).
+    Args:
+        images: that it was measured on.
+        accuracy: against true labels.
+        agreement: share on which it decides as the teacher does.
+        classes: the same by class.
+        confusion: images by the teacher's class (row) and the network's (column).
+        calibration: whether its confidence can be believed.
     """
 
     images: Count
@@ -80,7 +100,13 @@ class Evaluation:
 @_strict
 @dataclass(frozen=True)
 class OriginScore:
-    """How a student answers the images of one origin, as in `db3kd.answers`, that were set aside."""
+    """How a student answers the images of one origin that were set aside.
+
+    Args:
+        origin: where the images came from, as in `db3kd.answers`.
+        images: of it that were set aside.
+        agreement: share of these that the student answers as the teacher did.
+    """
 
     origin: str
     images: Count
@@ -92,8 +118,14 @@ class OriginScore:
 class Trust:
     """A student's agreement with the teacher on the answers that were set aside from training, and not abstained from.
 
-    The interval from `lower` to `upper` holds the true share 19 times of 20. `mean_over_classes` is the mean of the
-    classes' agreement, so that a frequent class does not hide a rare one. Of nothing, nothing is known: None.
+    Args:
+        images: that were set aside; where there are none, nothing is known.
+        agreement: share of these that the student answers as the teacher did.
+        lower: end of the interval that holds the true share 19 times of 20.
+        upper: the other end.
+        mean_over_classes: mean of the classes' agreement, so that a frequent class does not hide a rare one.
+        classes: the same by class.
+        origins: the same by where the images came from.
     """
 
     images: Count
@@ -108,10 +140,14 @@ class Trust:
 @_strict
 @dataclass(frozen=True)
 class TransformScore:
-    """Whether a teacher minds a transform: of `asked` transformed images, `stayed` got the decision of their original.
+    """Whether a teacher minds a transform of images.
 
-    `weak` and `strong` say how far it goes in views that a network learns from, in the transform's own unit; 0 is not
-    at all. Where nobody asked, both are what is cautious.
+    Args:
+        transform: its name.
+        asked: transformed images that were asked about; where there are none, the strengths are cautious ones.
+        stayed: how many of these got the decision of their original.
+        weak: how far it goes in weak views that a network learns from, in its own unit; 0 for not at all.
+        strong: how far it goes in strong views.
     """
 
     transform: str
@@ -126,9 +162,15 @@ class TransformScore:
 class Gain:
     """What one round brought: the agreement of two committees on the same answers, which neither has learned.
 
-    `since` queries were asked when the earlier one had learned, `queries` when the later one had. `error` is the
-    standard error of the difference, never less than that of one answer, since few answers on which nothing changed
-    tell little. Where the later one also `learned_longer`, not all of the gain is the round's.
+    Args:
+        since: queries that were asked when the earlier one had learned.
+        queries: queries that were asked when the later one had.
+        images: answers that both were measured on.
+        before: agreement of the earlier one.
+        after: agreement of the later one.
+        error: standard error of the difference, never less than that of one answer, since few answers on which nothing
+            changed tell little.
+        learned_longer: whether the later one also learned for longer, so that not all of the gain is the round's.
     """
 
     since: Count

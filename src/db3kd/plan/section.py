@@ -125,7 +125,12 @@ def chosen(
 
 def arguments_of(documented: type) -> dict[str, str]:
     """Read what a class's docstring says of its arguments."""
-    text = inspect.cleandoc(documented.__doc__ or "").partition("Args:\n")[2]
+    return arguments_in(documented.__doc__ or "")
+
+
+def arguments_in(docstring: str) -> dict[str, str]:
+    """Read what a docstring says of arguments."""
+    text = inspect.cleandoc(docstring).partition("Args:\n")[2]
     block = re.split(r"\n(?=\S)", text)[0]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", block, flags=re.MULTILINE)
     return {name: " ".join(told.split()) for name, told in entries}

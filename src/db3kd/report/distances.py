@@ -18,7 +18,12 @@ OutcomeName = Literal["FOUND", "STALLED", "BUDGET", "NO_START"]
 
 
 class Histogram(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How often the distances fall between two neighbouring edges, which ascend, in input units."""
+    """How often the distances fall between two neighbouring edges.
+
+    Args:
+        edges: in input units, ascending; one more than there are counts.
+        counts: distances between an edge and the next one.
+    """
 
     edges: tuple[Size, ...]
     counts: tuple[Count, ...]
@@ -35,8 +40,14 @@ class Histogram(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class DistanceFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What one search found over all its pairs of an image and a goal.
 
-    Medians are over the pairs with a crossing, None where there is none; of `median_by_classes`, a row is the teacher's
-    class of the image and a column the class reached. `outcomes` count how the pairs ended, as in `Outcome`.
+    Args:
+        method: the search.
+        pairs: of an image and a goal.
+        outcomes: how many pairs ended in which way, as `db3kd.boundary.Outcome` names them.
+        median_distance: over the pairs with a crossing, in input units; null where there is none.
+        mean_queries_per_pair: over all pairs.
+        median_by_classes: median distance by the teacher's class of the image (row) and the class reached (column).
+        histogram: of the distances.
     """
 
     method: Annotated[str, Field(min_length=1)]

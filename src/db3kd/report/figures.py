@@ -30,7 +30,13 @@ Ended = Literal["all", "budget", "flat", "agreement"]
 
 
 class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """What is known of the teacher: its accuracy on the evaluation images, its number of weights, its URI or name."""
+    """What is known of the teacher.
+
+    Args:
+        accuracy: on the evaluation images, against true labels.
+        parameters: number of its weights.
+        name: its URI, or how it is called.
+    """
 
     accuracy: Fraction | None = None
     parameters: Count | None = None
@@ -40,10 +46,21 @@ class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
 class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What one student reaches on the evaluation images after the last epoch, and what it cost.
 
-    `name` says what it learned from, `label` how tables name it if not as usual. `accuracy` is the mean over `seeds`.
-    `queries` are the rows that its labels cost, with all that they were built on; `images` are those that it was
-    trained on. `per_class` is its accuracy, None for a class without evaluation images. `confusion` counts these images
-    by the teacher's class (row) and the student's (column), where there are at most 40 classes.
+    Args:
+        name: what it learned from.
+        accuracy: against true labels, the mean over the seeds.
+        agreement: share of the images on which it decides as the teacher does.
+        queries: rows that its labels cost, with all that they were built on.
+        parameters: number of its weights.
+        label: how tables name it, if not as usual.
+        images: how many it was trained on.
+        seeds: of its trainings.
+        accuracy_by_seed: in the order of the seeds.
+        per_class: accuracy on each class; null for a class without evaluation images.
+        confusion: evaluation images by the teacher's class (row) and the student's (column), where there are at most 40
+            classes.
+        calibration: whether its confidence can be believed.
+        last_loss: loss of the last epoch.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -84,8 +101,13 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
 class ImageFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What came of reading pictures.
 
-    Of `files` pictures of the set `name` those that needed it were brought to the `shape` (channels, height, width), in
-    the way that `fit` says; `changes` counts them by what was done. `broken` ones were left out, with the reason.
+    Args:
+        name: of the set.
+        files: pictures that it has, broken ones too.
+        shape: channels, height and width that they were brought to.
+        fit: how they were brought to it: "crop", "pad" or "stretch".
+        changes: pictures by what was done to them.
+        broken: why a picture was left out, by its name.
     """
 
     name: str
@@ -99,10 +121,17 @@ class ImageFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The account of queries.
 
-    `total` and `by_stage` are charged to the budget, `held_out` is not: rows of an evaluation, by stage. `unsettled`
-    is the part of `total` that is not known to have been sent, after a crash. `repeated` images were asked again, to
-    see whether the teacher is constant, and `changed` of them got another answer. `bills` and `held_out_bills` are what
-    a service that bills by tokens says that it served, by stage, and `money` what queries and tokens cost together.
+    Args:
+        total: charged to the budget.
+        by_stage: the same, by stage.
+        held_out: rows of an evaluation, by stage; not charged to the budget.
+        unsettled: the part of the total that is not known to have been sent, after a crash.
+        repeated: images that were asked again, to see whether the teacher is constant.
+        changed: how many of these got another answer.
+        bills: what a service that bills by tokens says that it served, by stage.
+        held_out_bills: the same, of evaluations.
+        prices: of queries and tokens, where they are known.
+        money: what queries and tokens cost together.
     """
 
     total: Count
@@ -134,10 +163,21 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What the teacher was asked and answered, and how far that makes a student trustworthy.
 
-    Asking `ended` since all that was `planned` was asked, the budget was spent, the gains had become flat, or the
-    agreement that was wanted was reached. `never_decided` are the classes that no answer was of, `gains` those of the
-    rounds, in order, and `after_1000_more` the agreement that 1,000 more questions would bring by extrapolation.
-    `transforms` tells what the teacher minds, where networks learned from transformed images.
+    Args:
+        pool: where the images came from.
+        acquisition: what chose among them.
+        queries: answers that came.
+        planned: answers that were wanted.
+        ended: why asking ended: all that was planned was asked, the budget was spent, the gains had become flat, or the
+            agreement that was wanted was reached.
+        class_histogram: answers of each class.
+        abstained: answers that were no class.
+        never_decided: classes that no answer was of.
+        by_origin: answers by where their image came from.
+        gains: what the rounds brought, in order.
+        after_1000_more: the agreement that 1,000 more questions would bring, by extrapolation.
+        transforms: which transforms the teacher minds, where networks learned from transformed images.
+        trust: the student's agreement on answers that were set aside.
     """
 
     pool: str
@@ -204,9 +244,15 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 class CommitteeFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The networks of our own that learned the answers, and what they cost on top of the teacher's queries.
 
-    Shares are of the evaluation images, the mean over the members. `queries` are the answers that they learned from,
-    `cosine` that of their gradient to the way from an image to its nearest crossing. `passes` of one image through one
-    member, forward and backward, took `seconds` during the search; of a shard made in two sessions the last one counts.
+    Args:
+        architecture: of each member.
+        members: networks that learned all answers.
+        queries: answers that they learned from.
+        accuracy: on the evaluation images, the mean over the members.
+        agreement: with the teacher on the same images, the mean over the members.
+        cosine: between their gradient and the way from an image to its nearest crossing; 1 where they point alike.
+        passes: of one image through one member, forward and backward, that a guided search took.
+        seconds: that these took; of a part made in two sessions the last one counts.
     """
 
     architecture: str
@@ -222,9 +268,16 @@ class CommitteeFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
 class RepulsionFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How noise was pushed away from the boundary until it was images.
 
-    By the teacher's classes: how many images there are, how much noise there was, how much of it was pushed, and which
-    classes have no image. By step: the mean distance to the nearest boundary before the push, over the images of which
-    one was found (None where there is none), and the mean length of the push, after clipping to the bounds.
+    Args:
+        images: that were made.
+        images_by_class: the same, by the teacher's class.
+        noise_by_class: images of noise that the teacher put in each class.
+        starts_by_class: images of noise in each class that were pushed.
+        missing: classes without an image.
+        queries: that it took, by stage.
+        distances: of each step, the mean distance to the nearest boundary before the push, over the images of which one
+            was found; null where there is none.
+        pushes: of each step, the mean length of the push, after clipping to the bounds.
     """
 
     images: Count
