@@ -33,6 +33,12 @@ def test_every_command_stands_in_the_reference_with_its_options() -> None:
     assert {"`--run`", "`--set`", "`--dry-run`", "`--budget`"} <= set(re.findall(r"`--[a-z-]+`", distill))
     assert "| `--run` | yes |" in distill
     assert "    db3kd status DIR [OPTIONS]" in page
+    assert "completion" not in page, "an option of the program, which no command has"
+
+
+def test_every_option_has_a_help_that_can_be_read_by_itself() -> None:
+    for line in re.findall(r"^\| .*`--.*$", commands(), flags=re.MULTILINE):
+        assert re.search(r"\| (?!Of |To )[^| ][^|]+\. \|$", line), line
 
 
 def test_every_field_of_a_report_stands_in_the_reference() -> None:
@@ -43,6 +49,11 @@ def test_every_field_of_a_report_stands_in_the_reference() -> None:
     linked = set(re.findall(r"\[(\w+)\]\(#\w+\)", page))
     assert {"StudentFigures", "AskingFigures", "Trust", "Gain"} <= linked
     assert linked <= headings
+    rows = re.findall(r"^\| `\w+` .*$", page, flags=re.MULTILINE)
+    assert len(rows) > 100
+    for row in rows:
+        assert re.search(r"\| [^|]+\. \|$", row), row
+    assert "None" not in page
 
 
 def test_every_public_room_is_in_the_reference() -> None:
@@ -50,6 +61,40 @@ def test_every_public_room_is_in_the_reference() -> None:
     shown = set(re.findall(r"automodule:: (db3kd\.\w+)", page))
     rooms = {name for name in db3kd.__all__ if importlib.util.find_spec(f"db3kd.{name}") is not None}
     assert {f"db3kd.{name}" for name in rooms - {"distill", "Result", "__version__"}} <= shown
+
+
+def _shown_names() -> set[str]:
+    """The names that the reference of Python shows, each with the module where the page has it."""
+    page = (DOCS / "reference/python.md").read_text()
+    found = set(re.findall(r"auto(?:class|function):: (db3kd\.\S+)", page))
+    for module, members in re.findall(r"automodule:: (\S+)\n +:members:(.*)", page):
+        named = [name.strip() for name in members.split(",") if name.strip()]
+        room = importlib.import_module(module)
+        found |= {f"{module}.{name}" for name in named or getattr(room, "__all__", vars(room))}
+    return found
+
+
+def test_every_name_that_a_page_imports_is_in_the_reference() -> None:
+    shown, used = _shown_names(), set[str]()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
+        text = path.read_text()
+        for module, names in re.findall(r"^from (db3kd[\w.]*) import ([\w, ]+)", text, flags=re.MULTILINE):
+            used |= {f"{module}.{name.strip()}" for name in names.split(",")}
+        used |= set(re.findall(r"\bdb3kd(?:\.[a-z_]+)*\.[A-Z]\w+", text))
+    rooms = {f"db3kd.{name}" for name in db3kd.__all__}
+    assert len(used) > 15
+    assert used <= shown | rooms, used - shown - rooms
+
+
+def test_every_page_of_the_manual_stands_under_one_heading() -> None:
+    index = (DOCS / "index.md").read_text()
+    listed: dict[str, str] = {}
+    for caption, entries in re.findall(r":caption: (\S+).*?\n\n(.*?)```", index, flags=re.DOTALL):
+        for entry in filter(lambda line: "<" not in line, entries.split()):
+            for path in DOCS.glob(f"{entry}.md") if not entry.startswith("..") else ():
+                assert listed.setdefault(str(path.relative_to(DOCS)), caption) == caption, path
+    assert set(listed) == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"index.md"}
+    assert {listed[page] for page in ("images.md", "students.md", "how-to/hugging-face-and-timm.md")} == {"How-to"}
 
 
 def test_no_page_of_the_manual_loads_anything_from_elsewhere() -> None:
