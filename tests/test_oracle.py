@@ -1,5 +1,7 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +39,7 @@ class _Records:
 
 @settings(max_examples=30, deadline=None)
 @given(rows=st.integers(0, 300), max_batch=st.integers(1, 130))
-def test_batches_are_full_but_for_the_first_row_and_charged_before_they_are_sent(rows: int, max_batch: int) -> None:
+def test_batches_are_full_but_for_the_first_rows_and_charged_before_they_are_sent(rows: int, max_batch: int) -> None:
     teacher = Sectors(SHAPE)
     teacher.spec = replace(teacher.spec, max_batch=max_batch)
     with Ledger(None) as ledger, ledger.account("label") as account:
@@ -48,8 +50,11 @@ def test_batches_are_full_but_for_the_first_row_and_charged_before_they_are_sent
         assert decisions.dtype == torch.int64
         full, rest = divmod(rows, max_batch)
         whole = [max_batch] * full + [rest] * (rest > 0)
-        # The first row of all goes alone, and the others of its batch after it.
-        assert records.batches == ([size for size in (1, whole[0] - 1) if size] + whole[1:] if rows else [])
+        # The first row of all goes alone, two more after it, and then the others of their batch.
+        first = whole[0] if rows else 0
+        assert (
+            records.batches == [size for size in (min(first, 1), min(first - 1, 2), first - 3) if size > 0] + whole[1:]
+        )
         assert all(charged >= sum(records.batches[: call + 1]) for call, charged in enumerate(records.charged))
         assert account.spent == oracle.usage.rows == rows
         assert oracle.usage.calls == len(records.batches)
@@ -75,6 +80,37 @@ def test_a_teacher_of_a_wrong_kind_costs_one_query_however_much_it_was_asked(in_
             # Rows that were not sent are there to be spent.
             Oracle(Sectors(SHAPE), account)(IMAGES[:299])
         assert ledger.statement().total == 300
+
+
+@pytest.mark.parametrize("answer", [lambda rows: torch.zeros(1), lambda rows: torch.tensor(1)])
+def test_a_kind_that_only_several_rows_show_costs_three_queries(answer: Callable[[int], Tensor]) -> None:
+    class OfOneRow(Sectors):
+        def __call__(self, images: Float[Tensor, "b c h w"]) -> Tensor:
+            return super().__call__(images) if len(images) == 1 else answer(len(images))
+
+    with Ledger(None) as ledger, ledger.account("label", limits=Limits(stage=300)) as account:
+        with pytest.raises(InvalidDecision, match="expected 2 integers"):
+            Oracle(OfOneRow(SHAPE), account)(IMAGES)
+        assert account.spent == 3
+
+
+@pytest.mark.parametrize("limit", [300, 250])
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_short_calls_hold_several_batches_and_change_no_answer_or_cost(in_flight: int, limit: int) -> None:
+    teacher = Sectors(SHAPE)
+    service = Service(in_flight=in_flight, seconds_of_a_call=5.0)
+    teacher.spec = replace(teacher.spec, max_batch=8, service=service)
+    answered: list[Tensor] = []
+    with Ledger(None) as ledger, ledger.account("label", limits=Limits(run=limit)) as account:
+        records = _Records(teacher, ledger)
+        with nullcontext() if limit == 300 else pytest.raises(BudgetExhausted):
+            answered += Oracle(records, account).answers(IMAGES)
+        assert account.spent == (300 if limit == 300 else 248)
+    # Batch by batch, also where one call has brought several; where the budget ends, whole ones.
+    assert {len(some) for some in answered[3:-1]} == {8}
+    assert torch.equal(torch.cat(answered), Sectors(SHAPE)(IMAGES[: account.spent]))
+    # What is left is shared out among as many calls as may be under way.
+    assert len(records.batches) == 3 + in_flight
 
 
 def test_whoever_stops_after_the_first_row_has_paid_for_no_other() -> None:

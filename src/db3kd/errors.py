@@ -6,6 +6,7 @@
     │   └── RunError: RunMismatch, ArtifactError
     ├── StorageError
     ├── BudgetExhausted
+    ├── ClusterLost
     └── TeacherError: MaybeServed, NotServed, Rejected, InvalidDecision
 
 Each message says what was expected, what came, what was done about it and how to go on.
@@ -57,6 +58,10 @@ class BudgetExhausted(Db3kdError):
             f"stage {stage!r} wanted {wanted:,} more queries, but {spent:,} of {limit:,} are spent; "
             "they were not sent and what was bought is kept: raise the budget and run again to go on"
         )
+
+
+class ClusterLost(Db3kdError):
+    """The cluster that networks learned on, or looked at images on, failed for good; what was done before is kept."""
 
 
 class TeacherError(Db3kdError):

@@ -1,9 +1,9 @@
 """The only caller of a teacher: it checks, splits into batches, charges, and then sends.
 
 A query is charged before it is sent, so a budget error never follows a sent query. What may have been served and has to
-be asked again is charged again. A teacher that has never answered is asked about one row first, so that one of a wrong
-kind costs one query. What a service bills by tokens is booked when it says so. This is the one place that retries,
-waits and keeps several calls in flight: adapters say what became of a call and no more.
+be asked again is charged again. A teacher that has never answered is asked about one row first and about two more then,
+so that one of a wrong kind costs a query, or three. What a service bills by tokens is booked when it says so. This is
+the one place that retries, waits and keeps several calls in flight: adapters say what became of a call and no more.
 """
 
 import logging
@@ -24,6 +24,8 @@ from db3kd.tensors import Float, Int, Tensor
 
 _log = logging.getLogger(__name__)
 
+# A teacher that has never answered is asked up to these rows of its first batch, one after the other.
+FIRST_ENDS = (1, 3)
 _LONGEST_PAUSE = 10.0
 
 
@@ -47,8 +49,8 @@ class Oracle:
             again beyond that, as long as the patience of `TeacherSpec.service` lasts.
         pause: seconds before the second attempt, doubled before each further one up to ten, less up to a half at random
             so that clients do not come back together; where the teacher says when, that long.
-        known: whether the teacher has answered before. If not, the very first row is sent alone, and the others of its
-            batch after it.
+        known: whether the teacher has answered before. If not, the very first row is sent alone, then two more, and the
+            others of their batch after them.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Oracle:
             TeacherError: the answers did not come.
 
         Cost: one query an image, charged batch by batch before it is sent; where a teacher that never answered gives no
-            class for the very first row, that one query.
+            class for the very first row, that one query, and three where the next two bring none.
         """
         if not len(images):
             self._check(images)
@@ -93,17 +95,16 @@ class Oracle:
         comes after all that was charged is answered, and calls in flight with one that fails are charged and lost.
         """
         self._check(images)
-        batches = images.split(self.spec.max_batch)
-        stop = threading.Event()
+        batches = deque(images.split(self.spec.max_batch))
+        service, stop = self.spec.service, threading.Event()
         if not self._known:
-            yield from self._answer_first(batches[0], stop)
-            batches = batches[1:]
-        if self.spec.service.in_flight == 1 or len(batches) <= 1:
+            yield from self._answer_first(batches.popleft(), stop)
+        if (service.in_flight == 1 and not service.seconds_of_a_call) or len(batches) <= 1:
             for batch in batches:
                 self._account.charge(len(batch))
                 yield self._ask(batch, stop)
             return
-        with ThreadPoolExecutor(self.spec.service.in_flight) as pool:
+        with ThreadPoolExecutor(service.in_flight) as pool:
             try:
                 yield from self._answer_together(batches, pool, stop)
             finally:
@@ -111,24 +112,45 @@ class Oracle:
                 stop.set()
 
     def _answer_together(
-        self, batches: tuple[Float[Tensor, "_ c h w"], ...], pool: ThreadPoolExecutor, stop: threading.Event
+        self, batches: deque[Float[Tensor, "_ c h w"]], pool: ThreadPoolExecutor, stop: threading.Event
     ) -> Iterator[Int[Tensor, " b"]]:
         waiting: deque[Future[Int[Tensor, " b"]]] = deque()
         exhausted: BudgetExhausted | None = None
-        for batch in batches:
+        for size in self._sizes_of_calls(len(batches)):
             if len(waiting) == self.spec.service.in_flight:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result().split(self.spec.max_batch)
+            call: list[Tensor] = []
             try:
-                # Charged in order, here: where the budget ends, all before is in flight and nothing after.
-                self._account.charge(len(batch))
+                for _ in range(size):
+                    # Charged in order, here: where the budget ends, all before is in flight and nothing after.
+                    self._account.charge(len(batches[0]))
+                    call.append(batches.popleft())
             except BudgetExhausted as error:
                 exhausted = error
+            if call:
+                waiting.append(pool.submit(self._ask, torch.cat(call), stop))
+            if exhausted is not None:
                 break
-            waiting.append(pool.submit(self._ask, batch, stop))
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result().split(self.spec.max_batch)
         if exhausted is not None:
             raise exhausted
+
+    def _sizes_of_calls(self, batches: int) -> Iterator[int]:
+        """Tell how many batches go in one call after the other; in each turn, calls under way at once are alike."""
+        service = self.spec.service
+        while batches:
+            done, most = self.usage, 1
+            if service.seconds_of_a_call and done.seconds:
+                seconds_of_a_batch = done.seconds * self.spec.max_batch / done.rows
+                most = max(1, int(service.seconds_of_a_call / seconds_of_a_batch))
+            turn = -(-batches // -(-batches // (service.in_flight * most)))
+            batches -= turn
+            for calls in range(service.in_flight, 0, -1):
+                size = -(-turn // calls)
+                turn -= size
+                if size:
+                    yield size
 
     def _check(self, images: Float[Tensor, "n c h w"]) -> None:
         expected = tuple(self.spec.input_shape)
@@ -148,19 +170,20 @@ class Oracle:
             )
 
     def _answer_first(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Iterator[Int[Tensor, " b"]]:
-        """Send one row, and the others of its batch where that brought a class."""
-        first, others = batch[:1], batch[1:]
+        """Send one row, then two, and the others of the batch where these brought classes."""
         # As a whole, so that a budget ends where it would for any other batch.
         self._account.charge(len(batch))
+        sent = 0
         try:
-            answer = self._ask(first, stop)
-            self._known = True
-            yield answer
+            for some in batch.tensor_split(FIRST_ENDS):
+                if len(some):
+                    sent += len(some)
+                    answer = self._ask(some, stop)
+                    self._known = True
+                    yield answer
         except BaseException:
-            self._account.release(len(others))
+            self._account.release(len(batch) - sent)
             raise
-        if len(others):
-            yield self._ask(others, stop)
 
     def _ask(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Int[Tensor, " b"]:
         """Send a batch that is charged until its answer comes, or no further attempt makes sense."""
@@ -187,7 +210,7 @@ class Oracle:
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
             else:
                 self._count(rows=len(batch), calls=1, seconds=time.perf_counter() - started)
-                return self._checked(decisions, len(batch))
+                return checked(decisions, len(batch), self.spec)
 
     def _is_patient(self, began: float, longer: float) -> bool:
         return time.monotonic() - began + longer < self.spec.service.patience
@@ -244,22 +267,23 @@ class Oracle:
             done = self.usage
             self.usage = Usage(done.rows + rows, done.calls + calls, done.seconds + seconds, done.repeated + repeated)
 
-    def _checked(self, decisions: object, rows: int) -> Int[Tensor, " b"]:
-        """Take an answer that is a class for each row."""
-        if not isinstance(decisions, Tensor):
-            raise _invalid(rows, f"{type(decisions).__name__}, which is no tensor")
-        if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
-            raise _invalid(rows, f"{decisions.dtype} of shape {list(decisions.shape)}")
-        if decisions.layout != torch.strided or decisions.is_quantized or decisions.is_meta:
-            raise _invalid(rows, f"a tensor on {decisions.device} with the layout {decisions.layout}")
-        decisions = decisions.detach().to("cpu", torch.int64)
-        low, high = (int(extreme) for extreme in torch.aminmax(decisions))
-        if low < 0 or high >= self.spec.num_classes + self.spec.abstains:
-            raise InvalidDecision(
-                f"expected classes from 0 to {self.spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
-                "was dropped and stays charged: give the teacher's real number of classes"
-            )
-        return decisions
+
+def checked(decisions: object, rows: int, spec: TeacherSpec) -> Int[Tensor, " b"]:
+    """Take an answer that is a class for each row, or raise an InvalidDecision."""
+    if not isinstance(decisions, Tensor):
+        raise _invalid(rows, f"{type(decisions).__name__}, which is no tensor")
+    if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
+        raise _invalid(rows, f"{decisions.dtype} of shape {list(decisions.shape)}")
+    if decisions.layout != torch.strided or decisions.is_quantized or decisions.is_meta:
+        raise _invalid(rows, f"a tensor on {decisions.device} with the layout {decisions.layout}")
+    decisions = decisions.detach().to("cpu", torch.int64)
+    low, high = (int(extreme) for extreme in torch.aminmax(decisions))
+    if low < 0 or high >= spec.num_classes + spec.abstains:
+        raise InvalidDecision(
+            f"expected classes from 0 to {spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
+            "was dropped and stays charged: give the teacher's real number of classes"
+        )
+    return decisions
 
 
 def _invalid(rows: int, came: str) -> InvalidDecision:

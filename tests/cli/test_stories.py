@@ -212,6 +212,17 @@ class TestDryRun:
         assert rows_seen(log) == seen
         assert not (tmp_path / "run").exists()
 
+    def test_replicas_share_the_time(
+        self, call: Caller, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOGGED_SECONDS", "0.02")
+        asked = ("distill", "--plan", plan, "--run", tmp_path / "run", "--dry-run", "--json")
+        alone, spread = (
+            call(*asked, *more).figures["speed"]["rows_per_second"]
+            for more in ((), ("--ray", "local", *settings(cluster__replicas=16)))
+        )
+        assert spread > 4 * alone
+
     def test_what_is_done_is_not_told_again_and_what_the_run_would_refuse_is_refused(
         self, call: Caller, plan: Path, log: Path, tmp_path: Path
     ) -> None:

@@ -1,15 +1,21 @@
 """Answers come back from their files as they were, and images are what the teacher sees."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.data import Dataset
-from db3kd.pipeline.asking import all_of, answered, as_seen, class_names_of, from_kept, to_kept
-from db3kd.teachers import TeacherSpec
-from made_runs import CLASSES, SHAPE, images
+from db3kd.errors import BudgetExhausted
+from db3kd.ledger import Ledger, Limits
+from db3kd.oracle import Oracle
+from db3kd.pipeline.asking import all_of, answered, as_seen, ask, class_names_of, from_kept, to_kept
+from db3kd.runs.journal import Journal
+from db3kd.runs.replay import Remembering
+from db3kd.teachers import Service, TeacherSpec
+from made_runs import CLASSES, SHAPE, Small, images
 
 NONE = no_answers(SHAPE, CLASSES, class_names=("a", "b", "c"))
 
@@ -39,6 +45,21 @@ def _same(one: Answers, other: Answers) -> bool:
 def test_answers_come_back_from_a_part(count: int, labels: bool) -> None:
     answers = _answers(count, labels=labels)
     assert _same(from_kept(to_kept(answers, {})), answers)
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_where_the_budget_ends_all_that_was_paid_is_there(tmp_path: Path, in_flight: int) -> None:
+    teacher = Small()
+    teacher.spec = replace(teacher.spec, service=Service(in_flight=in_flight))
+    candidates = Candidates(images(60).pixels, ("image",) * 60)
+    with (
+        Ledger(None) as ledger,
+        ledger.account("answers", limits=Limits(run=50)) as account,
+        Journal(tmp_path / "a.journal", b"") as journal,
+    ):
+        decided, error = ask(Remembering(Oracle(teacher, account), journal), candidates)
+        assert isinstance(error, BudgetExhausted)
+        assert len(decided) == account.spent == 48
 
 
 def test_parts_are_put_together_in_their_order() -> None:

@@ -2,10 +2,12 @@
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ from db3kd.errors import InputError, PlanError, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.scaling import Cluster, Replicas, replicated
-from db3kd.teachers import Teacher
+from db3kd.teachers import FunctionTeacher, Teacher
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training import Recipe
 from known_teachers import Failing, Sectors, draw_images
@@ -64,6 +66,7 @@ def _ask(teacher: Teacher) -> tuple[Tensor, int, Oracle]:
 def test_replicas_decide_as_one_teacher_does() -> None:
     with replicated(CLUSTER, SECTORS) as replicas:
         assert replicas.spec.service.in_flight == 2
+        assert replicas.spec.service.seconds_of_a_call > 0
         decisions, spent, _ = _ask(replicas)
     assert torch.equal(decisions, SECTORS(IMAGES))
     assert spent == len(IMAGES)
@@ -98,6 +101,19 @@ def test_a_cluster_without_room_is_told() -> None:
     crowded = Cluster(replicas=1, cpus=64.0, patience=2.0)
     with pytest.raises(TeacherError, match="64 free CPUs"), replicated(crowded, SECTORS):
         pass
+
+
+def test_replicas_without_room_are_told_and_their_absence_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def slowly(images: Float[np.ndarray, "b c h w"]) -> Int[np.ndarray, " b"]:
+        time.sleep(0.3)
+        return SECTORS(torch.from_numpy(images)).numpy()
+
+    slow = FunctionTeacher(slowly, input_shape=(1, 16, 16), num_classes=3, max_batch=100, fingerprint="slow")
+    # Two have room; the calls of the others wait for longer than the patience while these two work.
+    with replicated(Cluster(replicas=6, cpus=1.0, patience=2.0), slow) as replicas:
+        assert "cores for 2 of 6 replicas" in caplog.text
+        decisions, _, _ = _ask(replicas)
+    assert torch.equal(decisions, SECTORS(IMAGES))
 
 
 def test_a_service_is_not_replicated() -> None:

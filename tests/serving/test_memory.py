@@ -1,17 +1,19 @@
 """A server that remembers: the same image is charged once, whoever asks, and a restart forgets nothing."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 import torch
 
-from db3kd.errors import ArtifactError, BudgetExhausted
+from db3kd.errors import ArtifactError, BudgetExhausted, RunError, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
 from db3kd.serving import Clients, Grant, Memory, make_application
-from known_teachers import Counting, Sectors
+from db3kd.serving.clients import ANYBODY
+from known_teachers import Counting, Failing, Sectors
 from served_teacher import IMAGES, INFER, SHAPE, call, question
 
 TEACHER = Sectors(SHAPE)
@@ -48,6 +50,37 @@ def test_answers_of_another_teacher_are_no_memory(tmp_path: Path) -> None:
         _ask(memory, ledger, torch.arange(2))
     with pytest.raises(ArtifactError, match="another plan, teacher or part"):
         Memory(tmp_path, Sectors(SHAPE, classes=7).spec)
+
+
+def test_a_file_that_was_deleted_takes_no_other_with_it(tmp_path: Path) -> None:
+    for start in range(2):
+        with Memory(tmp_path, TEACHER.spec) as memory, Ledger(None) as ledger:
+            _ask(memory, ledger, torch.tensor([start]))
+    (tmp_path / "00000.journal").unlink()
+    with Memory(tmp_path, TEACHER.spec) as memory, Ledger(None) as ledger:
+        assert _ask(memory, ledger, torch.arange(3))[1] == 1
+
+
+def test_two_servers_cannot_remember_in_one_folder(tmp_path: Path) -> None:
+    with Memory(tmp_path, TEACHER.spec), pytest.raises(RunError, match="being written by process"):
+        Memory(tmp_path, TEACHER.spec)
+    Memory(tmp_path, TEACHER.spec)
+
+
+def test_of_a_request_that_fails_in_the_middle_what_was_answered_is_remembered(tmp_path: Path) -> None:
+    teacher = Sectors(SHAPE)
+    teacher.spec = replace(teacher.spec, max_batch=2)
+    counting = Counting(teacher)
+    failing = Failing(counting, 2, lambda: TeacherError("no power"))
+    with Memory(tmp_path, failing.spec) as memory, Ledger(None) as ledger:
+        clients = Clients(ledger, {ANYBODY: Grant(None, 20)}, burst=8)
+        application = make_application(failing, clients, memory=memory)
+        answers = [call(application, "POST", INFER, orjson.dumps(question(4))) for _ in range(2)]
+        clients.close()
+        assert [answer.status for answer in answers] == [502, 200]
+        # The first two rows once, the other two again.
+        assert counting.rows == 4
+        assert ledger.statement().total == 4 + 2
 
 
 def test_clients_of_one_server_share_what_was_paid(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from db3kd.cli.tables import print_table
 from db3kd.ledger import Bill, Ledger, Prices
 from db3kd.oracle import Oracle
 from db3kd.pipeline.budget import Budget
-from db3kd.plan import open_budget
+from db3kd.plan import open_budget, open_cluster
 from db3kd.pools import NoiseOptions, draw_noise
 from db3kd.report.bills import shown_money
 from db3kd.report.tables import Column, Table, count, duration, held_out_label
 from db3kd.runs import Keeper, Outline
-from db3kd.teachers import Teacher
 
 _CALLS, _SECONDS = 4, 2.0
 
@@ -47,7 +46,7 @@ def show_estimate(
     budget = open_budget(session.plan.budget)
     asking = [outline for outline in outlines if outline.queries]
     stages = keeper.standing(asking)
-    speed = _measure(session.teacher.teacher) if measure and any(stage.ahead for stage in stages) else None
+    speed = _measure(session) if measure and any(stage.ahead for stage in stages) else None
     # What this very run was billed tells best; a few calls with noise tell it before.
     known = session.run.statement().bill or (Bill() if speed is None else speed.bill)
 
@@ -124,8 +123,9 @@ def _tell_bill(speed: _Speed | None, known: Bill, prices: Prices) -> str:
     return f"{told}; {speed.bill.input_tokens + speed.bill.output_tokens:,} tokens{cost} were billed for measuring"
 
 
-def _measure(teacher: Teacher) -> _Speed:
-    """Ask for a few full calls of noise; the first, which is often slower than all others, does not count."""
+def _measure(session: Session) -> _Speed:
+    """Ask for a few full calls of noise, here; the first, which is often slower than all others, does not count."""
+    teacher, plan = session.teacher.teacher, session.plan
     batch = draw_noise(teacher.spec, NoiseOptions(images_per_round=teacher.spec.max_batch), 0, seed=0)
     with Ledger(None) as ledger, ledger.account("speed", held_out=True) as account:
         oracle = Oracle(teacher, account)
@@ -140,5 +140,7 @@ def _measure(teacher: Teacher) -> _Speed:
         if teacher.spec.meter is not None:
             # It takes one row a call, here one after another.
             speed *= service.in_flight
+        if plan.cluster is not None and plan.teacher is not None:
+            speed *= max(1, open_cluster(plan.cluster, plan.teacher, session.device).replicas)
         speed = min(speed, service.rows_per_second or speed)
         return _Speed(speed, account.spent, ledger.statement().bill)

@@ -1,7 +1,7 @@
 """How a command ends: the one place that maps errors and signals to exit codes.
 
-0 done, also at the end of a budget, 2 bad input, 3 the budget does not reach for what was demanded, 4 the teacher
-failed for good, 130 interrupted. A bug keeps its traceback and ends with 1. Called by `app.main` alone.
+0 done, also at the end of a budget, 2 bad input, 3 the budget does not reach for what was demanded, 4 the teacher or
+the cluster failed for good, 130 interrupted. A bug keeps its traceback and ends with 1. Called by `app.main` alone.
 """
 
 import signal
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from db3kd.cli.display import remark
-from db3kd.errors import BudgetExhausted, Db3kdError, TeacherError
+from db3kd.errors import BudgetExhausted, ClusterLost, Db3kdError, TeacherError
 
 BAD_INPUT, BUDGET_EXHAUSTED, TEACHER_FAILED, INTERRUPTED = 2, 3, 4, 130
 
@@ -34,7 +34,7 @@ def run_to_exit(command: Callable[[], object], *, debug: bool) -> int:
         remark(f"error: {error}")
         if isinstance(error, BudgetExhausted):
             return BUDGET_EXHAUSTED
-        return TEACHER_FAILED if isinstance(error, TeacherError) else BAD_INPUT
+        return TEACHER_FAILED if isinstance(error, TeacherError | ClusterLost) else BAD_INPUT
     return 0
 
 

@@ -46,8 +46,7 @@ class _Mapping:
     size: int
     map: "weakref.ref[mmap.mmap]"
 
-    @property
-    def path(self) -> str | None:
+    def path(self, *, named: bool) -> str | None:
         """Where another process finds the file: by its name, or as one that is open here; None where neither holds."""
         number = self.file.fileno()
         if isinstance(self.file.name, str):
@@ -55,7 +54,7 @@ class _Mapping:
                 if os.path.samestat(Path(self.file.name).stat(), os.fstat(number)):
                     return str(Path(self.file.name).absolute())
         open_file = Path(f"/proc/{os.getpid()}/fd/{number}")
-        return str(open_file) if open_file.exists() else None
+        return str(open_file) if open_file.exists() and not named else None
 
 
 # By the address of the first byte.
@@ -87,13 +86,16 @@ def _forget(start: int, file: BinaryIO) -> None:
     file.close()
 
 
-def in_file(tensor: Tensor) -> InFile | None:
-    """Tell where the values of a tensor lie; None where they are in memory alone, or not one after another."""
+def in_file(tensor: Tensor, *, named: bool = False) -> InFile | None:
+    """Tell where the values of a tensor lie; None where they are in memory alone, or not one after another.
+
+    On other machines only a file with a name can be found.
+    """
     found = _find(tensor)
     if found is None or not tensor.is_contiguous():
         return None
     start, mapping = found
-    path = mapping.path
+    path = mapping.path(named=named)
     return None if path is None else InFile(path, tensor.data_ptr() - start, tuple(tensor.shape), _kind_of(tensor))
 
 

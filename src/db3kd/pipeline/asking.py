@@ -1,6 +1,7 @@
 """What the stages that ask have in common: images as the teacher sees them, and answers to and from their files."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 ANSWERS = "db3kd-answers-2"
 BYTE = 256
-_CALLS_OF_A_STEP = 8
+_BYTES_OF_A_STEP = 64 * 2**20
 _SHOWN = 10
 
 
@@ -69,12 +70,13 @@ def teacher_key(spec: TeacherSpec) -> Key:
 def ask(oracle: Remembering, candidates: Candidates) -> tuple[Int[Tensor, " b"], BudgetExhausted | None]:
     """Ask about candidates step by step; where the budget ends, the answers before are given with the reason."""
     spec, decided = oracle.spec, [torch.zeros(0, dtype=torch.int64)]
-    step = spec.max_batch * (1 if spec.service.in_flight == 1 else _CALLS_OF_A_STEP * spec.service.in_flight)
-    for rows in torch.arange(len(candidates)).split(step):
-        try:
-            decided.append(oracle(spec.admit(candidates.images(rows))))
-        except BudgetExhausted as error:
-            return torch.cat(decided), error
+    bytes_of_a_batch = spec.max_batch * math.prod(spec.input_shape) * torch.float32.itemsize
+    step = spec.max_batch * max(spec.service.in_flight, _BYTES_OF_A_STEP // bytes_of_a_batch)
+    try:
+        for rows in torch.arange(len(candidates)).split(step):
+            decided += oracle.answers(spec.admit(candidates.images(rows)))
+    except BudgetExhausted as error:
+        return torch.cat(decided), error
     return torch.cat(decided), None
 
 

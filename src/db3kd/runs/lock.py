@@ -37,7 +37,7 @@ class RunLock:
             os.close(descriptor)
             raise RunError(
                 f"{self._folder} is being written by {holder}; nothing was done: wait until it is done, end it, or use "
-                "another run directory"
+                "another folder"
             ) from error
         except OSError:
             os.close(descriptor)

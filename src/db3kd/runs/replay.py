@@ -6,6 +6,7 @@ The keeper puts them in front of the oracle. What they do not know, the oracle i
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, final, runtime_checkable
 
@@ -13,13 +14,14 @@ import numpy as np
 import torch
 
 from db3kd.errors import ArtifactError, RunMismatch, TeacherError
-from db3kd.oracle import Oracle
+from db3kd.oracle import FIRST_ENDS, Oracle
 from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
 from db3kd.runs.run import Run
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 _SAMPLED_PIXELS = 32
+_MOST_GIVEN = 1024
 
 
 @runtime_checkable
@@ -90,17 +92,20 @@ class Recalling:
         first = {digest: row for row, digest in reversed(list(enumerate(asked))) if digest not in known}
         rows, done = sorted(first.values()), 0
         bought = self._oracle.answers(images[rows]) if rows else iter(())
-        for start in range(0, len(asked), self.spec.max_batch):
-            batch = asked[start : start + self.spec.max_batch]
-            # Given as soon as it is whole: what is noted is not lost by a kill.
-            while not all(digest in known for digest in batch):
-                decisions = next(bought)
-                answered_now = [asked[row] for row in rows[done : done + len(decisions)]]
-                paid = dict(zip(answered_now, decisions.tolist(), strict=True))
-                self._index.add(paid)
-                known |= paid
-                done += len(decisions)
-            yield torch.tensor([known[digest] for digest in batch], dtype=torch.int64)
+        given = 0
+        while given < len(asked):
+            # As far as it is known, at once: what is noted is not lost by a kill.
+            some = [known[digest] for digest in takewhile(known.__contains__, asked[given : given + _MOST_GIVEN])]
+            if some:
+                given += len(some)
+                yield torch.tensor(some, dtype=torch.int64)
+                continue
+            decisions = next(bought)
+            answered_now = [asked[row] for row in rows[done : done + len(decisions)]]
+            paid = dict(zip(answered_now, decisions.tolist(), strict=True))
+            self._index.add(paid)
+            known |= paid
+            done += len(decisions)
 
 
 @final
@@ -112,24 +117,26 @@ class Remembering:
         self._oracle, self._journal, self._recording = oracle, journal, recording
 
     def __call__(self, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
-        """Answer batch by batch, so that a kill loses the batches in flight and no more."""
-        if not len(images):
-            # Split, no image at all would still make one batch.
-            return torch.zeros(0, dtype=torch.int64, device=images.device)
-        whole, answers, done = self.spec.max_batch, list[Tensor](), 0
+        """Answer all; where the budget ends in the middle, what was answered before is in the journal alone."""
+        return torch.cat([torch.zeros(0, dtype=torch.int64), *self.answers(images)]).to(images.device)
+
+    def answers(self, images: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
+        """Answer batch by batch, so that a kill loses the calls in flight and no more; see `Oracle.answers`."""
+        whole, done = self.spec.max_batch, 0
         while done < len(images):
-            # A row that went alone to a teacher who had never answered: the others of its batch come after it.
-            rows = 1 if not done and self._journal.next_rows == 1 else whole - done % whole
-            recorded = self._journal.next_record(_checksum(images[done : done + rows]), len(images[done : done + rows]))
+            # Fewer than a batch where a teacher who had never answered was asked about a few rows first.
+            asked = images[done : done + (self._journal.next_rows or whole)]
+            recorded = self._journal.next_record(_checksum(asked), len(asked))
             if recorded is None:
                 break
-            answers.append(torch.from_numpy(recorded))
+            yield torch.from_numpy(recorded)
             done += len(recorded)
         # The batches of a run that goes on are those of one that was not interrupted.
         end = min(len(images), -(-done // whole) * whole)
-        for fresh in (images[done:end], images[end:]):
-            answers += self._ask(fresh) if len(fresh) else ()
-        return torch.cat(answers).to(images.device)
+        for stop in (*(min(first, end) for first in FIRST_ENDS if 0 < done < first), end, len(images)):
+            if stop > done:
+                yield from self._ask(images[done:stop])
+                done = stop
 
     def _ask(self, fresh: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
         """Ask, and note each answer with its question."""

@@ -6,12 +6,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 from db3kd.errors import PlanError, missing_extra
 from db3kd.scaling.cluster import Cluster
 
 _NAMESPACE = "db3kd"
+_AFTER_PATIENCE = 60
 
 
 @contextmanager
@@ -29,6 +31,8 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     """
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray ends a process whose cluster has been gone for longer than this; by default a minute.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(ceil(cluster.patience) + _AFTER_PATIENCE))
         import ray
     except ImportError as error:
         raise missing_extra("a cluster", "ray", error) from error

@@ -20,8 +20,8 @@ class Parcel(NamedTuple):
     about: Mapping[str, str]
 
 
-def wrapped(material: Material) -> Parcel:
-    """Wrap what is to be learned."""
+def wrapped(material: Material, *, named: bool = False) -> Parcel:
+    """Wrap what is to be learned; for other machines, only files with a name are left where they are."""
     objective, unasked, views = material.objective, material.unasked, material.views
     tensors = {name: found for name in _TENSORS if (found := getattr(objective, name)) is not None}
     tensors["pixels"] = material.pixels
@@ -35,7 +35,7 @@ def wrapped(material: Material) -> Parcel:
         tensors |= {"pool": unasked.pixels, "rows": unasked.rows, "shares": unasked.shares}
         about["unasked"] = json.dumps({"certainty": unasked.certainty, "for_each": unasked.for_each})
     # A pool that lies in a file is opened there, and not sent.
-    places = {name: place for name, tensor in tensors.items() if (place := in_file(tensor)) is not None}
+    places = {name: place for name, tensor in tensors.items() if (place := in_file(tensor, named=named)) is not None}
     about["files"] = json.dumps({name: asdict(place) for name, place in places.items()})
     return Parcel({name: tensor for name, tensor in tensors.items() if name not in places}, about)
 

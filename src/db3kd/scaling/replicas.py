@@ -19,12 +19,14 @@ from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError
 from db3kd.scaling.cluster import Cluster
 from db3kd.scaling.connection import connected
-from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.teachers import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
 _log = logging.getLogger(__name__)
 
 _SECONDS_UNTIL_AGAIN = 1.0
+# A call by Ray takes 5 to 10 ms of a core, and what is lost with a replica is a call.
+_SECONDS_OF_A_CALL = 0.2
 
 
 @final
@@ -32,9 +34,12 @@ class Replicas:
     """One teacher that decides in several processes; see `replicated`."""
 
     def __init__(self, spec: TeacherSpec, actors: list[Any], patience: float) -> None:
-        self.spec = replace(spec, service=replace(spec.service, in_flight=len(actors)))
+        service = replace(spec.service, in_flight=len(actors), seconds_of_a_call=_SECONDS_OF_A_CALL)
+        self.spec = replace(spec, service=service)
         self._patience, self._left, self._closed = patience, len(actors), False
         self._idle: queue.Queue[Any] = queue.Queue()
+        # How many are at work, and when one was there at last.
+        self._busy, self._seen, self._lock = 0, time.monotonic(), threading.Lock()
         for actor in actors:
             self._expect(actor)
 
@@ -47,7 +52,7 @@ class Replicas:
             decisions = ray.get(actor.decide.remote(_shortest(images.detach().cpu()).numpy()))
         except ray.exceptions.RayTaskError as error:
             # The replica is well, and the teacher raised this.
-            self._idle.put(actor)
+            self._give_back(actor)
             if isinstance(error.cause, Db3kdError):
                 raise error.cause from None
             raise TeacherError(
@@ -55,9 +60,10 @@ class Replicas:
                 "bought before is kept: mend it and run again to go on"
             ) from error
         except ray.exceptions.RayError as error:
+            self._give_back(None)
             self._expect(actor)
             raise MaybeServed(f"a replica of the teacher was lost: {type(error).__name__}") from error
-        self._idle.put(actor)
+        self._give_back(actor)
         return torch.from_numpy(decisions.copy())
 
     def close(self) -> None:
@@ -65,17 +71,26 @@ class Replicas:
         self._closed = True
 
     def _take(self) -> Any:
-        """Wait for a replica that is idle."""
-        until = time.monotonic() + self._patience
-        while self._left and (left := until - time.monotonic()) > 0:
+        """Wait for a replica that is idle; patience ends only where none is at work either."""
+        while self._left and (self._busy or time.monotonic() - self._seen < self._patience):
             try:
-                return self._idle.get(timeout=min(left, 1.0))
+                actor = self._idle.get(timeout=min(self._patience, 1.0))
             except queue.Empty:
                 continue
+            with self._lock:
+                self._busy += 1
+            return actor
         raise TeacherError(
             f"no replica of the teacher was there within {self._patience:.0f} seconds; what was bought before is kept: "
             "see to the cluster and run again to go on, with as many replicas as there is room for, or without them"
         )
+
+    def _give_back(self, actor: Any) -> None:
+        """Let others have a replica that has done its work; None for one that was lost at it."""
+        with self._lock:
+            self._busy, self._seen = self._busy - 1, time.monotonic()
+        if actor is not None:
+            self._idle.put(actor)
 
     def _expect(self, actor: Any) -> None:
         """Take a replica in when it is ready, at first and after it was lost."""
@@ -84,6 +99,7 @@ class Replicas:
         def hear(done: Any) -> None:
             fault = done.exception()
             if fault is None:
+                self._seen = time.monotonic()
                 self._idle.put(actor)
                 return
             if self._closed:
@@ -120,15 +136,18 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
         with connected(cluster):
             yield teacher
         return
-    if teacher.spec.meter is not None or teacher.spec.service.in_flight > 1:
+    if teacher.spec.meter is not None or teacher.spec.service != Service():
         raise PlanError(
-            "the teacher is a service that takes several calls at once, and replicas would ask the same one; nothing "
-            "was asked: set cluster.replicas to 0 or leave the cluster out, and set teacher.in_flight"
+            "the teacher is a service, and all replicas would ask the same one; nothing was asked: set "
+            "cluster.replicas to 0 or leave the cluster out, and let teacher.in_flight say how many calls it takes"
         )
     with connected(cluster) as ray:
         # Held until the end: Ray reads it again for a replica that it starts anew.
         sent = _send(ray, cluster.opening or (lambda: teacher))
         kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
+        room = int(ray.cluster_resources().get("CPU", 0) / cluster.cpus) if cluster.cpus else cluster.replicas
+        if room < cluster.replicas:
+            _log.warning("the cluster has cores for %d of %d replicas: the others wait", room, cluster.replicas)
         actors = [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]
         try:
             _check(ray, actors, teacher.spec, cluster)
@@ -185,4 +204,5 @@ class _Replica:
         return self._teacher.spec.fingerprint
 
     def decide(self, images: Any) -> Any:
-        return self._teacher(in_unit(torch.from_numpy(images.copy()))).cpu().numpy()
+        batches = in_unit(torch.from_numpy(images.copy())).split(self._teacher.spec.max_batch)
+        return torch.cat([self._teacher(batch).cpu() for batch in batches]).numpy()

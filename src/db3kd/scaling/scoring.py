@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from db3kd.data.mapped import InFile, in_file, opened
-from db3kd.errors import Db3kdError, missing_extra
+from db3kd.errors import ClusterLost, Db3kdError, missing_extra
 from db3kd.evaluation import BATCH, scores
 from db3kd.scaling.job import import_from
 from db3kd.tensors import Float, Int, Pixels, Tensor
@@ -49,7 +49,8 @@ def score_on_cluster(
 
     Raises:
         InputError: Ray Data is not installed.
-        Db3kdError: the cluster is gone, or cannot open the file or the networks.
+        ClusterLost: the cluster is gone.
+        Db3kdError: it cannot open the file or the networks.
     """
     try:
         import ray
@@ -57,7 +58,7 @@ def score_on_cluster(
         from ray import cloudpickle
     except ImportError as error:
         raise missing_extra("a cluster", "ray", error) from error
-    place = in_file(pixels)
+    place = in_file(pixels, named=True)
     rows = torch.arange(len(pixels)) if rows is None else rows
     # Rows of a file travel as numbers, others as pixels.
     shards = rows.split(_SHARD)
@@ -79,16 +80,16 @@ def score_on_cluster(
             )
             for row in looked.iter_rows():
                 if row["trouble"]:
-                    raise _error(len(rows), row["trouble"])
+                    raise Db3kdError(_trouble(len(rows), row["trouble"]))
                 found[int(row["shard"])] = load(row["scores"])["scores"]
                 hear(sum(one.shape[1] for one in found.values()))
     except ray.exceptions.RayError as error:
-        raise _error(len(rows), type(error).__name__) from error
+        raise ClusterLost(_trouble(len(rows), type(error).__name__)) from error
     return torch.cat([found[number] for number in range(len(shards))], dim=1)
 
 
-def _error(count: int, reason: str) -> Db3kdError:
-    return Db3kdError(
+def _trouble(count: int, reason: str) -> str:
+    return (
         f"what networks say of {count:,} images could not be worked out on the cluster ({reason}); nothing was asked, "
         "and what was bought is kept: see to the cluster, where a file of pixels must have the same path on all "
         "machines, or run again without it to go on"

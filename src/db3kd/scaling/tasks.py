@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from db3kd.context import Context
-from db3kd.errors import Db3kdError
+from db3kd.errors import ClusterLost, Db3kdError
 from db3kd.models import build
 from db3kd.scaling.job import SECONDS_BETWEEN_STATES, Hear, Job, import_from
 from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
@@ -68,7 +68,7 @@ def train_as_tasks(
     """
     import ray
 
-    tensors, about = wrapped(material)
+    tensors, about = wrapped(material, named=True)
     sent = ray.put(({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, about))
     _, channels, height, width = material.pixels.shape
     lesson = _Lesson((channels, height, width), recipe, until or recipe.epochs, threads, sys.path)
@@ -112,7 +112,7 @@ def _follow(
         except ray.exceptions.RayError as error:
             losses += 1
             if losses > _LOSSES:
-                raise Db3kdError(
+                raise ClusterLost(
                     f"a training on the cluster was lost {losses} times in a row ({error}); what was trained before is "
                     "kept: see to the cluster, or run again without it to go on"
                 ) from error

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from db3kd import __version__
 from db3kd.errors import BudgetExhausted, InputError, TeacherError
-from db3kd.oracle import Oracle
+from db3kd.oracle import Oracle, checked
 from db3kd.serving.clients import Client, Clients
 from db3kd.serving.inference import INPUT, OUTPUT, InferenceRequest, datatype_of, read_request
 from db3kd.serving.memory import Memory
@@ -59,13 +59,20 @@ class RequestLimits:
 class _WholeRequests:
     """A teacher that takes a whole request in one call, so that a request is charged as a whole or not at all."""
 
-    def __init__(self, teacher: Teacher, rows: int) -> None:
-        self._teacher = teacher
+    def __init__(self, teacher: Teacher, rows: int, memory: Memory | None) -> None:
+        self._teacher, self._memory = teacher, memory
         self.spec: TeacherSpec = replace(teacher.spec, max_batch=rows, service=Service())
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide, in calls of the teacher's own size."""
-        return torch.cat([self._teacher(part) for part in images.split(self._teacher.spec.max_batch)])
+        return torch.cat([self._decided(part) for part in images.split(self._teacher.spec.max_batch)])
+
+    def _decided(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        decisions = checked(self._teacher(images), len(images), self.spec)
+        if self._memory is not None:
+            # Now: a later call of the same request may fail, and this one is paid.
+            self._memory.note(images, decisions)
+        return decisions
 
 
 def make_application(
@@ -111,7 +118,7 @@ class _Served:
     def __init__(
         self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits, memory: Memory | None
     ) -> None:
-        self._teacher, self._clients, self._memory = _WholeRequests(teacher, limits.rows), clients, memory
+        self._teacher, self._clients, self._memory = _WholeRequests(teacher, limits.rows, memory), clients, memory
         self._name, self._limits = name, limits
         spec = self._teacher.spec
         pixels = limits.rows * spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]

@@ -11,7 +11,8 @@ import torch
 from db3kd.oracle import Oracle
 from db3kd.runs.files import storage_errors
 from db3kd.runs.journal import Journal
-from db3kd.runs.replay import Index, Recalling
+from db3kd.runs.lock import RunLock
+from db3kd.runs.replay import Index, Recalling, digests_of
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -26,12 +27,15 @@ class Memory:
 
     Raises:
         ArtifactError: a file of the folder belongs to another teacher.
+        RunError: another server remembers there.
         StorageError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, spec: TeacherSpec) -> None:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = RunLock(folder)
+            self._lock.take()
             files = sorted(folder.glob("*.journal"))
         identity = spec.fingerprint.encode()
         for file in files:
@@ -39,7 +43,8 @@ class Memory:
             Journal(file, identity, recording=True).close()
         self._index = Index(spec)
         self._index.read(folder)
-        self._journal = Journal(folder / f"{len(files):05d}.journal", identity, recording=True)
+        number = int(files[-1].stem) + 1 if files else 0
+        self._journal = Journal(folder / f"{number:05d}.journal", identity, recording=True)
 
     def ask(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> tuple[Int[Tensor, " b"], int]:
         """Answer, and tell how many rows were not asked again.
@@ -50,14 +55,21 @@ class Memory:
         decisions = torch.cat(list(Recalling(oracle, self).answers(images)))
         return decisions, len(images) - (len(self._index) - before)
 
+    def note(self, images: Float[Tensor, "b c h w"], decisions: Int[Tensor, " b"]) -> None:
+        """Note what images were answered."""
+        self.add(dict(zip(digests_of(images), decisions.tolist(), strict=True)))
+
     def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Give the classes of those that are known; see `Known`."""
         return self._index.find(digests)
 
     def add(self, answers: dict[bytes, int]) -> None:
         """Note answers that were paid now, before anybody gets them; see `Known`."""
-        self._journal.append(0, np.array(list(answers.values())), list(answers))
-        self._index.add(answers)
+        known = self._index.find(list(answers))
+        new = {digest: decision for digest, decision in answers.items() if digest not in known}
+        if new:
+            self._journal.append(0, np.array(list(new.values())), list(new))
+            self._index.add(new)
 
     def __enter__(self) -> "Memory":
         return self
@@ -66,3 +78,4 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._journal.close()
+        self._lock.release()

@@ -21,18 +21,22 @@ class Service:
         rows_per_second: most rows to send in a second, on average, or None for no limit.
         patience: seconds to go on asking where it surely did not serve the rows: it is restarting, or says that it
             was asked too often.
+        seconds_of_a_call: where a batch takes less, so many batches go in one call that it takes about so long; 0 for
+            one batch a call.
     """
 
     in_flight: int = 1
     rows_per_second: float | None = None
     patience: float = 0.0
+    seconds_of_a_call: float = 0.0
 
     def __post_init__(self) -> None:
         rate = self.rows_per_second
-        if self.in_flight < 1 or not self.patience >= 0 or not (rate is None or rate > 0):
+        waits = self.patience >= 0 and self.seconds_of_a_call >= 0
+        if self.in_flight < 1 or not waits or not (rate is None or rate > 0):
             raise PlanError(
-                "a service takes at least 1 call at once, more than 0 rows a second and a patience of 0 seconds or "
-                f"more, got {self}"
+                "a service takes at least 1 call at once, more than 0 rows a second, and a patience and calls of 0 "
+                f"seconds or more, got {self}"
             )
 
 
@@ -44,7 +48,7 @@ class TeacherSpec:
         input_shape: channels, height and width of one image.
         num_classes: a decision is an integer from 0 to num_classes - 1.
         bounds: lowest and highest pixel value that the teacher takes, in input units.
-        max_batch: most rows that one call may hold.
+        max_batch: most rows that one call may hold; several times as many where `service` has several batches in one.
         fingerprint: the same for the same weights or function, another one for another teacher.
         levels: number of values a pixel may take between the bounds (256 for 8-bit images), or None for a continuum.
         service: how it wants to be asked.
