@@ -35,6 +35,14 @@ def test_a_tensor_is_found_again_by_where_it_lies(tmp_path: Path) -> None:
         assert in_file(elsewhere) is None
 
 
+def test_a_file_without_a_name_is_none_for_other_machines(tmp_path: Path) -> None:
+    tensor = _written(tmp_path)
+    assert in_file(tensor, named=True) == in_file(tensor)
+    (tmp_path / "values").unlink()
+    assert in_file(tensor) is not None
+    assert in_file(tensor, named=True) is None
+
+
 def test_what_is_done_to_a_tensor_does_not_reach_the_file(tmp_path: Path) -> None:
     tensor = _written(tmp_path)
     tensor.zero_()

@@ -108,10 +108,12 @@ def test_replicas_without_room_are_told_and_their_absence_ends_nothing(caplog: p
         time.sleep(0.3)
         return SECTORS(torch.from_numpy(images)).numpy()
 
-    slow = FunctionTeacher(slowly, input_shape=(1, 16, 16), num_classes=3, max_batch=100, fingerprint="slow")
-    # Two have room; the calls of the others wait for longer than the patience while these two work.
-    with replicated(Cluster(replicas=6, cpus=1.0, patience=2.0), slow) as replicas:
+    shape, classes = SECTORS.spec.input_shape, SECTORS.spec.num_classes
+    slow = FunctionTeacher(slowly, input_shape=shape, num_classes=classes, max_batch=100, fingerprint="slow")
+    with replicated(Cluster(replicas=6, cpus=1.0, patience=60.0), slow) as replicas:
         assert "cores for 2 of 6 replicas" in caplog.text
+        # Two have room; the calls of the others wait for longer than this while these two work.
+        replicas._patience = 0.1  # type: ignore[attr-defined]
         decisions, _, _ = _ask(replicas)
     assert torch.equal(decisions, SECTORS(IMAGES))
 

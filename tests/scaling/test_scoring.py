@@ -92,6 +92,6 @@ def test_what_a_network_raises_is_told_and_nothing_is_lost() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "pool.npy", PIXELS[:10].numpy())
     pixels = load(str(tmp_path / "pool.npy")).pixels
-    monkeypatch.setattr("db3kd.data.mapped._Mapping.path", os.fspath(tmp_path / "elsewhere.npy"))
+    monkeypatch.setattr("db3kd.data.mapped._Mapping.path", lambda _, named: os.fspath(tmp_path / "elsewhere.npy"))
     with pytest.raises(Db3kdError, match="same path on all machines"):
         score_on_cluster(NETWORKS, pixels)
