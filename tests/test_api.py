@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import db3kd
 from db3kd.boundary import BoundaryDistance, GuidedDistance, Measurement, MinimalBoundaryDistance
 from db3kd.context import silent
-from db3kd.data import from_arrays, load
+from db3kd.data import ImageOptions, from_arrays, load
 from db3kd.errors import BudgetExhausted, InputError, PlanError, RunError, RunMismatch
 from db3kd.ledger import Prices
 from db3kd.models import build
@@ -278,6 +278,32 @@ def test_a_run_keeps_the_pixels_of_many_images(tmp_path: Path, monkeypatch: pyte
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run/pixels").iterdir()} == kept
     assert (first.spent, again.spent, teacher.rows) == (12, 24, 48)
     assert again.report.images == first.report.images
+
+
+def test_options_of_images_hold_for_both_and_a_second_start_decodes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
+    folder, options = _photos(tmp_path / "photos"), ImageOptions(fit="pad", background=(0, 0, 0), broken_share=0.5)
+    give = partial(
+        db3kd.distill,
+        Counting(Small()),
+        folder,
+        held_out=folder,
+        image_options=options,
+        student=NETWORK,
+        recipe=QUICK,
+        run=tmp_path / "run",
+        progress=silent,
+    )
+    first = give(budget=12)
+    assert [one.fit for one in first.report.images] == ["pad", "pad"]
+    wanted = load(str(folder), wanted=SHAPE, options=options)
+    pixels = dict(zip(wanted.ids, wanted.pixels, strict=True))
+    monkeypatch.setattr("db3kd.data.decoding.form_picture", lambda *_: pytest.fail("decoded again"))
+    again = give(budget=24)
+    for name, found in zip(again.answers.images.ids, again.answers.images.pixels, strict=True):
+        assert torch.equal(found, pixels[name])
 
 
 def test_held_out_images_may_come_later_and_are_outside_the_budget(tmp_path: Path) -> None:

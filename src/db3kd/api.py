@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -18,7 +19,7 @@ from db3kd.answers import Answers
 from db3kd.arguments import Seed, check_arguments, check_callable
 from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
-from db3kd.data import Place, dataset_of
+from db3kd.data import ImageOptions, Place, dataset_of
 from db3kd.ledger import Prices
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
 from db3kd.pipeline.budget import Budget
@@ -71,6 +72,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     prices: Prices | None = None,
     run: str | Path | None = None,
     held_out: Images | None = None,
+    image_options: ImageOptions | None = None,
     search: str | Method | Measurement | None = None,
     pool: str | Source | None = None,
     acquisition: str | Acquisition | None = None,
@@ -90,8 +92,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             that takes images as rows of pixels in [0, 1].
         images: unlabelled images, in any form that `db3kd.data.dataset_of` takes: the path of a folder, a source such
             as "mnist-5k", paths, pictures, arrays, tensors, a data set of torch or Hugging Face, a DataLoader. Pictures
-            are brought to what the teacher takes; `dataset_of` takes options for that. None where there are none:
-            procedural images are asked about then.
+            are brought to what the teacher takes. None where there are none: procedural images are asked about then.
         student: architecture: "lenet5-half", "residual", "alexnet-quarter", "timm:NAME", "torchvision:NAME", "hf:NAME",
             ... or "package.module:factory"; None for lenet5-half or, for images other than 16 to 40 pixels,
             residual-half; without images, what is built as the networks that copy this teacher best.
@@ -102,6 +103,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         run: a directory that makes it durable: interrupted, or with a larger budget, it goes on there without paying
             twice. None for a temporary one.
         held_out: images that students are measured on, in any such form; their queries are outside the budget.
+        image_options: how both are brought to what the teacher takes, and what becomes of broken files, a
+            `db3kd.data.ImageOptions`; a `db3kd.data.Dataset` stays as it is.
         search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
             None. No search has made a better student.
         pool: where images come from, in the place of those at hand: "priors", "surrogates" for images that are made
@@ -154,11 +157,11 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         heard = progress or stack.enter_context(showing())
         wanted = teacher.spec.input_shape if isinstance(teacher, Teacher) else None
         place = Place(None if run is None else lambda: opened.place("pixels"), progress=heard)
+        read = partial(dataset_of, wanted=wanted, options=image_options)
         if images is not None:
-            wishes = replace(wishes, images=dataset_of(images, wanted=wanted, place=place))
+            wishes = replace(wishes, images=read(images, place=place))
         if held_out is not None:
-            beside = replace(place, name="held-out")
-            wishes = replace(wishes, held_out=dataset_of(held_out, wanted=wanted, place=beside))
+            wishes = replace(wishes, held_out=read(held_out, place=replace(place, name="held-out")))
         shapes = [one.image_shape for one in (wishes.images, wishes.held_out) if one is not None]
         asking = recognised(teacher, shapes[0] if shapes else None)
         if isinstance(pool, str):
