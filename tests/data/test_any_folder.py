@@ -1,6 +1,6 @@
 """Random folders, random options: a data set or an error of ours, and never what another library raises.
 
-`DB3KD_FUZZ=10000 pytest tests/data/test_any_folder.py` makes so many of them; 25 are made otherwise.
+FUZZ_EXAMPLES says how many folders are made.
 """
 
 import io
@@ -19,7 +19,7 @@ from PIL import Image
 from db3kd.data import ImageOptions, dataset_of
 from db3kd.errors import Db3kdError
 
-EXAMPLES = int(os.environ.get("DB3KD_FUZZ", "25"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 ENDINGS = ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm", "tga", "jp2", "avif", "ico", "PNG", "txt", "pgm")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I", "I;16", "F")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "JPEG2000", "ICO")
