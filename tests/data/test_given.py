@@ -157,11 +157,11 @@ def test_floating_point_images_pass_as_they_are_and_are_never_scaled() -> None:
         assert dataset.pixels.dtype == torch.float32
         assert torch.equal(dataset.pixels, unit)
     assert dataset_of(unit, wanted=(3, 8, 8)).image_shape == SHAPE, "refused when the teacher is known"
-    with pytest.raises(DataError, match="floating point"):
+    with pytest.raises(DataError, match=r"floating point.*PILToTensor, not ToTensor, or no transform"):
         dataset_of(unit, options=ImageOptions(size=(8, 8)))
-    with pytest.raises(DataError, match=r"floating point.*cannot be brought to \(3, 8, 8\)"):
+    with pytest.raises(DataError, match=r"floating point.*cannot be brought to \(3, 8, 8\).*PILToTensor"):
         dataset_of(list(unit), options=ImageOptions(size=(8, 8)))
-    with pytest.raises(DataError, match="floating point is not scaled"):
+    with pytest.raises(DataError, match=r"floating point is not scaled: give 8-bit images \(torchvision: PILToTensor"):
         dataset_of([unit[0], unit[0, :, :8]], wanted=SHAPE)
     with pytest.raises(DataError, match=r"must lie in \[0, 1\]"):
         dataset_of([unit[0] * 3 - 1], wanted=SHAPE)

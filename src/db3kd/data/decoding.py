@@ -1,7 +1,7 @@
-"""Pictures into pixels: files side by side in threads, other things one after another; broken ones are left out.
+"""Pictures into pixels, side by side in threads, in their order; broken ones are left out.
 
-What is done to a picture is the business of `picture`, where pixels lie that of `pixel_rows`. Called by `files` and
-`given`.
+What is done to a picture is the business of `picture`, where pixels lie that of `pixel_rows`. Called by `files`,
+`given` and `refitting`.
 """
 
 import hashlib
@@ -9,9 +9,10 @@ import io
 import json
 import warnings
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,7 +36,6 @@ SUFFIXES = (
 )
 _FILES_OF_A_TASK = 16
 _TASKS_AHEAD = 4
-_ITEMS_OF_A_BLOCK = 64
 # After so many bytes it is written down how far a file of a run is.
 _BYTES_OF_A_NOTE = 64 * 2**20
 
@@ -71,12 +71,14 @@ def decode_files(
     """Read files side by side."""
     key = _key(paths, ids, shape, options)
     store = PixelRows(shape, "uint8", len(paths), place=place, key=key)
-    with quiet(), closing(_side_by_side(paths, shape, options, first=store.done)) as blocks:
-        return collect(blocks, ids, store, shape, options, name=name, place=place)
+    starts = range(store.done, len(paths), _FILES_OF_A_TASK)
+    parts = (range(start, min(start + _FILES_OF_A_TASK, len(paths))) for start in starts)
+    tasks = (partial(block_of, [(row, paths[row]) for row in part], shape, options) for part in parts)
+    return collect(tasks, ids, store, shape, options, name=name, place=place)
 
 
 def collect(
-    blocks: Iterable[Block],
+    tasks: Iterable[Callable[[], Block]],
     ids: Sequence[str],
     store: PixelRows,
     shape: Shape,
@@ -85,7 +87,10 @@ def collect(
     name: str,
     place: Place,
 ) -> Decoded:
-    """Put blocks together, in their order; a DataError where too many of the pictures are broken, or all."""
+    """Read blocks side by side and put them together in their order; a DataError where too many pictures are broken.
+
+    The tasks are taken one after another, and done in threads.
+    """
     total, tally = len(ids), Tally(name, len(ids), stop=options.broken == "stop", share=options.broken_share)
     out, done, since = set[int](), store.done, _Since()
 
@@ -95,6 +100,7 @@ def collect(
 
     with ExitStack() as unless_whole:
         unless_whole.callback(store.close)
+        blocks = unless_whole.enter_context(closing(_side_by_side(tasks)))
         for note in store.notes:
             tally.note_changes(note.get("changes", {}))
             for row, reason in note.get("broken", {}).items():
@@ -191,25 +197,19 @@ def _shape_of_file(path: Path) -> Shape | None:
         return None
 
 
-def _side_by_side(paths: Sequence[Path], shape: Shape, options: ImageOptions, *, first: int) -> Generator[Block]:
-    tasks = iter(range(first, len(paths), _FILES_OF_A_TASK))
-    cores, waiting = count_cores(), deque[Any]()
-    with ThreadPoolExecutor(cores) as threads:
+def _side_by_side(tasks: Iterable[Callable[[], Block]]) -> Generator[Block]:
+    cores, waiting = count_cores(), deque[Future[Block]]()
+    with quiet(), ThreadPoolExecutor(cores) as threads:
         try:
-            while True:
-                while len(waiting) < _TASKS_AHEAD * cores and (start := next(tasks, None)) is not None:
-                    some = range(start, min(start + _FILES_OF_A_TASK, len(paths)))
-                    waiting.append(threads.submit(_decode_some, paths, some, shape, options))
-                if not waiting:
-                    return
+            for task in tasks:
+                waiting.append(threads.submit(task))
+                if len(waiting) == _TASKS_AHEAD * cores:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
         finally:
-            for task in waiting:
-                task.cancel()
-
-
-def _decode_some(paths: Sequence[Path], rows: Sequence[int], shape: Shape, options: ImageOptions) -> Block:
-    return block_of(((row, paths[row]) for row in rows), shape, options)
+            for left in waiting:
+                left.cancel()
 
 
 def block_of(sources: Iterable[tuple[int, Any]], shape: Shape, options: ImageOptions) -> Block:

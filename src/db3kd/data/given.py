@@ -1,11 +1,12 @@
 """Whatever a user has in Python, as a data set: paths, pictures, arrays, tensors, data sets of torch and Hugging Face.
 
-Files are read side by side; the items of a data set of somebody else one after another, since nobody knows whether it
-stands threads.
+Pictures are decoded side by side. The items of a data set of somebody else are fetched one after another, since nobody
+knows whether it stands threads, and so are pictures decoded that are open: one may be there twice.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +15,12 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from db3kd.data.dataset import Dataset, channels_first, from_arrays
-from db3kd.data.decoding import Block, block_of, collect, open_picture, quiet, reason_of
+from db3kd.data.decoding import Block, block_of, collect, open_picture, reason_of
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.numbered import Numbered
 from db3kd.data.picture import ImageOptions, Shape, shape_of
 from db3kd.data.pixel_rows import NOWHERE, PixelRows, Place
-from db3kd.data.refitting import as_picture, refitted
+from db3kd.data.refitting import IN_8_BITS, as_picture, refitted
 from db3kd.data.sources import load
 from db3kd.errors import DataError, Db3kdError
 from db3kd.tensors import Tensor
@@ -119,30 +120,20 @@ def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOption
     if floating and shape != natural:
         raise DataError(
             f"the items of {_kind(given)} are floating point of the shape {natural}, and cannot be brought to {shape}; "
-            "nothing was asked: give 8-bit images, or scale them first"
+            f"nothing was asked: {IN_8_BITS}"
         )
     labels: dict[int, int | None] = {}
 
-    def read(row: int) -> Block:
+    def fetch(row: int) -> Callable[[], Block]:
         try:
             item = _item(given[row])
             labels[row] = _label(item.label)
-            image = _arranged(item.image)
-            if isinstance(image, Tensor):
-                _check_alike(image, shape, floating=floating)
-                if tuple(image.shape) == shape:
-                    return Block([(image.to(torch.float32) if floating else image).numpy()], [row], {}, {})
-                image = as_picture(image)
-            elif floating:
-                raise ValueError("it is a picture, and others are floating point")
+            return _reading(row, _arranged(item.image), shape, options, floating=floating)
         except Exception as error:  # noqa: BLE001  # an item of somebody else's data set may raise anything
-            return Block([], [], {}, {row: reason_of(error)})
-        return block_of([(row, image)], shape, options)
+            return partial(Block, [], [], {}, {row: reason_of(error)})
 
     store = PixelRows(shape, "float32" if floating else "uint8", count, place=place)
-    blocks = map(read, range(count))
-    with quiet():
-        decoded = collect(blocks, ids, store, shape, options, name=_NAME, place=place)
+    decoded = collect(map(fetch, range(count)), ids, store, shape, options, name=_NAME, place=place)
     decoded.reading.tell()
     classes = [labels.get(row) for row in decoded.rows]
     known = [label for label in classes if label is not None]
@@ -163,11 +154,21 @@ def _target(natural: Shape, wanted: Shape | None, options: ImageOptions) -> Shap
     return options.shape(wanted or natural) or natural
 
 
-def _check_alike(image: Tensor, shape: Shape, *, floating: bool) -> None:
+def _reading(row: int, image: Any, shape: Shape, options: ImageOptions, *, floating: bool) -> Callable[[], Block]:
+    """Say how an arranged image is read; a ValueError where it is of another kind than the others."""
+    if not isinstance(image, Tensor):
+        if floating:
+            raise ValueError("it is a picture, and others are floating point")
+        task = partial(block_of, [(row, image)], shape, options)
+        return task if isinstance(image, (Path, bytes)) else partial(Block, *task())
     if image.is_floating_point() != floating:
         raise ValueError("some images are of 8 bits and others floating point")
-    if floating and tuple(image.shape) != shape:
-        raise ValueError(f"it has the shape {tuple(image.shape)}, and others {shape}; floating point is not scaled")
+    given = tuple(image.shape)
+    if given == shape:
+        return partial(Block, [(image.to(torch.float32) if floating else image).numpy()], [row], {}, {})
+    if floating:
+        raise ValueError(f"it has the shape {given}, and others {shape}; floating point is not scaled: {IN_8_BITS}")
+    return partial(block_of, [(row, as_picture(image))], shape, options)
 
 
 def _item(item: Any) -> _Item:

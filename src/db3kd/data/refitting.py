@@ -1,6 +1,6 @@
 """Images of a data set brought to another shape, as pictures are; only 8-bit ones can be."""
 
-from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from db3kd.data.dataset import Dataset
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_ROWS = 64
+_ROWS_OF_A_TASK = 16
+
+IN_8_BITS = "give 8-bit images (torchvision: PILToTensor, not ToTensor, or no transform), or scale them first"
+"""What to do about floating point images of another size."""
 
 
 def as_picture(pixels: UInt8[Tensor, "c h w"]) -> "Image.Image":
@@ -36,7 +39,7 @@ def refitted(dataset: Dataset, shape: Shape | None, options: ImageOptions, *, pl
     if dataset.pixels.is_floating_point():
         raise DataError(
             f"{dataset.name}: images of the shape {dataset.image_shape} are floating point and cannot be brought to "
-            f"{shape}; nothing was asked: give 8-bit images, or scale them first"
+            f"{shape}; nothing was asked: {IN_8_BITS}"
         )
     if dataset.image_shape[0] not in _MODES:
         raise DataError(
@@ -44,13 +47,13 @@ def refitted(dataset: Dataset, shape: Shape | None, options: ImageOptions, *, pl
             f"to {shape}; nothing was asked: give images of 1, 3 or 4 channels"
         )
 
-    def blocks() -> Iterator[Block]:
-        for start in range(0, len(dataset), _ROWS):
-            rows = range(start, min(start + _ROWS, len(dataset)))
-            yield block_of(((row, as_picture(dataset.pixels[row])) for row in rows), shape, options)
+    def read(start: int) -> Block:
+        rows = range(start, min(start + _ROWS_OF_A_TASK, len(dataset)))
+        return block_of(((row, as_picture(dataset.pixels[row])) for row in rows), shape, options)
 
+    tasks = (partial(read, start) for start in range(0, len(dataset), _ROWS_OF_A_TASK))
     store = PixelRows(shape, "uint8", len(dataset), place=place)
-    decoded = collect(blocks(), dataset.ids, store, shape, options, name=dataset.name, place=place)
+    decoded = collect(tasks, dataset.ids, store, shape, options, name=dataset.name, place=place)
     decoded.reading.tell()
     rows = decoded.rows
     assert len(rows) == len(dataset), "what is in memory is not broken"
