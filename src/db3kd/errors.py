@@ -12,6 +12,8 @@
 Each message says what was expected, what came, what was done about it and how to go on.
 """
 
+from collections.abc import Sequence
+
 
 class Db3kdError(Exception):
     """Any error that this library raises on purpose."""
@@ -91,15 +93,25 @@ class Rejected(TeacherError):
     Args:
         message: what happened.
         code: what the service calls the reason; empty where it does not say.
+        status: of HTTP; 0 where there is none.
     """
 
-    def __init__(self, message: str, *, code: str = "") -> None:
-        self.code = code
+    def __init__(self, message: str, *, code: str = "", status: int = 0) -> None:
+        self.code, self.status = code, status
         super().__init__(message)
 
 
 class InvalidDecision(TeacherError):
-    """The answer is no class, or not one class per row; it never reaches a label."""
+    """The answer is no class, or not one class per row; it never reaches a label.
+
+    Args:
+        message: what came.
+        rows: those of the call at fault, counted from 0, where it is known which.
+    """
+
+    def __init__(self, message: str, *, rows: Sequence[int] = ()) -> None:
+        self.rows = tuple(rows)
+        super().__init__(message)
 
 
 def missing_extra(thing: str, extra: str, error: ImportError, *, outcome: str = "nothing was asked") -> InputError:

@@ -1,5 +1,6 @@
 """Answers come back from their files as they were, and images are what the teacher sees."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +9,49 @@ import torch
 
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.data import Dataset
-from db3kd.errors import BudgetExhausted
+from db3kd.errors import BudgetExhausted, InvalidDecision
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
+from db3kd.pipeline.ask_all import AskAll, ask_held_out
 from db3kd.pipeline.asking import all_of, answered, as_seen, ask, class_names_of, from_kept, to_kept
+from db3kd.runs import Run
 from db3kd.runs.journal import Journal
 from db3kd.runs.replay import Remembering
 from db3kd.teachers import Service, TeacherSpec
-from made_runs import CLASSES, SHAPE, Small, images
+from db3kd.teachers.scores import highest
+from db3kd.tensors import Float, Int, Tensor
+from made_runs import CLASSES, SHAPE, Small, images, keeper_of
 
 NONE = no_answers(SHAPE, CLASSES, class_names=("a", "b", "c"))
+
+
+class Blind(Small):
+    """Gives no finite score to some images."""
+
+    def __init__(self, *blind: Float[Tensor, "c h w"]) -> None:
+        super().__init__()
+        self._blind = blind
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        scores = torch.nn.functional.one_hot(super().__call__(images), CLASSES).float()
+        scores[[any(torch.equal(one, other) for other in self._blind) for one in images]] = torch.nan
+        return highest(scores, origin="the module")
+
+
+@pytest.mark.parametrize("at_fault", [(0,), (2,), (5, 7), (8, 13, 15), range(8, 24)])
+def test_a_score_that_is_no_number_is_told_with_the_names_of_its_images(
+    at_fault: Sequence[int], tmp_path: Path
+) -> None:
+    whole, named = images(), [f"'made/{number:05}'" for number in at_fault]
+    teacher = Blind(*whole.images(torch.tensor(at_fault)))
+    with Run(tmp_path) as run, pytest.raises(InvalidDecision, match="finite scores") as caught:
+        keeper_of(run).perform(ask_held_out(teacher, whole))
+    told = str(caught.value)
+    # Those of one call, of which the first of all is about one image.
+    assert f"it was about {', '.join(named[:8])}, and each further try pays" in told
+    made = Candidates(whole.pixels, ("noise",) * 24, ("",) * 24)
+    with Run(tmp_path / "made") as run, pytest.raises(InvalidDecision, match=r"again to go on$"):
+        keeper_of(run).perform(AskAll("mixtures", teacher, made, "made", budget=None))
 
 
 def _answers(count: int = 5, *, labels: bool = True, first: int = 0) -> Answers:

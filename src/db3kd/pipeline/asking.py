@@ -10,7 +10,7 @@ import torch
 
 from db3kd.answers import Answers, Candidates
 from db3kd.data import Dataset
-from db3kd.errors import BudgetExhausted
+from db3kd.errors import BudgetExhausted, InvalidDecision
 from db3kd.runs import Kept, Key
 from db3kd.runs.replay import Remembering
 from db3kd.teachers import TeacherSpec
@@ -77,7 +77,21 @@ def ask(oracle: Remembering, candidates: Candidates) -> tuple[Int[Tensor, " b"],
             decided += oracle.answers(spec.admit(candidates.images(rows)))
     except BudgetExhausted as error:
         return torch.cat(decided), error
+    except InvalidDecision as error:
+        raise _about_images(error, candidates, sum(map(len, decided))) from error.__cause__
     return torch.cat(decided), None
+
+
+def _about_images(error: InvalidDecision, candidates: Candidates, before: int) -> InvalidDecision:
+    """Name the images of the rows at fault, where they have names; so many were answered before the call."""
+    names = [repr(name) for row in error.rows if candidates.ids and (name := candidates.ids[before + row])]
+    if not names:
+        return error
+    more = f" and {len(names) - _SHOWN} others" * (len(names) > _SHOWN)
+    return InvalidDecision(
+        f"{error}; it was about {', '.join(names[:_SHOWN])}{more}, and each further try pays for the whole call again",
+        rows=error.rows,
+    )
 
 
 def answered(

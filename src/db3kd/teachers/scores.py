@@ -17,6 +17,7 @@ def highest(scores: Float[Tensor, "b k"], *, origin: str) -> Int[Tensor, " b"]:
         raise InvalidDecision(
             f"expected finite scores from {origin}, got NaN or infinity in row{'s' * (len(wrong) > 1)} {named} of the "
             f"{len(scores)} of a call, counted from 0; the answer was dropped and stays charged: see to the value "
-            "range that it expects (`db3kd check-teacher`), and run again to go on"
+            "range that it expects (`db3kd check-teacher`), and run again to go on",
+            rows=wrong,
         )
     return scores.argmax(dim=1)
