@@ -138,7 +138,8 @@ class Connection:
             raise NotServed(said, retry_after=later)
         if response.status >= 500:
             raise MaybeServed(said)
-        raise Rejected(f"{said}; a further attempt would end the same: mend the plan or the token", code=code)
+        way_out = "a further attempt would end the same: mend the plan or the token"
+        raise Rejected(f"{said}; {way_out}", code=code, status=response.status)
 
     def _message(self, response: urllib3.BaseHTTPResponse) -> tuple[str, str]:
         """What the server says went wrong, and what it calls that."""

@@ -159,6 +159,22 @@ def test_a_status_for_good_is_said_in_the_servers_words() -> None:
     assert caught.value.code == "model_not_found"
 
 
+@pytest.mark.parametrize(
+    ("structured", "status", "told"), [(True, 400, True), (True, 422, True), (False, 400, False), (True, 401, False)]
+)
+def test_where_a_server_does_not_know_structured_answers_the_way_out_is_told(
+    structured: bool, status: int, told: bool
+) -> None:
+    def script(handler: ChatHandler, number: int, name: str) -> None:
+        handler.send(status, {"error": {"message": "unknown field", "code": "invalid_request"}})
+
+    server = ChatServer(KNOWN, script)
+    with chatting(server), pytest.raises(Rejected, match=f"{status}: unknown field;") as caught:
+        _ask(_open(server, prompt=Prompt(NAMES, structured=structured)))
+    assert ("teacher.structured left out" in str(caught.value)) == told
+    assert (caught.value.code, caught.value.status, len(server.requests)) == ("invalid_request", status, 1)
+
+
 class TestKey:
     """A key goes to the server that was named, and nowhere else."""
 

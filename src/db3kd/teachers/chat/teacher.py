@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 _PATH = "/chat/completions"
 # What a service calls it when it does not want to look at an image; asking again would end the same.
 _REFUSALS = ("content_filter", "content_policy_violation")
+# What a service answers where it does not know a field of the request.
+_UNREADABLE = (400, 422)
 # No server but this one gets its key without being told so.
 _OPENAI, _OPENAI_KEY = "api.openai.com", "OPENAI_API_KEY"
 _OURS = ("model", "messages", "response_format", "stream", "n")
@@ -134,6 +136,9 @@ class ChatTeacher:
             answer = self._connection.post(_PATH, orjson.dumps(body), {"Content-Type": "application/json"})
         except Rejected as error:
             if error.code not in _REFUSALS:
+                if self._prompt.structured and error.status in _UNREADABLE:
+                    hint = "a server that does not know response_format needs teacher.structured left out"
+                    raise Rejected(f"{error}; {hint}", code=error.code, status=error.status) from error
                 raise
             self._meter.add(Bill(answers=1, uncounted=1, refused=1))
             return Reply("refused")
