@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -21,16 +22,20 @@ from typer.main import get_command
 from benchmarks.figure import figure
 from command_line import Caller
 from db3kd.cli.app import COMMANDS
+from db3kd.data import ImageOptions
+from db3kd.data.picture import formed
 from db3kd.models import build, weights
 from db3kd.pipeline.exporting import Wished, export
 from db3kd.plan import Plan, parse_plan
 from db3kd.plan.listing import all_keys
+from made_pictures import picture, write_folder
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 }
+FITS: tuple[Literal["crop", "stretch", "pad"], ...] = ("crop", "stretch", "pad")
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -163,8 +168,25 @@ def test_the_program_that_predicts_answers_as_the_student(tmp_path: Path, monkey
         Image.fromarray(pixels).save(f"{number}.png")
         images = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
         assert program["predict"](f"{number}.png") == names[int(module(images).argmax())]
-    Image.fromarray(pixels[:, :, 0]).resize((50, 31)).save("gray.png")
-    assert program["predict"]("gray.png") in names
+    shown: list[Any] = []
+
+    def run(_: object, given: dict[str, Any]) -> tuple[Any]:
+        shown.append(given["images"][0])
+        return (np.zeros((1, 3)),)
+
+    program["session"] = SimpleNamespace(run=run)
+    picture(50, 31).save("upright.png")
+    for path in (Path("upright.png"), *write_folder(tmp_path / "odd", plain=0).iterdir()):
+        for fit in FITS:
+            # Where 3 pixels are left over, padding puts 1 or 2 of them first.
+            if fit == "pad" and path.name == "larger.png":
+                continue
+            for channels in (1, 3):
+                program["channels"], program["about"]["fit"] = channels, fit
+                program["predict"](path)
+                with Image.open(path) as image:
+                    wanted, _ = formed(image, (channels, 20, 24), ImageOptions(fit=fit))
+                assert np.array_equal(shown.pop(), wanted), (path.name, fit, channels)
 
 
 @pytest.mark.slow

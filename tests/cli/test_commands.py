@@ -14,10 +14,13 @@ from safetensors.torch import load_file
 
 import db3kd
 from command_line import SMALL, TEACHER, Caller, settings
-from db3kd.data import load
+from db3kd.context import silent
+from db3kd.data import ImageOptions, load
 from db3kd.models import build, weights
+from known_teachers import Sectors
 from logged_teacher import rows_seen, write_images
 from made_pictures import write_folder
+from made_runs import QUICK
 
 _TRAIN = (
     "train",
@@ -136,6 +139,28 @@ class TestExport:
         assert "name some hundreds" in call(*alone, expect=2).err
         assert "with 8 bits" in call(*alone, "--images", images, "--held-out", images).out
         assert "names of the classes are not known" in call("export", trained, "--name-output", expect=2).err
+
+    @pytest.mark.slow
+    def test_a_file_says_how_pictures_are_brought_to_what_it_takes(
+        self, call: Caller, log: Path, tmp_path: Path
+    ) -> None:
+        photos = write_folder(tmp_path / "photos")
+        asked = ("distill", *TEACHER, "--images", photos, *SMALL, "--run", tmp_path / "run")
+        call(*asked, *settings(images__fit="pad", images__background="[0, 0, 255]"))
+        db3kd.distill(
+            Sectors((1, 16, 16)),
+            photos,
+            image_options=ImageOptions(fit="stretch"),
+            softening="smoothed",
+            student="lenet5-fifth",
+            recipe=QUICK,
+            run=tmp_path / "python",
+            progress=silent,
+        )
+        for run, told in ((tmp_path / "run", ("pad", "#0000ff")), (tmp_path / "python", ("stretch", "#ffffff"))):
+            call("export", run)
+            about = {one.key: one.value for one in onnx.load(run / "export/student.onnx").metadata_props}
+            assert (about["fit"], about["background"]) == told
 
     def test_any_file_of_weights(self, call: Caller, images: str, tmp_path: Path) -> None:
         module = build("lenet5-fifth", (1, 16, 16), 4)

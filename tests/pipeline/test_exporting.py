@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from db3kd.data import ImageOptions
 from db3kd.errors import InputError
 from db3kd.models import build, weights
 from db3kd.pipeline.exporting import FIGURES, INT8_FILE, ONNX_FILE, STATE_FILE, Wished, export
@@ -39,7 +40,8 @@ def test_files_answer_as_the_network_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pixels", ["uint8", "float"])
 def test_the_file_says_what_it_takes(tmp_path: Path, pixels: str) -> None:
-    wished = Wished(pixels, ("ant", "bee", "owl"), named=True, calibrate_on=images(40))  # type: ignore[arg-type]  # a word
+    options = ImageOptions(fit="pad", background=(0, 128, 255))
+    wished = Wished(pixels, ("ant", "bee", "owl"), named=True, calibrate_on=images(40), options=options)  # type: ignore[arg-type]  # a word
     exported = export(NETWORK, HEADER, tmp_path, wished, examples=SHOWN)
     assert exported.int8 is not None
     assert exported.int8.same_answers >= 22
@@ -49,6 +51,7 @@ def test_the_file_says_what_it_takes(tmp_path: Path, pixels: str) -> None:
         about = session.get_modelmeta().custom_metadata_map
         assert about["pixels"] == pixels
         assert about["value_range"] == {"uint8": "0 to 255", "float": "0 to 1"}[pixels]
+        assert (about["fit"], about["background"]) == ("pad", "#0080ff")
         assert json.loads(about["class_names"]) == ["ant", "bee", "owl"]
         assert session.get_inputs()[0].type == {"uint8": "tensor(uint8)", "float": "tensor(float)"}[pixels]
         assert [one.name for one in session.get_outputs()] == ["logits", "class", "class_name"]

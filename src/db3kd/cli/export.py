@@ -1,8 +1,8 @@
 """`db3kd export`: a student on its way out, as files for other programs."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
@@ -12,7 +12,7 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.cli.session import read_images
-from db3kd.data import Dataset
+from db3kd.data import Dataset, ImageOptions
 from db3kd.errors import InputError, RunError
 from db3kd.models import weights
 from db3kd.pipeline.ask import NAME
@@ -22,7 +22,8 @@ from db3kd.pipeline.exporting import export as write
 from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.parity import Examples, FileFigures, Latency
 from db3kd.pipeline.teach import STUDENT
-from db3kd.plan import OpenedTeacher, Plan, merged, open_teacher, parse_plan
+from db3kd.plan import OpenedTeacher, Plan, merged, open_image_options, open_teacher, parse_plan
+from db3kd.report.schema import Report
 from db3kd.report.tables import percent
 from db3kd.runs import Keeper, existing
 
@@ -76,6 +77,7 @@ def export(
         class_names=(() if answers is None else answers.images.class_names) or named,
         named=name_output,
         calibrate_on=_seen(plan, None if images is not None else answers, shape) if int8 else None,
+        options=_options(plan, report),
     )
     free = plan.teacher is not None and plan.teacher.uri.startswith(_FREE)
     timed = plan.teacher if (free if time_teacher is None else time_teacher) else None
@@ -90,6 +92,12 @@ def export(
         report=report,
     )
     _show(exported, teacher, as_json=as_json)
+
+
+def _options(plan: Plan, report: Report | None) -> ImageOptions:
+    """How pictures were brought to what the student takes; a run that Python began says their fit in its report."""
+    said: dict[str, Any] = {} if report is None or not report.images else {"fit": report.images[0].fit}
+    return replace(open_image_options(plan.images), **said)
 
 
 def _examples(plan: Plan, answers: Answers | None, shape: tuple[int, int, int]) -> Examples | None:

@@ -6,14 +6,14 @@ own.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from db3kd import __version__
-from db3kd.data import Dataset, draw
+from db3kd.data import Dataset, ImageOptions, draw
 from db3kd.errors import InputError
 from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
@@ -50,12 +50,14 @@ class Wished:
         class_names: what the classes are called; empty where nobody knows.
         named: whether they give the name of the class too.
         calibrate_on: images by which a file of 8 bits is made; None for no such file.
+        options: how pictures of another size, and transparent ones, are to be brought to what they take.
     """
 
     pixels: Pixels = "uint8"
     class_names: tuple[str, ...] = ()
     named: bool = False
     calibrate_on: Dataset | None = None
+    options: ImageOptions = field(default=ImageOptions())
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ def _metadata(header: Mapping[str, str], wished: Wished) -> dict[str, str]:
     about = {key: value for key, value in header.items() if key not in ("format", "sha256")}
     names = json.dumps(list(wished.class_names), ensure_ascii=False)
     takes = {"pixels": wished.pixels, "value_range": VALUES[wished.pixels], "layout": "batch, channel, row, column"}
-    return {**about, "class_names": names, **takes, "db3kd_version": __version__}
+    pictures = {"fit": wished.options.fit, "background": f"#{bytes(wished.options.background).hex()}"}
+    return {**about, "class_names": names, **takes, **pictures, "db3kd_version": __version__}
 
 
 def _time_teacher(teacher: Teacher) -> Latency:

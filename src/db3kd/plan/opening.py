@@ -84,9 +84,9 @@ def open_images(
     where this one says nothing. Images to measure on are all of a folder that is not divided, if the others are not
     from there.
     """
-    options = _options_of(section, like)
+    options = open_image_options(like, section)
     if section.source.startswith(_RUN):
-        if _options_of(section, None) != ImageOptions():
+        if open_image_options(section) != ImageOptions():
             raise PlanError(
                 "images of a run are what was asked about, and are not changed; nothing was asked: leave size, fit, "
                 "color and the like out"
@@ -110,10 +110,11 @@ def _split_of(section: ImagesSection, like: ImagesSection | None) -> Split:
     return section.split
 
 
-def _options_of(section: ImagesSection, like: ImagesSection | None) -> ImageOptions:
+def open_image_options(*sections: ImagesSection | None) -> ImageOptions:
+    """Make what sections say of how images are brought to one size; the last one that says something holds."""
     keys = keys_of(ImageOptions)
     given: dict[str, Any] = {}
-    for one in (like, section):
+    for one in sections:
         if one is not None:
             given |= {key: getattr(one, key) for key in one.model_fields_set if key in keys}
     return ImageOptions(**given)
