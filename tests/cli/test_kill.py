@@ -4,12 +4,16 @@ The process kills itself, at a row that its teacher serves or at an epoch, so th
 """
 
 import signal
+import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from chat_server import NAMES, ChatHandler, ChatServer, chatting
 from command_line import SMALL, TEACHER, Caller, finish, settings, start
 from db3kd.runs import Run
+from known_teachers import Sectors
 from logged_teacher import rows_seen
 
 _AT_AN_EPOCH = """
@@ -101,3 +105,37 @@ def test_wherever_it_is_killed(
         _check_ledger(run, log)
     call(*asked, "--run", run)
     _check_files(run, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("in_flight", "stop_at"), [(1, 9), (4, 30)])
+def test_a_vision_model_is_asked_nothing_twice_and_no_token_is_booked_that_was_not_served(
+    call: Caller, images: str, tmp_path: Path, in_flight: int, stop_at: int
+) -> None:
+    victims: list[subprocess.Popen[str]] = []
+
+    def script(handler: ChatHandler, number: int, name: str) -> str | None:
+        if victims and number == stop_at:
+            victims[0].kill()
+            return None
+        return name
+
+    server, names = ChatServer(Sectors((1, 16, 16)), script), quote(",".join(NAMES))
+    with chatting(server):
+        uri = f"chat:{server.url}?model=seer-1&input_shape=1,16,16&class_names={names}&in_flight={in_flight}"
+        asked = ("distill", "--teacher", uri, "--images", images, *SMALL)
+        call(*asked, "--run", tmp_path / "whole")
+        once, server.served = len(server.requests), 0
+        server.requests.clear()
+        victims.append(start(*asked, "--run", tmp_path / "run"))
+        finish(victims[0], expect=-signal.SIGKILL)
+        # Here the server complains about the client that is gone.
+        finish(start(*asked, "--run", tmp_path / "run"))
+    _check_files(tmp_path / "run", tmp_path / "whole")
+    # Twice is only asked what was under way.
+    assert once < len(server.requests) <= once + in_flight
+    with Run(tmp_path / "run") as run:
+        statement = run.statement()
+    assert 0 <= statement.total - len(server.requests) <= 4 * _LEASE
+    assert once <= statement.bill.answers <= server.served <= statement.bill.answers + in_flight
+    assert statement.bill.input_tokens == 85 * statement.bill.answers

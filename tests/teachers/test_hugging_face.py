@@ -14,12 +14,17 @@ from typing import Any
 import pytest
 import torch
 
+from command_line import SMALL, Caller
+from db3kd.data import load
 from db3kd.errors import InputError, PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
+from db3kd.pipeline.kept import kept_answers
 from db3kd.plan import open_teacher, parse_plan
+from db3kd.runs import Keeper, existing
 from db3kd.teachers import HuggingFaceTeacher, Teacher
 from db3kd.tensors import Float, Tensor
+from made_pictures import write_folder
 
 transformers = pytest.importorskip("transformers")
 
@@ -155,6 +160,31 @@ def test_a_plan_names_it_and_the_oracle_asks_it(folder: Path) -> None:
     assert wrong is not None
     with pytest.raises(PlanError, match=r"says of it too: scale"):
         open_teacher(wrong)
+
+
+@pytest.mark.slow
+def test_a_folder_of_all_kinds_of_pictures_is_distilled_from_the_command_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = write_folder(tmp_path / "photos", plain=20)
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    asked = ("distill", "--teacher", f"hf:{folder}", "--images", photos, "--budget", 24, "--run", tmp_path / "run")
+    report = Caller(capsys)(*asked, *SMALL, "--json").figures
+    assert report["class_names"] == list(NAMES)
+    assert report["queries"]["total"] == 24
+    assert (report["images"][0]["shape"], list(report["images"][0]["broken"])) == ([3, 32, 32], ["broken.jpg"])
+    with existing(tmp_path / "run") as run:
+        answers = kept_answers(Keeper(run))
+    assert len(answers) > 20
+    # A picture for the model itself, without a teacher of ours between.
+    seen = load(str(photos), wanted=(3, 32, 32))
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
+    model = transformers.AutoModelForImageClassification.from_pretrained(folder)
+    for name, decision in zip(answers.images.ids, answers.decisions.tolist(), strict=True):
+        pixels = seen.pixels[seen.ids.index(name)].permute(1, 2, 0).numpy()
+        shown = processor(pixels, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        with torch.no_grad():
+            assert int(model(pixel_values=shown).logits.argmax()) == decision, name
 
 
 def test_other_weights_have_another_fingerprint_and_names_nobody_gave_are_none(folder: Path, tmp_path: Path) -> None:
