@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from db3kd.errors import ArtifactError, InputError, PlanError
@@ -96,6 +96,28 @@ def test_published_weights_are_fitted_to_gray_images_and_other_classes(folder: P
     assert gray(images[:, :1]).shape == (2, 9)
     four = build(f"hf:{folder}?pretrained=true", (4, 16, 16), 4).get_parameter(first)
     assert torch.allclose(four[:, 3], kept.get_parameter(first)[:, 0] * 3 / 4)
+
+
+def test_no_pickle_is_read(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")  # noqa: TID251  # what is not to be read
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(PlanError, match=r"has no weights at hand.*pretrained=FILE\.safetensors"):
+        build(f"hf:{folder}?pretrained=true", (3, 16, 16), 4)
+
+
+def test_where_the_head_is_missing_it_is_drawn_by_the_seed_and_nothing_else_may_be(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    whole = load_file(file)
+    save_file({name: one for name, one in whole.items() if "classifier" not in name}, file, {"format": "pt"})
+    first, again, other = (build(f"hf:{folder}?pretrained=true", (3, 16, 16), 4, seed=seed) for seed in (1, 1, 2))
+    head = "network.classifier.1.weight"
+    assert torch.equal(first.get_parameter(head), again.get_parameter(head))
+    assert not torch.equal(first.get_parameter(head), other.get_parameter(head))
+    kept = "resnet.embedder.embedder.convolution.weight"
+    assert torch.equal(first.get_parameter(f"network.{kept}"), whole[kept])
+    save_file({name: one for name, one in whole.items() if name != kept}, file, {"format": "pt"})
+    with pytest.raises(PlanError, match=f"{kept} is missing"):
+        build(f"hf:{folder}?pretrained=true", (3, 16, 16), 4)
 
 
 def test_weights_of_a_file(folder: Path, tmp_path: Path) -> None:

@@ -133,6 +133,19 @@ def test_a_fitted_classifier_is_a_teacher_by_its_name(monkeypatch: pytest.Monkey
         open_teacher(_section({"uri": "python:users_own:fitted"}))
 
 
+@pytest.mark.parametrize(("layout", "order"), [("nhwc", (0, 2, 3, 1)), ("nchw", (0, 1, 2, 3)), (None, (0, 1, 2, 3))])
+def test_a_fitted_classifier_may_take_channels_last(
+    layout: str | None, order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "users_own", types.ModuleType("users_own"))
+    monkeypatch.setattr("users_own.fitted", FITTED, raising=False)
+    images = torch.rand(60, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    section: dict[str, object] = {"uri": "python:users_own:fitted?input_shape=4,2,2&scale=16", "layout": layout}
+    teacher = open_teacher(_section(section)).teacher
+    expected = FITTED.predict(images.permute(order).flatten(1).numpy() * 16)
+    assert [teacher.spec.class_names[number] for number in teacher(images).tolist()] == expected.tolist()
+
+
 def test_a_callable_may_answer_with_the_names_that_the_plan_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "users_own", types.ModuleType("users_own"))
     monkeypatch.setattr("users_own.decide", names_them, raising=False)

@@ -26,14 +26,16 @@ def read_weights(path: str) -> dict[str, Tensor]:
 
 
 def adapted(found: Mapping[str, Tensor], own: Mapping[str, Tensor], num_classes: int, origin: str) -> dict[str, Tensor]:
-    """Fit published weights: first convolutions to other channels; of other classes, the head stays as it was drawn."""
+    """Fit published weights: first convolutions to other channels; without its classes, the head stays as drawn."""
     fitted: dict[str, Tensor] = {}
     faults = []
     for name, mine in own.items():
         given = found.get(name)
-        if given is None or given.shape == mine.shape:
-            fitted[name] = mine if given is None else given
-            faults += [f"{name} is missing"] if given is None else []
+        if given is None:
+            fitted[name] = mine
+            faults += [] if mine.shape[:1] == (num_classes,) else [f"{name} is missing"]
+        elif given.shape == mine.shape:
+            fitted[name] = given
         elif given.shape[1:] == mine.shape[1:] and len(mine) == num_classes:
             fitted[name] = mine
         elif given.ndim == 4 and (len(given), given.shape[2:]) == (len(mine), mine.shape[2:]):

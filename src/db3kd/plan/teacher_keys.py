@@ -32,7 +32,8 @@ class TeacherSection(Section):
         levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
         fingerprint: version of a callable's or a server's model, so that a run notices another one.
         output: name of the output of an ONNX file or a server that holds the answer, where there are several.
-        layout: order of the axes that these take, where the shape does not tell: "nchw", "nhwc" or "flat".
+        layout: order of the axes that these take, where the shape does not tell: "nchw", "nhwc" or "flat"; "nhwc" also
+            for a scikit-learn classifier that was fitted on rows made of [h, w, c].
         token_env: name of the environment variable that holds a server's bearer token or key, which is stored nowhere;
             by default OPENAI_API_KEY for OpenAI's own server, and none for any other.
         timeout: seconds to wait for a server's answer; 60 for a vision model unless it is said.

@@ -196,6 +196,7 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
         estimator = SklearnTeacher(
             found,
             input_shape=_preparation(section).taken_shape(section.input_shape),
+            channels_last=section.layout == "nhwc",
             class_names=section.class_names,
             bounds=_bounds(section),
             max_batch=section.max_batch or _ESTIMATOR_BATCH,
