@@ -1,4 +1,4 @@
-"""How many rows a second replicas of a slow teacher answer, and what asking through Ray costs a fast one.
+"""How many rows a second replicas of a slow teacher answer, what Ray costs a fast one, and what cores bring.
 
 The slow teacher sleeps 50 ms for each batch of 32, so that its replicas need no cores. `python -m benchmarks.scale` has
 the options; it needs `pip install 'db3kd[ray]'`.
@@ -7,7 +7,7 @@ the options; it needs `pip install 'db3kd[ray]'`.
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,16 +20,20 @@ import typer
 from benchmarks import command
 from db3kd.boundary import ExemplarPool, GuidedDistance, Measurement
 from db3kd.boundary.distances import measure_shard
-from db3kd.data import Dataset, from_arrays
+from db3kd.context import count_cores
+from db3kd.data import Dataset, from_arrays, load
 from db3kd.errors import InputError
 from db3kd.ledger import Ledger
 from db3kd.models import build
 from db3kd.oracle import Oracle
-from db3kd.scaling import Cluster, replicated
+from db3kd.scaling import Cluster, Job, replicated, train_side_by_side
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
+from db3kd.training import Material, Objective
+from db3kd.training.committee import POOL_RECIPE
 
 _SHAPE, _CLASSES, _BATCH, _SECONDS = (1, 16, 16), 4, 32, 0.05
 _SEARCHED, _QUERIES_PER_PAIR = 200, 25
+_LEARNED, _EPOCHS = 20_000, 4
 # A cluster does not look at how busy a core is, so that a teacher that sleeps takes nearly none.
 _CPUS = 0.01
 
@@ -58,12 +62,16 @@ class Scale:
         figures: by the number of replicas.
         fast_in_process: rows a second of a LeNet5 in this process, on one thread.
         fast_replica: of one replica of it, with a core.
+        one_after_another: seconds in which as many networks as this machine has cores learn, each with one thread.
+        side_by_side: seconds in which they do at the same time.
     """
 
     ideal: float
     figures: tuple[ScaleFigure, ...]
     fast_in_process: float
     fast_replica: float
+    one_after_another: float
+    side_by_side: float
 
 
 def slow_teacher() -> Teacher:
@@ -107,7 +115,19 @@ def measure_scale(replicas: Sequence[int], *, rows_each: int, fast_rows: int) ->
         alone = _rate(fast_teacher(), lambda oracle: oracle(images))
         one = Cluster(replicas=1, cpus=1.0, opening=fast_teacher)
         spread = _rate(stack.enter_context(replicated(one, fast_teacher())), lambda oracle: oracle(images))
-    return Scale(_BATCH / _SECONDS, tuple(figures), alone, spread)
+    cores = count_cores()
+    return Scale(
+        _BATCH / _SECONDS, tuple(figures), alone, spread, _seconds_to_learn(1, cores), _seconds_to_learn(cores, cores)
+    )
+
+
+def _seconds_to_learn(at_once: int, networks: int) -> float:
+    images = load("mnist-5k")
+    material = Material(images.pixels, Objective(labels=images.labels), _LEARNED)
+    jobs = [Job("lenet5", 10, seed) for seed in range(networks)]
+    started = time.perf_counter()
+    train_side_by_side(jobs, material, replace(POOL_RECIPE, epochs=_EPOCHS), cores=at_once, hear=lambda *_: None)
+    return time.perf_counter() - started
 
 
 def _figure(number: int, teacher: Teacher, rows: int) -> ScaleFigure:
@@ -163,6 +183,8 @@ def scale(
         {
             "a LeNet5 in this process": f"{found.fast_in_process:,.0f} rows/s",
             "one replica of it": f"{found.fast_replica:,.0f} rows/s",
+            "networks learn one after another": f"{found.one_after_another:,.0f} s",
+            "side by side": f"{found.side_by_side:,.0f} s",
         }
     )
 

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarnin
 
 def test_two_replicas_answer_more_than_one(call: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "_SEARCHED", 16)
+    monkeypatch.setattr(scale, "_LEARNED", 500)
     file = tmp_path / "scale.json"
     asked = ("--replicas", "1,2", "--rows-each", 320, "--fast-rows", 500, "--json", file)
     assert "in this process" in call(scale.scale, *asked).out
@@ -23,3 +24,4 @@ def test_two_replicas_answer_more_than_one(call: Program, tmp_path: Path, monkey
     assert max(alone, one) <= found["ideal"] == 640
     assert two > one
     assert found["fast_replica"] > 0
+    assert min(found["one_after_another"], found["side_by_side"]) > 0
