@@ -1,13 +1,15 @@
-"""Draws accuracy against questions from the files of `benchmarks.frontier`: a panel a student, a line a method.
+"""Draws accuracy against questions from files of benchmarks and reports: a panel a student, a line a method.
 
     python -m benchmarks.figure FILE... --out frontier.svg
 
-A line is the mean over seeds, its band reaches from the worst to the best of them. There is no background, and each
-colour can be read on white and on black: an image in a page knows neither.
+A file is what `benchmarks.frontier` or `benchmarks.zero_shot` wrote, or the `report.json` of a demo, of which the
+searches for distances are drawn. A line is the mean over seeds, its band reaches from the worst to the best of them.
+The picture has a ground of its own, which is dark where its reader likes it so: an image in a page knows no other.
 """
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from benchmarks import command
 from benchmarks.frontier import FrontierRow
 from db3kd.errors import InputError
-from db3kd.report.pictures import INKED, ON_ANY_GROUND
+from db3kd.report.colors import DARK, INKED, LIGHT, MUTED
 from db3kd.runs.files import write_atomically
 
 COLORS = (
@@ -40,8 +42,33 @@ COLORS = (
     "#757d87",
 )
 _MARKERS = "osD^vPXh<>"
-# What was charged may differ a little between seeds: up to this factor it is one point. Ticks are further apart.
-_SAME, _APART = 1.05, 1.4
+# What was charged may differ a little between seeds: up to this factor it is one point.
+_SAME = 1.05
+# Ticks are further apart than the lesser, and than this part of the axis.
+_APART, _PART = 1.4, 0.07
+# What methods and students are called in the picture; what is not here is called by its name.
+LABELS: Mapping[str, str] = {
+    "default": "db3kd",
+    "random": "drawn by lot, learned as db3kd learns",
+    "random-supervised": "drawn by lot, learned from answers alone",
+    "true-labels": "true labels",
+    "copycat-cnn": "CopycatCNN, a public attack",
+    "knockoff-nets": "KnockoffNets, a public attack",
+    "bd": "the paper: boundary distance",
+    "mbd": "the paper: minimal boundary distance",
+    "guided": "guided search for distances",
+    "active": "db3kd without any image",
+    "lenet5": "LeNet5",
+    "lenet5-half": "LeNet5-half",
+    "lenet5-fifth": "LeNet5-fifth",
+}
+# Sample distances ask no more than answers alone do, and lie on their point.
+_SEARCHES = ("bd", "mbd", "guided")
+# Where its reader likes dark pages, ground and text change places; a viewer that knows no such rule shows light ones.
+_DARK = "".join(
+    f'[style*="{what}: {LIGHT[name]}"] {{{what}: {DARK[name]} !important}} '
+    for what, name in (("fill", "paper"), ("fill", "ink"), ("stroke", "ink"))
+)
 
 
 @dataclass(frozen=True)
@@ -58,23 +85,39 @@ def read(files: Sequence[Path]) -> list[FrontierRow]:
     """Read measurements; where two files hold the same one, the later file counts.
 
     Raises:
-        InputError: a file is not what `benchmarks.frontier --json` writes, or there is no accuracy in any.
+        InputError: a file is none of those that are drawn, or there is no accuracy in any.
     """
-    names, found = {one.name for one in fields(FrontierRow)}, dict[tuple[object, ...], FrontierRow]()
-    for file in files:
+    found = dict[tuple[object, ...], FrontierRow]()
+    for number, file in enumerate(files):
         try:
-            rows = json.loads(file.read_bytes())
-            measured = [FrontierRow(**{name: row[name] for name in names}) for row in rows]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            measured = list(_rows(json.loads(file.read_bytes()), number))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
-                f"{file} must be a file that benchmarks.frontier --json wrote, and cannot be read as one ({error!r}); "
-                "nothing was drawn: name others"
+                f"{file} must be a file that benchmarks.frontier --json or benchmarks.zero_shot --json wrote, or a "
+                f"demo's report.json, and cannot be read as one ({error!r}); nothing was drawn: name others"
             ) from error
         found |= {(row.method, row.student, row.questions, row.seed): row for row in measured}
     known = [row for row in found.values() if row.accuracy is not None]
     if not known:
         raise InputError("the files hold no accuracy; nothing was drawn: measure on images that have labels")
     return known
+
+
+def _rows(content: Any, number: int) -> Iterator[FrontierRow]:
+    """Give the measurements of a file; one of `benchmarks.zero_shot` knows no seed, so its place stands for it."""
+    if isinstance(content, list):
+        names = [one.name for one in fields(FrontierRow)]
+        yield from (FrontierRow(**{name: row[name] for name in names}) for row in content)
+    elif "calls" in content:
+        about, seconds = (content["method"], content["calls"]), content["seconds"]
+        for one in content["students"]:
+            yield FrontierRow(about[0], one["name"], about[1], number, one["accuracy"], one["agreement"], seconds)
+    else:
+        # A report names its student in its title alone.
+        (student,) = re.findall(r"^(?:Demo: )?(\S+) from ", content["title"])
+        for one in (one for one in content["students"] if one["name"] in _SEARCHES):
+            for seed, accuracy in zip(one["seeds"], one["accuracy_by_seed"], strict=True):
+                yield FrontierRow(one["name"], student, one["queries"], seed, accuracy, None, 0.0)
 
 
 def points(rows: Sequence[FrontierRow]) -> tuple[Point, ...]:
@@ -117,11 +160,11 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        **dict.fromkeys(INKED, ON_ANY_GROUND),
+        **dict.fromkeys(INKED, LIGHT["ink"]),
     }
     drawn = io.BytesIO()
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(4.6 * len(students) + 2.6, 4.2), layout="constrained", facecolor="none")
+        figure = Figure(figsize=(4.6 * max(len(students), 1.8), 5.4), layout="constrained", facecolor=LIGHT["paper"])
         FigureCanvasSVG(figure)
         panels = figure.subplots(1, len(students), sharey=True, squeeze=False)[0]
         for panel, student in zip(panels, students, strict=True):
@@ -131,14 +174,14 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
                 if (some := [row for row in rows if (row.student, row.method) == (student, method)])
             }
             _draw_panel(panel, lines, methods, teacher)
-            panel.set_title(student, color=ON_ANY_GROUND, parse_math=False)
+            panel.set_title(f"students: {LABELS.get(student, student)}", parse_math=False)
         panels[0].set_ylabel("accuracy on held-out images, %")
         panels[0].set_ylim(bottom=least)
         marks = {mark.get_label(): mark for panel in panels for mark in panel.get_legend_handles_labels()[0]}
-        figure.legend(marks.values(), marks.keys(), loc="outside right center", frameon=False)
+        figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=2, frameon=False)
         unwanted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata={**unwanted, "Title": "Accuracy against questions"})
-    return drawn.getvalue()
+    return drawn.getvalue().replace(b"*{", b"@media (prefers-color-scheme: dark) {" + _DARK.encode() + b"} *{", 1)
 
 
 def _draw_panel(
@@ -150,33 +193,43 @@ def _draw_panel(
         place = methods.index(method)
         color, questions = COLORS[place % len(COLORS)], [point.questions for point in line]
         marker = _MARKERS[place % len(_MARKERS)]
-        panel.plot(questions, [point.mean for point in line], color=color, marker=marker, markersize=5, label=method)
+        panel.plot(
+            questions,
+            [point.mean for point in line],
+            color=color,
+            marker=marker,
+            markersize=6,
+            label=LABELS.get(method, method),
+        )
         low, high = [point.worst for point in line], [point.best for point in line]
         panel.fill_between(questions, low, high, color=color, alpha=0.2, linewidth=0)
         # A band of a single point has no width.
         panel.vlines(questions, low, high, color=color, linewidth=1)
     if teacher is not None:
-        panel.axhline(teacher, color=ON_ANY_GROUND, linestyle="--", linewidth=1, label="teacher")
+        panel.axhline(teacher, color=MUTED, linestyle="--", linewidth=1, label="the teacher")
     asked = _ticks([point.questions for line in lines.values() for point in line])
     panel.set_xticks(asked, [f"{number:,}" for number in asked])
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.grid(axis="y", color=ON_ANY_GROUND, alpha=0.25, linewidth=0.5)
-    panel.set_xlabel("questions")
+    panel.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.5)
+    panel.set_xlabel("questions to the teacher (bands and bars: worst to best seed)")
 
 
 def _ticks(questions: Sequence[float]) -> list[int]:
     """Name numbers of questions, the greatest of those that are too near to each other to be read."""
     named: list[int] = []
+    apart = max(_APART, (max(questions) / min(questions)) ** _PART)
     for number in sorted(map(round, questions), reverse=True):
-        if not named or number * _APART < named[-1]:
+        if not named or number * apart < named[-1]:
             named.append(number)
     return named
 
 
 def figure(
     *,
-    files: Annotated[list[Path], typer.Argument(help="What `python -m benchmarks.frontier --json FILE` wrote.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="What `python -m benchmarks.frontier --json FILE` and others wrote.")
+    ],
     out: Annotated[Path, typer.Option(help="The SVG to write.")],
     students: Annotated[str, typer.Option(help="Only these; all where none is named.")] = "",
     methods: Annotated[str, typer.Option(help="Only these, in this order; all where none is named.")] = "",

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import nn
 from typer.main import get_command
 
+from benchmark_program import Program
 from benchmarks.figure import figure
 from command_line import Caller
 from db3kd.cli.app import COMMANDS
@@ -111,15 +112,14 @@ def test_the_house_that_is_shown_is_the_house_that_is_there() -> None:
         assert (source / name).exists() or not name.endswith((".py", "/")), name
 
 
-def test_the_picture_is_what_the_command_beside_it_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (words,) = (
-        shlex.split(line)
-        for line in re.findall(r"^ {4}python -m benchmarks\.figure (.*)$", PAGES["README.md"], re.MULTILINE)
-    )
+def test_the_picture_is_what_the_command_beside_it_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = re.findall(r"^ {4}python -m benchmarks\.figure (.*)$", PAGES["README.md"], re.MULTILINE)
+    words = shlex.split(line)
     monkeypatch.chdir(ROOT)
-    kept, drawn = Path(words[words.index("--out") + 1]), tmp_path / "drawn.svg"
-    files = [Path(word) for word in words[: words.index("--teacher")]]
-    figure(files=files, out=drawn, teacher=float(words[words.index("--teacher") + 1]))
+    kept, drawn = Path(words[-1]), tmp_path / "drawn.svg"
+    Program(capsys)(figure, *words[:-1], drawn)
     assert drawn.read_bytes() == kept.read_bytes()
     assert f"]({kept})" in PAGES["README.md"]
 

@@ -50,7 +50,7 @@ _TEACHER, _STUDENT, _CHOSEN = "lenet5", "lenet5-half", "chosen"
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """How large the demo is; the defaults take four to seven minutes on two cores."""
+    """How large the demo is; the defaults take 5 to 12 minutes on two cores, by the processor."""
 
     images: int = 300
     queries_per_pair: int = 500
@@ -219,7 +219,7 @@ def _notes(options: DemoOptions, digits: Dataset, test: Dataset) -> tuple[str, .
         f"All students but the last two learn from the same {options.images} of {len(digits):,} digits, with "
         f"{len(options.seeds)} seeds; accuracy and agreement are after the last epoch, on {len(test):,} held-out "
         f"digits. The last but one asks {options.images} questions about images that it chooses, and learns from all "
-        "others without asking: this is what `db3kd distill` does.",
+        "others without asking: this is what db3kd distill does.",
         "The row with the teacher's logits is what a white box would give; this library sees decisions only.",
     )
 

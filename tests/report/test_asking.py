@@ -160,3 +160,9 @@ def test_figures_that_do_not_fit_are_refused() -> None:
         _asked(class_histogram=(900, 90), never_decided=())
     with pytest.raises(ValidationError, match="less than or equal to 1"):
         _asked(gains=(Gain(500, 1_000, 50, 70.0, 0.8, 0.05),))
+
+
+def test_what_was_asked_about_is_said_in_words() -> None:
+    assert asking.asked_about(_asked()) == "images drawn from nothing, chosen where the committee disagrees"
+    mixed = _asked(pool="images and stripes:Stripes", acquisition="doubt")
+    assert asking.asked_about(mixed) == "the images at hand and stripes:Stripes, chosen by doubt"

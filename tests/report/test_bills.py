@@ -15,7 +15,7 @@ def test_the_bill_stands_by_stage_with_its_money_and_adds_up() -> None:
     assert table.rows == (
         ("answers", "1,000", "200,000", "3,000", "24", "11", "0.2300"),
         ("repeats", "16", "3,200", "48", "0", "0", "0.0037"),
-        ("held-out (held out, not in the total)", "10", "2,000", "30", "0", "0", "0.0023"),
+        ("held-out (outside the budget)", "10", "2,000", "30", "0", "0", "0.0023"),
         ("total", "1,026", "205,200", "3,078", "24", "11", "0.2360"),
     )
 

@@ -1,5 +1,6 @@
 """Charts."""
 
+import re
 from xml.etree import ElementTree
 
 from db3kd.evaluation import Point
@@ -31,9 +32,10 @@ def test_a_class_map_names_what_the_student_confuses() -> None:
         assert said in chart, said
 
 
-def test_the_curve_of_the_rounds_has_intervals_and_a_forecast() -> None:
+def test_the_curve_of_the_rounds_has_a_forecast_and_the_student() -> None:
     points = (Point(100, 0.7, 0.6, 0.8), Point(200, 0.8, 0.7, 0.9))
-    bare, more = (pictures.agreement_chart(points, after_1000_more=after) for after in (None, 0.9))
-    for chart in (bare, more):
+    bare = pictures.agreement_chart(points)
+    more = pictures.agreement_chart(points, after_1000_more=0.9, student=Point(200, 0.78, 0.7, 0.85), accuracy=0.75)
+    for chart, lines in ((bare, 1), (more, 4)):
         ElementTree.fromstring(chart)
-    assert len(more) > len(bare)
+        assert len(re.findall(r">(?:committee|student|the same)[^<]*</text>", chart)) == lines

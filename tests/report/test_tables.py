@@ -27,7 +27,7 @@ def test_tables_account_for_everything() -> None:
         ("decisions", "400"),
         ("mbd", "65,032"),
         ("total", "65,432"),
-        ("evaluation (held out, not in the total)", "1,000"),
+        ("evaluation (outside the budget)", "1,000"),
     )
     crashed = bare_report().model_copy(update={"queries": Queries(total=9, unsettled=4)})
     assert tables.query_table(crashed).rows[1] == ("of these charged, but not known to have been sent", "4")

@@ -13,6 +13,22 @@ from db3kd.report.tables import UNKNOWN, Column, Table, class_label, count, perc
 _MEANINGS = {way.name: way.meaning for way in TRANSFORMS}
 _NAMED = 20
 """Most classes that a sentence names."""
+_POOLS = {
+    "images": "the images at hand",
+    "priors": "images drawn from nothing",
+    "surrogates": "images made of pictures at hand",
+}
+_CHOICES = {
+    "random": "drawn by lot",
+    "margin": "chosen where the committee can hardly tell two classes apart",
+    "disagreement": "chosen where the committee disagrees",
+}
+
+
+def asked_about(found: AskingFigures) -> str:
+    """Say what images the questions were about, and how they were chosen; names that are not ours stand as they are."""
+    pools = " and ".join(_POOLS.get(name, name) for name in found.pool.split(" and "))
+    return f"{pools}, {_CHOICES.get(found.acquisition, f'chosen by {found.acquisition}')}"
 
 
 def asking_table(found: AskingFigures | None, class_names: tuple[str, ...] = ()) -> Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from db3kd.report.asking import asked_about
 from db3kd.report.schema import Report
 from db3kd.report.tables import class_label, percent, student_label
 
@@ -55,7 +56,7 @@ def _listed(report: Report, *, takes: str, parameters: int) -> Iterator[str]:
         yield f"- Learned from: {student_label(report.student)}"
     yield f"- Questions to the teacher: {report.queries.total:,}"
     if report.asking is not None:
-        yield f"- Asked about: {report.asking.pool}; chosen by: {report.asking.acquisition}"
+        yield f"- Asked about: {asked_about(report.asking)}"
     yield f"- Weights: {parameters:,}"
     yield f"- The ONNX file takes: {takes}"
     if report.class_names:

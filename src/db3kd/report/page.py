@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 from db3kd.errors import InputError
-from db3kd.evaluation import curve_of
-from db3kd.report import asking, bills, tables
+from db3kd.evaluation import Point, curve_of
+from db3kd.report import asking, bills, colors, tables
 from db3kd.report.distances import DistanceFigures
 from db3kd.report.examples import Example, draw, png_uri
 from db3kd.report.schema import Report
@@ -42,6 +42,8 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
     shown = any(student.accuracy is not None for student in report.students)
     return environment.from_string(source).render(
         report=report,
+        colors=colors,
+        about="" if report.asking is None else asking.asked_about(report.asking),
         tiles=_tiles(report),
         students=tables.student_table(report),
         trainings=tables.training_table(report),
@@ -93,13 +95,23 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def _curve(report: Report) -> str:
-    """The committee's agreement over the questions; nothing where there were no rounds."""
+    """How good committee and student are, over the questions; nothing where there were no rounds."""
     from db3kd.report import pictures
 
-    points = () if report.asking is None else curve_of(report.asking.gains)
-    if report.asking is None or not points:
+    found = report.asking
+    points = () if found is None else curve_of(found.gains)
+    if found is None or not points:
         return ""
-    return pictures.agreement_chart(points, after_1000_more=report.asking.after_1000_more)
+    trust, student = found.trust, report.student
+    own = None
+    if trust is not None and trust.agreement is not None and trust.lower is not None and trust.upper is not None:
+        own = Point(found.queries, trust.agreement, trust.lower, trust.upper)
+    return pictures.agreement_chart(
+        points,
+        after_1000_more=found.after_1000_more,
+        student=own,
+        accuracy=None if student is None else student.accuracy,
+    )
 
 
 def _confusion(report: Report) -> str:

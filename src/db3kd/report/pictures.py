@@ -15,27 +15,26 @@ from xml.sax.saxutils import quoteattr
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from db3kd.evaluation import Calibration, Point
+from db3kd.report.colors import ACCENT, INKED, MUTED, SECOND, text_on
 from db3kd.report.distances import Histogram
 from db3kd.report.schema import Report
 from db3kd.report.tables import UNKNOWN, class_label, percent, student_label
 
 INK = "#010203"  # matplotlib knows no currentColor: a colour nothing else uses stands in for it
-ACCENT, SECOND, MUTED = "#2a78a8", "#d9822b", "#8a929b"
-ON_ANY_GROUND = "#777b80"  # read on white and on black, where a picture does not know its page
-INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-"""What matplotlib draws in the colour of the text."""
 FEW_CLASSES = 14
 """Up to here each cell of the heat map can hold its figure; beyond, a colour bar takes over."""
 MANY_CLASSES = 25
 """Beyond here only every n-th class is named on an axis."""
 LONGEST_NAME = 16
-_DARK = 0.5
 
 
 def distance_heat_map(
@@ -56,21 +55,52 @@ def confusion_map(counts: Sequence[Sequence[int]], class_names: tuple[str, ...],
     return _element(drawn, f"Where the student decides otherwise than the teacher, {len(counts)} classes")
 
 
-def agreement_chart(points: Sequence[Point], *, after_1000_more: float | None = None, name: str = "agreement") -> str:
-    """Draw the committee's agreement over the questions, with intervals; hollow is what 1,000 more would bring."""
-    with _chart(name, 5.2, 3.0) as (_, axes, drawn):
-        questions, shares = [point.queries for point in points], [100 * point.agreement for point in points]
-        below = [100 * (point.agreement - point.lower) for point in points]
-        above = [100 * (point.upper - point.agreement) for point in points]
-        axes.errorbar(questions, shares, yerr=(below, above), color=ACCENT, marker="o", capsize=3, linewidth=1.2)
+def agreement_chart(
+    points: Sequence[Point],
+    *,
+    after_1000_more: float | None = None,
+    student: Point | None = None,
+    accuracy: float | None = None,
+    name: str = "agreement",
+) -> str:
+    """Draw how good committee and student are over the questions.
+
+    Args:
+        points: the committee's agreement after each round, with its interval.
+        after_1000_more: what 1,000 more questions would make of it, by extrapolation; None where nobody can say.
+        student: its agreement after all questions, with its interval.
+        accuracy: the student's, on held-out images.
+        name: of the chart in its page.
+
+    Returns:
+        An svg element.
+    """
+    with _chart(name, 6.2, 3.2) as (figure, axes, drawn):
+        shown: list[Artist | tuple[Artist, ...]] = [
+            _draw_points(axes, points, "o-", ACCENT, "committee, agreement on answers set aside")
+        ]
         if after_1000_more is not None:
-            end = (questions[-1], questions[-1] + 1000)
-            axes.plot(end, (shares[-1], 100 * after_1000_more), color=SECOND, linestyle=":", linewidth=1.2)
-            axes.plot(end[1], 100 * after_1000_more, color=SECOND, marker="o", markerfacecolor="none")
+            last, told = points[-1], "the same after 1,000 more questions, by extrapolation"
+            ahead = ((last.queries, last.queries + 1000), (100 * last.agreement, 100 * after_1000_more))
+            shown += axes.plot(*ahead, "o:", color=ACCENT, mfc="none", markevery=[1], linewidth=1.2, label=told)
+        if student is not None:
+            shown.append(_draw_points(axes, [student], "D", SECOND, "student, agreement on answers set aside"))
+        if accuracy is not None:
+            place, told = (student or points[-1]).queries, "student, accuracy on held-out images"
+            shown += axes.plot(place, 100 * accuracy, "D", color=SECOND, mfc="none", label=told)
         axes.set_xlabel("questions")
-        axes.set_ylabel("agreement on answers set aside, %")
+        axes.set_ylabel("%")
         axes.set_xlim(left=0)
-    return _element(drawn, "Agreement of the committee over the questions")
+        figure.legend(handles=shown, loc="outside upper left", frameon=False)
+    return _element(drawn, "Agreement of committee and student over the questions")
+
+
+def _draw_points(axes: Axes, points: Sequence[Point], style: str, color: str, label: str) -> ErrorbarContainer:
+    """Draw shares with their intervals."""
+    questions, shares = [point.queries for point in points], [100 * point.agreement for point in points]
+    below = [100 * (point.agreement - point.lower) for point in points]
+    above = [100 * (point.upper - point.agreement) for point in points]
+    return axes.errorbar(questions, shares, (below, above), fmt=style, color=color, capsize=3, lw=1.2, label=label)
 
 
 def _class_map(
@@ -119,7 +149,7 @@ def distance_histogram(histogram: Histogram, median: float | None, *, name: str 
         axes.margins(x=0)
         axes.set_ylim(0, 1.15 * max(1, *histogram.counts))
         if median is not None:
-            axes.axvline(median, color=SECOND, linewidth=1.5)
+            axes.axvline(median, color=INK, linewidth=1.5)
             right = median > (histogram.edges[0] + histogram.edges[-1]) / 2
             axes.annotate(
                 f"median {median:.3g}",
@@ -146,9 +176,13 @@ def reliability_diagram(calibration: Calibration, *, name: str = "reliability") 
         for part in filled:
             shade = 0.3 + 0.6 * min(1.0, part.images / images * len(calibration.bins))
             correct, width = part.correct or 0.0, part.upper - part.lower
-            axes.bar(part.lower, correct, width, align="edge", color=ACCENT, alpha=shade, linewidth=0)
+            axes.bar(
+                part.lower, correct, width, align="edge", facecolor=(ACCENT, shade), edgecolor=ACCENT, linewidth=0.8
+            )
             if part.confidence is not None:
-                axes.plot(part.confidence, correct, marker="o", markersize=3, color=SECOND)
+                axes.plot(
+                    part.confidence, correct, marker="o", markersize=4, color=SECOND, mec=INK, mew=0.6, clip_on=False
+                )
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -222,9 +256,8 @@ def _write_cells(axes: Axes, values: Sequence[Sequence[float]], mesh: QuadMesh) 
             if math.isnan(value):
                 text, colour = UNKNOWN if row == column else "", INK
             else:
-                red, green, blue, _ = mesh.to_rgba(np.array([value]))[0]
-                dark = 0.3 * red + 0.59 * green + 0.11 * blue < _DARK
-                text, colour = f"{value:.{decimals}f}", "#ffffff" if dark else "#16202a"
+                ground = to_hex(mesh.to_rgba(np.array([value]))[0])
+                text, colour = f"{value:.{decimals}f}", text_on(ground)
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=7.5)
 
 

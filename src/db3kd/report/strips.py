@@ -1,4 +1,4 @@
-"""Contact sheets: strips of images, on no background, so that a page may be light or dark.
+"""Contact sheets: strips of images, on a light ground of their own, so that they are read on any page.
 
 Either the images of a repulsion over its pushes, with a curve, or some of those that were asked about, by class and by
 round. PNG files, since strips are pixels; the charts of a page are in `pictures`. Called by the stages that make or ask
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from db3kd.acquisition import Step
 from db3kd.answers import Answers
-from db3kd.report.pictures import ACCENT, INKED, MUTED, ON_ANY_GROUND
+from db3kd.report.colors import ACCENT, INKED, LIGHT, MUTED
 from db3kd.report.tables import class_label
 from db3kd.tensors import Float, Int, Tensor
 
@@ -97,9 +97,9 @@ def _picture(rows: int, columns: int, beside: int = 0) -> Iterator[tuple[Axes, A
     """Give axes for rows of images and, on their right, for so many more or a curve; the file is written at the end."""
     height, width = max(_LEAST_INCHES, 0.7 + _INCHES_PER_IMAGE * rows), 1.0 + _INCHES_PER_IMAGE * columns
     other = 1.6 + _INCHES_PER_IMAGE * beside if beside else _INCHES_OF_CURVE
-    style: dict[Any, Any] = {"font.size": 9, **dict.fromkeys(INKED, ON_ANY_GROUND)}
+    style: dict[Any, Any] = {"font.size": 9, **dict.fromkeys(INKED, LIGHT["ink"])}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(width + other, height), layout="constrained", facecolor="none")
+        figure = Figure(figsize=(width + other, height), layout="constrained", facecolor=LIGHT["paper"])
         canvas = FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2, width_ratios=(width, other))
         for axes in (left, right):
@@ -107,7 +107,7 @@ def _picture(rows: int, columns: int, beside: int = 0) -> Iterator[tuple[Axes, A
         buffer = io.BytesIO()
         yield left, right, buffer
         # Without its version, the same figures give the same bytes for longer.
-        canvas.print_figure(buffer, format="png", dpi=110, facecolor="none", metadata={"Software": None})
+        canvas.print_figure(buffer, format="png", dpi=110, metadata={"Software": None})
 
 
 def _show_strips(

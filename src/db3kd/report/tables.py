@@ -65,7 +65,7 @@ def class_label(class_names: tuple[str, ...], number: int) -> str:
 
 def held_out_label(stage: str) -> str:
     """Name a stage whose queries are booked outside the budget."""
-    return f"{stage} (held out, not in the total)"
+    return f"{stage} (outside the budget)"
 
 
 def percent(fraction: float | None) -> str:
