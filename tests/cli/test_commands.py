@@ -162,12 +162,23 @@ class TestExport:
             about = {one.key: one.value for one in onnx.load(run / "export/student.onnx").metadata_props}
             assert (about["fit"], about["background"]) == told
 
+    def test_a_run_without_a_report_says_what_it_asked(self, call: Caller, trained: Path) -> None:
+        (trained / "report.json").unlink()
+        call("export", trained, "--to", trained / "out")
+        card = (trained / "out/model-card.md").read_text()
+        assert "Teacher: `python:logged_teacher:decide`" in card
+        assert "Questions to the teacher: 40" in card
+        assert "bring the run to its end" in card
+
     def test_any_file_of_weights(self, call: Caller, images: str, tmp_path: Path) -> None:
         module = build("lenet5-fifth", (1, 16, 16), 4)
         file = tmp_path / "weights.safetensors"
         file.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (1, 16, 16), 4)))
         found = call("export", "--weights", file, "--to", tmp_path / "out", "--held-out", images, "--json").figures
         assert found["onnx"]["same_answers"] == found["images"] == 12
+        card = (tmp_path / "out/model-card.md").read_text()
+        assert "does not say whom it copies" in card
+        assert "of 12 held-out images as the labels say" in card
         assert "name either" in call("export", expect=2).err
         assert "--to" in call("export", "--weights", file, expect=2).err
         assert "no student" in call("export", tmp_path, expect=2).err

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from db3kd.data import ImageOptions
 from db3kd.errors import InputError
 from db3kd.models import build, weights
-from db3kd.pipeline.exporting import FIGURES, INT8_FILE, ONNX_FILE, STATE_FILE, Wished, export
+from db3kd.pipeline.exporting import CARD, FIGURES, INT8_FILE, ONNX_FILE, STATE_FILE, Wished, export
 from db3kd.pipeline.parity import Examples
 from known_teachers import Counting, Sectors
 from made_runs import images
@@ -34,6 +34,8 @@ def test_files_answer_as_the_network_does(tmp_path: Path) -> None:
     assert teacher.calls == 62
     plain = load_file(tmp_path / "out" / STATE_FILE)
     assert all(torch.equal(plain[name], value) for name, value in NETWORK.state_dict().items())
+    card = (tmp_path / "out" / CARD).read_text()
+    assert f"it decides on {exported.accuracy:.2%} of 24 held-out images as the labels say" in card
     kept = json.loads((tmp_path / "out" / FIGURES).read_text())
     assert kept == {"format_version": 1, **json.loads(json.dumps(asdict(exported)))}
 

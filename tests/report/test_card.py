@@ -2,7 +2,7 @@
 
 from db3kd.evaluation import Trust
 from db3kd.report.card import model_card
-from db3kd.report.figures import AskingFigures, StudentFigures
+from db3kd.report.figures import AskingFigures, Queries, StudentFigures
 from made_report import bare_report, report
 
 TAKES = "uint8 from 0 to 255, [n, 1, 28, 28]"
@@ -39,5 +39,23 @@ def test_answers_set_aside_and_classes_that_never_came_are_told() -> None:
 
 
 def test_what_nobody_measured_is_said_to_be_so() -> None:
-    card = model_card(bare_report(), takes=TAKES, parameters=3)
+    unmeasured = bare_report().model_copy(update={"students": (StudentFigures(name="opinions"),)})
+    card = model_card(unmeasured, takes=TAKES, parameters=3)
     assert "Not measured" in card
+    assert "Teacher: not named" in card
+    assert "their names are not known" in card
+
+
+def test_weights_without_a_run_have_a_card_that_says_what_is_not_known() -> None:
+    card = model_card(None, takes=TAKES, parameters=3, class_names=("ant", "bee"), measured="90% of 24 images")
+    for said in (TAKES, "Classes: ant, bee", "90% of 24 images", "does not say whom it copies", "## Rights"):
+        assert said in card
+    assert "Questions to the teacher" not in card
+    assert "The rest is not known" in card
+
+
+def test_a_run_that_is_not_at_its_end_has_a_card_with_what_is_known() -> None:
+    begun = bare_report().model_copy(update={"queries": Queries(total=300)})
+    card = model_card(begun, takes=TAKES, parameters=3)
+    assert "Questions to the teacher: 300" in card
+    assert "bring the run to its end" in card

@@ -16,7 +16,7 @@ from db3kd.data import Dataset, ImageOptions
 from db3kd.errors import InputError, RunError
 from db3kd.models import weights
 from db3kd.pipeline.ask import NAME
-from db3kd.pipeline.conclude import REPORT, read_report
+from db3kd.pipeline.conclude import REPORT, begun_report, read_report
 from db3kd.pipeline.exporting import Exported, Wished
 from db3kd.pipeline.exporting import export as write
 from db3kd.pipeline.kept import kept_answers
@@ -65,7 +65,7 @@ def export(
                 raise RunError(f"{run} holds no student yet; nothing was written: go on with `db3kd distill` first")
             asked, file = merged(opened.plan() or {}, asked), run / f"{STUDENT}.safetensors"
             answers = kept_answers(keeper) if keeper.count(NAME) else None
-            report = read_report(opened) if opened.get(REPORT) is not None else None
+            report = begun_report(opened) if opened.get(REPORT) is None else read_report(opened)
     assert file is not None, "asked above"
     module, header = weights.from_file(file)
     plan = parse_plan(asked)

@@ -144,6 +144,19 @@ def write_report(run: Run, report: Report, examples: Sequence[Example], picture:
     run.put(PAGE, page.encode())
 
 
+def begun_report(run: Run) -> Report:
+    """Say what is known of a run that has no report yet: its teacher, where a plan names it, and its queries."""
+    teacher = (run.plan() or {}).get("teacher")
+    name = str(teacher.get("uri", "")) if isinstance(teacher, dict) else ""
+    return Report(
+        title="a run that is not at its end",
+        db3kd_version=__version__,
+        teacher=TeacherFigures(name=name),
+        students=(),
+        queries=account_of(run.statement()),
+    )
+
+
 def read_report(run: Run) -> Report:
     """Read the report of a run; a RunError where there is none yet, an ArtifactError where it was changed."""
     kept = run.get(REPORT)

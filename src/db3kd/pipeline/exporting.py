@@ -33,6 +33,7 @@ from db3kd.pipeline.parity import (
 )
 from db3kd.report.card import model_card
 from db3kd.report.schema import Report
+from db3kd.report.tables import percent
 from db3kd.runs.files import storage_errors, write_atomically
 from db3kd.teachers import Teacher
 
@@ -98,7 +99,7 @@ def export(
         wished: what the ONNX files are to be.
         examples: images to check the files on; None for no check.
         teacher: to time beside the student.
-        report: of the run, for a model card beside the files; None for no card.
+        report: of the run, for the model card beside the files; None where there is no run.
 
     Returns:
         Figures, which are in `export.json` as well.
@@ -139,13 +140,26 @@ def export(
         teacher_latency=None if teacher is None else _time_teacher(teacher),
     )
     contents[FIGURES] = (json.dumps({"format_version": 1, **asdict(exported)}, indent=2) + "\n").encode()
-    if report is not None:
-        contents[CARD] = model_card(report, takes=exported.takes, parameters=exported.parameters).encode()
+    contents[CARD] = model_card(
+        report,
+        takes=exported.takes,
+        parameters=exported.parameters,
+        class_names=wished.class_names,
+        measured=_measured(exported),
+    ).encode()
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_atomically(folder / name, content)
     return exported
+
+
+def _measured(exported: Exported) -> str:
+    """Say how good the network is by the images at hand; nothing where nobody says what they are."""
+    if exported.accuracy is None:
+        return ""
+    shown = f"{percent(exported.accuracy)} of {exported.images:,} {exported.kind}"
+    return f"Measured as it was exported: it decides on {shown} as the {exported.said_by} say"
 
 
 def _metadata(header: Mapping[str, str], wished: Wished) -> dict[str, str]:
