@@ -168,7 +168,7 @@ def repulsion_table(found: RepulsionFigures | None, class_names: tuple[str, ...]
     counts = (found.noise_by_class or unknown, found.starts_by_class or unknown, found.images_by_class)
     names = [class_label(class_names, label) for label in range(len(unknown))]
     cells = [[*map(count, of_class), count(sum(of_class))] for of_class in counts]
-    columns = tuple(map(Column, ("class", "noise", "pushed", "images")))
+    columns = (Column("class", numeric=False), *map(Column, ("noise", "pushed", "images")))
     return Table(columns, tuple(zip([*names, "all"], *cells, strict=True)))
 
 

@@ -198,10 +198,11 @@ def accuracy_chart(report: Report, *, name: str = "accuracies") -> str:
     with _chart(name, 7.6, 0.9 + 0.3 * len(students)) as (_, axes, drawn):
         for row, student in enumerate(students):
             axes.axhline(row, color=MUTED, linewidth=0.5, alpha=0.4, zorder=0)
-            if student.agreement is not None:
-                axes.plot(student.agreement * 100, row, marker="o", markersize=6, markerfacecolor="none", color=SECOND)
             if student.accuracy is not None:
                 axes.plot(student.accuracy * 100, row, marker="o", markersize=6, color=ACCENT)
+            if student.agreement is not None:
+                # Wider, so that it is seen around an accuracy at the same place.
+                axes.plot(student.agreement * 100, row, marker="o", markersize=9, mfc="none", mew=1.4, color=SECOND)
         if report.teacher.accuracy is not None:
             axes.axvline(report.teacher.accuracy * 100, color=MUTED, linestyle="--", linewidth=1)
         axes.set_yticks(range(len(students)), [student_label(student) for student in students], parse_math=False)
