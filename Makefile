@@ -2,6 +2,8 @@
 # Another interpreter: `make test PYTHON=python3.12`. Start again from nothing: `make clean`.
 
 PYTHON ?= python3
+# Interpreters that `make release` installs the wheel with.
+PYTHONS ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -45,7 +47,7 @@ docs: $(INSTALLED)  ## the manual in build/docs/index.html; a warning is an erro
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -c docs . build/docs
 
 release: $(INSTALLED)  ## build sdist and wheel into dist/, check them, and install the wheel with each extra alone
-	$(BIN)/python tools/release.py
+	$(BIN)/python tools/release.py --python $(PYTHONS)
 
 clean:  ## remove .venv, caches and builds; runs/ holds what was bought and stays
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -44,6 +44,7 @@ def test_the_version_stands_in_one_place(built: Path) -> None:
     assert told["Version"] == db3kd.__version__
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "version" not in project
+    assert "\nversion:" not in (ROOT / "CITATION.cff").read_text()
     assert set(told.get_all("Provides-Extra", [])) == set(project["optional-dependencies"])
 
 

@@ -1,9 +1,11 @@
 """Build sdist and wheel into dist/, check them, and install the wheel into empty environments: `make release`.
 
 One environment has no extra, and one each has an extra alone; what they install is pinned by constraints.txt. In each,
-`import db3kd` and the help of every command must work. That downloads a few GB at first.
+`import db3kd` and the help of every command must work. That downloads a few GB at first. `make release
+PYTHONS="python3.11 python3.13"` does it with each of these.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -58,10 +60,10 @@ def extras() -> list[str]:
     return ["", *sorted(set(project["optional-dependencies"]) - _OF_A_CHECKOUT)]
 
 
-def install(wheel: Path, extra: str) -> None:
-    """Install the wheel with an extra into an empty environment, and try it."""
+def install(wheel: Path, extra: str, interpreter: str) -> None:
+    """Install the wheel with an extra into an empty environment of an interpreter, and try it."""
     with tempfile.TemporaryDirectory() as folder:
-        _run(sys.executable, "-m", "venv", folder)
+        _run(interpreter, "-m", "venv", folder)
         python = f"{folder}/bin/python"
         wanted = f"{wheel}[{extra}]" if extra else str(wheel)
         pip = (python, "-m", "pip", "--disable-pip-version-check")
@@ -77,12 +79,16 @@ def _run(*words: str, cwd: Path | None = None) -> None:
 
 def main() -> None:
     """Do all of it; the first thing that fails ends it."""
-    wanted = sys.argv[1:] or extras()
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("extras", nargs="*", default=extras(), help="to install alone; all by default, and none")
+    asked.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to install with")
+    wanted = asked.parse_args()
     wheel = build(DIST)
     check(sorted(DIST.iterdir()))
-    for extra in wanted:
-        print(f"with {f'the extra {extra}' if extra else 'no extra'}", flush=True)
-        install(wheel, extra)
+    for interpreter in wanted.python:
+        for extra in wanted.extras:
+            print(f"{interpreter}: with {f'the extra {extra}' if extra else 'no extra'}", flush=True)
+            install(wheel, extra, interpreter)
 
 
 if __name__ == "__main__":
