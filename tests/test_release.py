@@ -84,4 +84,4 @@ def test_every_extra_for_users_is_tried_by_the_release() -> None:
     release = importlib.util.module_from_spec(described)
     described.loader.exec_module(release)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(release.extras()) == {"", *project["optional-dependencies"]} - {"dev", "docs"}
+    assert set(release.extras()) == {*project["optional-dependencies"]} - {"dev", "docs"}

@@ -1,8 +1,8 @@
 """Build sdist and wheel into dist/, check them, and install the wheel into empty environments: `make release`.
 
-One environment has no extra, and one each has an extra alone; what they install is pinned by constraints.txt. In each,
-`import db3kd` and the help of every command must work. That downloads a few GB at first. `make release
-PYTHONS="python3.11 python3.13"` does it with each of these.
+One environment has no extra, and one each has an extra alone and sees what the first has, so that torch is installed
+once; all is pinned by constraints.txt. In each, `import db3kd` and the help of every command must work. That downloads
+a few GB at first. `make release PYTHONS="python3.11 python3.13"` does it with each of these.
 """
 
 import argparse
@@ -55,22 +55,25 @@ def check(files: Sequence[Path]) -> None:
 
 
 def extras() -> list[str]:
-    """Name the extras for users, and none."""
+    """Name the extras for users."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return ["", *sorted(set(project["optional-dependencies"]) - _OF_A_CHECKOUT)]
+    return sorted(set(project["optional-dependencies"]) - _OF_A_CHECKOUT)
 
 
-def install(wheel: Path, extra: str, interpreter: str) -> None:
-    """Install the wheel with an extra into an empty environment of an interpreter, and try it."""
-    with tempfile.TemporaryDirectory() as folder:
-        _run(interpreter, "-m", "venv", folder)
-        python = f"{folder}/bin/python"
-        wanted = f"{wheel}[{extra}]" if extra else str(wheel)
-        pip = (python, "-m", "pip", "--disable-pip-version-check")
-        _run(*pip, "install", "--quiet", "--no-input", "-c", str(ROOT / "constraints.txt"), wanted)
-        _run(*pip, "check")
-        # Outside of the checkout, where the installed package alone can be found.
-        _run(python, "-c", _TRY, cwd=Path(folder))
+def install(wheel: Path, extra: str, interpreter: str, folder: Path, base: Path | None = None) -> None:
+    """Install the wheel with an extra into an empty environment that may see another one, and try it."""
+    _run(interpreter, "-m", "venv", str(folder))
+    if base is not None:
+        (own,), (seen,) = folder.glob("lib/*/site-packages"), base.glob("lib/*/site-packages")
+        (own / "base.pth").write_text(f"{seen}\n")
+    python = str(folder / "bin/python")
+    pip = (python, "-m", "pip", "--disable-pip-version-check")
+    install = (*pip, "install", "--quiet", "--no-input", "-c", str(ROOT / "constraints.txt"))
+    _run(*install, "--no-deps", "--ignore-installed", str(wheel))
+    _run(*install, f"{wheel}[{extra}]" if extra else str(wheel))
+    _run(*pip, "check")
+    # Outside of the checkout, where the installed package alone can be found.
+    _run(python, "-c", _TRY, cwd=folder)
 
 
 def _run(*words: str, cwd: Path | None = None) -> None:
@@ -80,15 +83,19 @@ def _run(*words: str, cwd: Path | None = None) -> None:
 def main() -> None:
     """Do all of it; the first thing that fails ends it."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("extras", nargs="*", default=extras(), help="to install alone; all by default, and none")
+    asked.add_argument("extras", nargs="*", default=extras(), help="to install alone; all by default")
     asked.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to install with")
     wanted = asked.parse_args()
     wheel = build(DIST)
     check(sorted(DIST.iterdir()))
     for interpreter in wanted.python:
-        for extra in wanted.extras:
-            print(f"{interpreter}: with {f'the extra {extra}' if extra else 'no extra'}", flush=True)
-            install(wheel, extra, interpreter)
+        with tempfile.TemporaryDirectory() as place:
+            base = Path(place, "base")
+            print(f"{interpreter}: with no extra", flush=True)
+            install(wheel, "", interpreter, base)
+            for extra in wanted.extras:
+                print(f"{interpreter}: with the extra {extra}", flush=True)
+                install(wheel, extra, interpreter, Path(place, extra), base)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from db3kd.context import Context
-from db3kd.errors import ArtifactError, RunMismatch, TeacherError
+from db3kd.errors import ArtifactError, InvalidDecision, RunMismatch, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.pipeline.tell import tell
@@ -14,6 +14,7 @@ from db3kd.runs import Index, Keeper, RecordedTeacher, Run
 from db3kd.runs.journal import Journal
 from db3kd.runs.replay import Recalling, Remembering, digests_of
 from db3kd.teachers import Teacher
+from db3kd.tensors import Tensor
 from known_teachers import Failing, draw_images
 from made_runs import Small, Stopped, images, parts_of, stories, story, untouched
 
@@ -103,6 +104,26 @@ def test_a_question_that_comes_twice_is_asked_once_and_answers_come_as_soon_as_t
         again = torch.cat(list(Recalling(Oracle(untouched(teacher), account), index).answers(doubled)))
     assert torch.equal(decisions, Small()(doubled))
     assert torch.equal(again, decisions)
+
+
+def test_rows_at_fault_are_counted_from_what_was_given() -> None:
+    plain = Small()
+    asked = draw_images(plain, 20)
+
+    class Blind(Small):
+        def __call__(self, images: Tensor) -> Tensor:
+            rows = [row for row, image in enumerate(images) if torch.equal(image, asked[13])]
+            if rows:
+                raise InvalidDecision("no class", rows=rows)
+            return super().__call__(images)
+
+    blind, index = Blind(), Index(plain.spec)
+    index.add(dict(zip(digests_of(asked[:12:2]), plain(asked[:12:2]).tolist(), strict=True)))
+    with Ledger(None) as ledger, ledger.account("some") as account:
+        given: list[Tensor] = []
+        with pytest.raises(InvalidDecision) as caught:
+            given += Recalling(Oracle(blind, account, known=True), index).answers(asked)
+    assert [sum(map(len, given)) + row for row in caught.value.rows] == [13]
 
 
 def test_nothing_is_asked_about_no_image(tmp_path: Path) -> None:

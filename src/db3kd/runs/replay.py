@@ -13,7 +13,7 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 import torch
 
-from db3kd.errors import ArtifactError, RunMismatch, TeacherError
+from db3kd.errors import ArtifactError, InvalidDecision, RunMismatch, TeacherError
 from db3kd.oracle import FIRST_ENDS, Oracle
 from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
 from db3kd.runs.run import Run
@@ -100,7 +100,11 @@ class Recalling:
                 given += len(some)
                 yield torch.tensor(some, dtype=torch.int64)
                 continue
-            decisions = next(bought)
+            try:
+                decisions = next(bought)
+            except InvalidDecision as error:
+                # Rows of a call that holds no image that was known before: counted from what was given.
+                raise InvalidDecision(str(error), rows=[rows[done + row] - given for row in error.rows]) from error
             answered_now = [asked[row] for row in rows[done : done + len(decisions)]]
             paid = dict(zip(answered_now, decisions.tolist(), strict=True))
             self._index.add(paid)
