@@ -33,7 +33,8 @@ def test_a_student_of_coloured_shapes_that_never_saw_one(call: Caller, tmp_path:
     agreement = report["students"][0]["agreement"]
     teacher, held_out = open_teacher(TeacherSection(uri=uri)).teacher, load(data, "test")
     with Run(tmp_path / "noise") as run:
-        noise = measure_zero_shot(Keeper(run), teacher, held_out, ZeroShotPlan("noise", _CALLS, (_SMALL,), epochs=12))
+        # Of noise nothing is learned in twelve epochs either.
+        noise = measure_zero_shot(Keeper(run), teacher, held_out, ZeroShotPlan("noise", _CALLS, (_SMALL,), epochs=2))
     assert noise.calls == _CALLS
     of_noise = noise.students[0].agreement
     assert of_noise is not None
