@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from db3kd.errors import PlanError
 from db3kd.models import ARCHITECTURES, AlexNet, LeNet5, build, parameter_count
+from db3kd.tensors import Tensor
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,17 @@ def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> 
     assert not any(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
+class Failing(nn.Module):
+    """Gives what a function makes of images."""
+
+    def __init__(self, answer: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, images: Tensor) -> object:
+        return self.answer(images)
+
+
 @pytest.fixture
 def _own_package(monkeypatch: pytest.MonkeyPatch) -> None:
     own = types.ModuleType("own_networks")
@@ -58,6 +71,10 @@ def _own_package(monkeypatch: pytest.MonkeyPatch) -> None:
         nn.Flatten(), nn.Linear(input_shape[0] * input_shape[1] * input_shape[2], num_classes)
     )
     own.text = lambda *, input_shape, num_classes: "no network"  # type: ignore[attr-defined]  # made at run time
+    own.lists = lambda *, input_shape, num_classes: Failing(lambda images: [0])  # type: ignore[attr-defined]  # made at run time
+    own.short = lambda *, input_shape, num_classes: Failing(lambda images: images[:, 0, 0, :2])  # type: ignore[attr-defined]  # made at run time
+    own.fails = lambda *, input_shape, num_classes: nn.Linear(7, num_classes)  # type: ignore[attr-defined]  # made at run time
+    own.bare = lambda: None  # type: ignore[attr-defined]  # made at run time
     own.number = 5  # type: ignore[attr-defined]  # made at run time
     monkeypatch.setitem(sys.modules, "own_networks", own)
 
@@ -79,6 +96,10 @@ def test_a_factory_of_the_users_own_is_seeded_too() -> None:
         ("own_networks:missing", "has no 'missing'"),
         ("own_networks:number", "is int, which cannot be called"),
         ("own_networks:text", "must return an nn.Module, got str"),
+        ("own_networks:lists", "must give 10 logits for each image, got list"),
+        ("own_networks:short", r"must give 10 logits for each image, got \[2, 2\]"),
+        ("own_networks:fails", "failed for images of .*RuntimeError"),
+        ("own_networks:bare", "failed for images of .*TypeError"),
     ],
 )
 def test_what_cannot_be_built_is_named(architecture: str, message: str) -> None:

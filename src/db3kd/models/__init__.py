@@ -5,19 +5,21 @@ transformers; `placement` puts networks and images where they compute fastest; `
 back.
 """
 
-from collections.abc import Mapping
-from typing import Annotated
+import copy
+from collections.abc import Callable, Mapping
+from typing import Annotated, cast
 
 import torch
 from annotated_types import Lt
 from torch import nn
 
 from db3kd.arguments import check_arguments
-from db3kd.errors import PlanError
+from db3kd.errors import Db3kdError, PlanError
 from db3kd.models import libraries
 from db3kd.models.networks import AlexNet, LeNet5
 from db3kd.models.residual import Residual
 from db3kd.names import find
+from db3kd.tensors import Tensor
 
 __all__ = ["ARCHITECTURES", "AlexNet", "LeNet5", "Residual", "build", "parameter_count"]
 
@@ -58,7 +60,8 @@ def build(
         The network, in training mode.
 
     Raises:
-        PlanError: the name is unknown, the image is too small for the network, or the factory cannot be used.
+        PlanError: the name is unknown, the image is too small for the network, or the factory or its network fails or
+            gives what is none.
         InputError: the network's library is not installed.
     """
     check_arguments(build, locals())
@@ -75,15 +78,47 @@ def build(
         if wanted is not None:
             return libraries.build(wanted, configuration=configuration, bare=bare)
         assert factory is not None, "found above"
+        if architecture in ARCHITECTURES:
+            return cast("nn.Module", factory(input_shape=input_shape, num_classes=num_classes))
+        return _made_by(factory, architecture, input_shape, num_classes, bare=bare)
+
+
+def _made_by(
+    factory: Callable[..., object], name: str, input_shape: tuple[int, int, int], num_classes: int, *, bare: bool
+) -> nn.Module:
+    """Make a network by somebody's factory, and see that it takes such images, unless weights are loaded into it."""
+    try:
         module = factory(input_shape=input_shape, num_classes=num_classes)
+        if bare and isinstance(module, nn.Module):
+            return module
+        logits = None
+        if isinstance(module, nn.Module):
+            with torch.inference_mode():
+                # A copy: a pass must leave nothing in the network.
+                logits = copy.deepcopy(module).eval()(torch.zeros(2, *input_shape))
+    except Db3kdError:
+        raise
+    except Exception as error:  # it is anybody's code
+        raise PlanError(
+            f"{name!r} failed for images of {input_shape} and {num_classes} classes ({type(error).__name__}: {error}); "
+            "no network was built: it is called with input_shape= and num_classes=, and its network with images in "
+            "[0, 1]"
+        ) from error
     if not isinstance(module, nn.Module):
         raise PlanError(
-            f"the factory {architecture!r} must return an nn.Module, got {type(module).__name__}; "
+            f"the factory {name!r} must return an nn.Module, got {type(module).__name__}; "
             "it is called with input_shape= and num_classes="
+        )
+    if not isinstance(logits, Tensor) or logits.shape != (2, num_classes) or not logits.is_floating_point():
+        raise PlanError(
+            f"the network of {name!r} must give {num_classes} logits for each image, got "
+            f"{list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__} for 2 images; no network "
+            "was built"
         )
     return module
 
 
 def parameter_count(module: nn.Module) -> int:
     """Count the numbers that training changes: the elements of all parameters, without buffers."""
+    check_arguments(parameter_count, locals())
     return sum(parameter.numel() for parameter in module.parameters())
