@@ -116,6 +116,7 @@ def test_scores_or_classes_are_found_in_whatever_a_module_returns(change: Callab
     ("change", "told"),
     [
         (lambda scores: scores[:, :3], r"scores \[1, 5\].*float32 \[1, 3\].*num_classes=3"),
+        (lambda scores: (9 * scores).int(), r"int32 \[1, 5\].*floating-point numbers: return them with .float\(\)"),
         (lambda scores: scores[:, :1], r"\[1\].*no class: compare it with a threshold"),
         (lambda scores: scores[:, 0], "threshold"),
         (lambda scores: scores[:, 0].sigmoid(), "threshold"),

@@ -57,6 +57,8 @@ def _is_whole(tensor: Tensor) -> bool:
 
 def _advice(found: Mapping[str, Tensor], rows: int, num_classes: int) -> str:
     shapes = [tuple(one.shape) for one in found.values()]
+    if any(not one.is_floating_point() and one.shape == (rows, num_classes) for one in found.values()):
+        return "scores must be floating-point numbers: return them with .float(), or their argmax(1), the classes"
     if len([one for one in found.values() if one.shape == (rows, num_classes)]) > 1:
         return "wrap the module in one that returns the scores alone"
     if (num_classes,) in shapes:
