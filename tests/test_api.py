@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -444,3 +445,29 @@ def test_a_device_that_is_not_there_is_refused_before_a_question(device: str) ->
 def test_a_name_that_no_folder_can_have_is_refused() -> None:
     with pytest.raises(RunError, match="no path"):
         db3kd.distill(Small(), draw_images(Small(), 10), run="a\0b")
+
+
+def wrong_network(*, input_shape: tuple[int, int, int], num_classes: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(7, num_classes))
+
+
+def test_a_network_of_ones_own_that_takes_no_such_images_is_refused_before_a_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "own_networks", sys.modules[__name__])
+    teacher = Counting(Small())
+    with pytest.raises(PlanError, match=r"'own_networks:wrong_network' failed for images of \(1, 6, 6\)"):
+        db3kd.distill(teacher, draw_images(teacher, 24), student="own_networks:wrong_network", budget=24, recipe=QUICK)
+    assert teacher.rows == 0
+
+
+class _Spec5:
+    spec = 5
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        raise AssertionError("the teacher was asked")
+
+
+def test_a_spec_that_is_none_is_refused() -> None:
+    with pytest.raises(PlanError, match="the spec of _Spec5 is a int"):
+        db3kd.distill(_Spec5(), torch.rand(5, *SHAPE), student=NETWORK)  # type: ignore[arg-type]  # as users write it

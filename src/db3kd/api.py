@@ -21,7 +21,7 @@ from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import ImageOptions, Place, dataset_of
 from db3kd.ledger import Prices
-from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find
+from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find, made
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.settling import Wishes, settle
@@ -35,6 +35,7 @@ from db3kd.runs.tracking import tracking
 from db3kd.scaling import Cluster, replicated
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
+from db3kd.teachers.protocol import spec_of
 from db3kd.teachers.scikit_learn import Estimator
 from db3kd.training import Committee, Recipe
 
@@ -155,7 +156,9 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         opened = stack.enter_context(Run(folder))
         tracker = stack.enter_context(tracking(track, None if run is None else Path(run)))
         heard = progress or stack.enter_context(showing())
-        wanted = teacher.spec.input_shape if isinstance(teacher, Teacher) else None
+        wanted = (
+            spec_of(teacher).input_shape if isinstance(teacher, Teacher) and not isinstance(teacher, type) else None
+        )
         place = Place(None if run is None else lambda: opened.place("pixels"), progress=heard)
         read = partial(dataset_of, wanted=wanted, options=image_options)
         if images is not None:
@@ -203,4 +206,4 @@ def _measurement(search: str | Method | Measurement | None) -> Measurement | Non
 
 def _object(table: Mapping[str, str], wanted: object) -> object:
     """What a name stands for, with its defaults; an object stands for itself."""
-    return find(table, wanted)() if isinstance(wanted, str) else wanted
+    return made(find(table, wanted), wanted) if isinstance(wanted, str) else wanted

@@ -1,19 +1,31 @@
 """What a public function was given, against what its signature allows: checked before anything is done."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt, MinLen
 
 from db3kd.errors import PlanError
 
 # What all generators of random numbers take.
 Seed = Annotated[int, Ge(0), Lt(2**32)]
+Positive = Annotated[int, Ge(1)]
 
-_WORDS = {NoneType: "None", str: "a text", int: "a whole number", float: "a number"}
+_WORDS: Mapping[object, str] = {
+    NoneType: "None",
+    bool: "True or False",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    Callable: "a function",
+    Mapping: "a mapping",
+}
+# Larger whole numbers are none to torch and numpy.
+_LARGEST = 2**63
 _SHOWN = (str, int, float, NoneType)
 
 
@@ -24,15 +36,21 @@ def check_arguments(function: Callable[..., object], given: Mapping[str, object]
         function: its parameters have types; what is `Any` may be anything.
         given: by the names of parameters; others are passed over.
     """
-    hints = get_type_hints(function, include_extras=True)
+    hints = _hints(function)
     faults = [
         f"{name} must be {' or '.join(dict.fromkeys(_words(hint)))}, got {_shown(given[name])}"
         for name, hint in hints.items()
         if name in given and not _fits(given[name], hint)
     ]
+    faults = faults or [*_unlike_axes(given, hints)]
     if faults:
         name = function.__qualname__.removesuffix(".__init__")
         raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: mend it")
+
+
+@functools.cache
+def _hints(function: Callable[..., object]) -> Mapping[str, Any]:
+    return get_type_hints(function, include_extras=True)
 
 
 def check_callable(name: str, given: Callable[..., object], *example: object) -> None:
@@ -63,11 +81,45 @@ def _fits(given: object, hint: Any) -> bool:
     if origin is tuple and Ellipsis not in parts:
         return isinstance(given, (tuple, list)) and len(given) == len(parts) and all(map(_fits, given, parts))
     if origin in (tuple, Sequence):
-        listed = isinstance(given, Sequence) and not isinstance(given, (str, bytes))
-        return listed and all(_fits(one, parts[0]) for one in cast("Sequence[object]", given))
+        return _is_list(given, plain=origin is tuple) and _all_fit(cast("Sequence[object]", given), parts[0])
+    if hint is bool:
+        # numpy has its own.
+        return isinstance(given, bool) or type(given).__name__ == "bool"
     # Numbers of numpy are numbers.
-    wanted = {int: Integral, float: Real}.get(hint, hint)
-    return isinstance(given, wanted) and (hint is bool or not isinstance(given, bool))
+    wanted = {int: Integral, float: Real}.get(hint, origin or hint)
+    too_large = isinstance(given, int) and not -_LARGEST <= given < _LARGEST
+    return isinstance(given, wanted) and not isinstance(given, bool) and not too_large
+
+
+def _unlike_axes(given: Mapping[str, object], hints: Mapping[str, Any]) -> Iterator[str]:
+    """Find arrays whose axes of one name are of different lengths."""
+    known: dict[str, tuple[str, int]] = {}
+    for name, hint in hints.items():
+        parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        axes: list[str] = next((part.dim_str.split() for part in parts if hasattr(part, "dim_str")), [])
+        shape = getattr(given.get(name), "shape", ()) if axes else ()
+        # What is of another number of axes is told already.
+        for axis, size in zip(axes, shape, strict=False):
+            if not axis.isidentifier():
+                break
+            first, length = known.setdefault(axis, (name, size))
+            if size != length:
+                yield f"{first} and {name} must be alike in {axis}, got {length} and {size}"
+
+
+def _is_list(given: object, *, plain: bool) -> bool:
+    """Whether it is a sequence, or, unless it must be a plain one, an array or what else can be gone through twice."""
+    if isinstance(given, (str, bytes, bytearray, memoryview, Mapping)):
+        return False
+    alike = hasattr(given, "__getitem__") and hasattr(given, "__len__") and getattr(given, "ndim", 1) == 1
+    return isinstance(given, Sequence) or (alike and not plain and not isinstance(given, type))
+
+
+def _all_fit(given: Sequence[object], hint: Any) -> bool:
+    if hint is str:
+        # Ids may be a million.
+        return all(issubclass(kind, str) for kind in set(map(type, given)))
+    return all(_fits(one, hint) for one in given)
 
 
 def _words(hint: Any) -> Iterator[str]:
@@ -86,8 +138,13 @@ def _words(hint: Any) -> Iterator[str]:
     elif origin in (tuple, Sequence):
         yield f"a list, each {next(_words(parts[0]))}"
     else:
-        # Of a tensor, its kind; what shape it must have is told elsewhere.
-        yield _WORDS.get(hint) or f"a {getattr(hint, 'array_type', hint).__name__}"
+        yield _WORDS.get(origin or hint) or _kind_in_words(hint)
+
+
+def _kind_in_words(hint: Any) -> str:
+    kind = getattr(hint, "array_type", None)
+    # Of a tensor, its numbers and axes as well.
+    return f"a {hint.__name__}" if kind is None else f"a {kind.__name__} {hint.dtype.__name__} [{hint.dim_str.strip()}]"
 
 
 class _Limit(NamedTuple):
@@ -96,10 +153,17 @@ class _Limit(NamedTuple):
 
 
 _LIMITS: Mapping[type, _Limit] = {
+    MinLen: _Limit(
+        lambda given, limit: len(given) >= limit.min_length, lambda limit: f"and {limit.min_length} or more"
+    ),
     Ge: _Limit(lambda given, limit: given >= limit.ge, lambda limit: f"from {limit.ge}"),
+    Gt: _Limit(lambda given, limit: given > limit.gt, lambda limit: f"above {limit.gt}"),
     Lt: _Limit(lambda given, limit: given < limit.lt, lambda limit: f"below {limit.lt}"),
 }
 
 
 def _shown(given: object) -> str:
-    return repr(given)[:80] if isinstance(given, _SHOWN) else f"a {type(given).__name__}"
+    if isinstance(given, _SHOWN):
+        return repr(given)[:80]
+    dtype, shape = getattr(given, "dtype", None), getattr(given, "shape", None)
+    return f"a {type(given).__name__}" + ("" if dtype is None or shape is None else f" {dtype} {list(shape)}")

@@ -7,7 +7,7 @@ leads to is imported when it is asked for.
 import importlib
 from collections.abc import Callable, Mapping
 
-from db3kd.errors import PlanError
+from db3kd.errors import Db3kdError, PlanError
 
 SEARCHES: Mapping[str, str] = {
     "sd": "db3kd.boundary.sample:SampleDistance",
@@ -45,7 +45,7 @@ def find(table: Mapping[str, str], name: str) -> Callable[..., object]:
         raise PlanError(f"the name {name!r} is unknown: {expected}")
     try:
         found: object = getattr(importlib.import_module(module_name), factory_name)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:
         raise PlanError(
             f"{name!r} cannot be imported ({error}): {expected}; install the package or put its folder on PYTHONPATH"
         ) from error
@@ -54,3 +54,16 @@ def find(table: Mapping[str, str], name: str) -> Callable[..., object]:
     if not callable(found):
         raise PlanError(f"{name!r} is {type(found).__name__}, which cannot be called: {expected}")
     return found
+
+
+def made(maker: Callable[..., object], name: str, *arguments: object, **options: object) -> object:
+    """Call what `find` gave, or raise a PlanError where it fails: it may be anybody's code."""
+    try:
+        return maker(*arguments, **options)
+    except Db3kdError:
+        raise
+    except Exception as error:
+        given = ", ".join([*map(repr, arguments), *options]) or "no options"
+        raise PlanError(
+            f"{name} cannot be made of {given} ({type(error).__name__}: {error}); nothing was asked: give what it takes"
+        ) from error

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Hashable, Mapping
 from typing import get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from db3kd.errors import PlanError
 
@@ -36,8 +36,8 @@ def _checks(options: type) -> Mapping[str, Callable[..., object]]:
     fields = {field.name: hints[field.name] for field in dataclasses.fields(options)}
     free = ConfigDict(arbitrary_types_allowed=True)
     # A dataclass within checks itself.
-    return {
-        name: TypeAdapter(hint, config=free).validate_python
+    adapters = {
+        name: TypeAdapter(InstanceOf[hint]) if dataclasses.is_dataclass(hint) else TypeAdapter(hint, config=free)  # type: ignore[misc,valid-type]  # known at run time
         for name, hint in fields.items()
-        if not dataclasses.is_dataclass(hint)
     }
+    return {name: adapter.validate_python for name, adapter in adapters.items()}

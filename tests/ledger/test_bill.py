@@ -4,8 +4,10 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from db3kd.errors import PlanError
 from db3kd.ledger import Bill, Ledger, Prices
 
 
@@ -72,3 +74,17 @@ def test_money_is_that_of_queries_and_that_of_tokens() -> None:
     assert Prices(None, None, 10.0).tokens(bill) == pytest.approx(0.5)
     # What is not known is not told as nothing.
     assert Prices(2.5, 3.0).money(400, None) is None
+
+
+@pytest.mark.parametrize("price", ["2", -1, float("nan"), float("inf"), True, [2.0]])
+def test_what_is_no_price_is_refused(price: object) -> None:
+    for name in ("per_1000", "per_million_input", "per_million_output"):
+        with pytest.raises(PlanError, match=f"{name} must be a number from 0"):
+            Prices(**{name: price})  # type: ignore[arg-type]  # as users write it
+    with pytest.raises(PlanError, match="currency must be a text"):
+        Prices(currency=price if price != "2" else 2)  # type: ignore[arg-type]  # likewise
+
+
+def test_numbers_of_numpy_are_prices() -> None:
+    for price in (np.float32(2), np.int64(2)):
+        assert Prices(per_1000=price).money(500) == 1.0  # type: ignore[arg-type]  # as users write it

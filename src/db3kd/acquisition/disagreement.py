@@ -7,6 +7,7 @@ import torch
 from db3kd.acquisition.balance import balanced_choice, draw_lots
 from db3kd.acquisition.duplicates import new_ones
 from db3kd.answers import Answers, Candidates
+from db3kd.arguments import check_arguments
 from db3kd.tensors import Float, Int, Tensor
 
 
@@ -42,6 +43,7 @@ def disagreement(beliefs: Float[Tensor, "k n num_classes"]) -> Float[Tensor, " n
 
     Source: Houlsby et al. (2011), "Bayesian active learning by disagreement", with an ensemble for the posterior.
     """
+    check_arguments(disagreement, locals())
     together: Tensor = torch.special.entr(beliefs.mean(dim=0)).sum(dim=1)
     each: Tensor = torch.special.entr(beliefs).sum(dim=2)
     return (together - each.mean(dim=0)).clamp(min=0)

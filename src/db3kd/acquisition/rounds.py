@@ -16,6 +16,7 @@ from annotated_types import Ge, Interval
 from db3kd.acquisition.acquisition import Acquisition
 from db3kd.acquisition.choosers import Choosers
 from db3kd.answers import Answers, Candidates, is_fresh, together
+from db3kd.arguments import check_arguments
 from db3kd.augmentation import affordable
 from db3kd.errors import PlanError
 from db3kd.options import check_options
@@ -194,6 +195,7 @@ def propose(
 
     Cost: no query; a pass of each member for each candidate.
     """
+    check_arguments(propose, locals())
     members, context = choosers.members, choosers.context
     if acquisition.committee and not members:
         return pool.draw(count, answers, generator)
@@ -221,6 +223,7 @@ def set_aside(fresh_before: int, origins: Sequence[str], every: int) -> Bool[Ten
 
     A child of an image that is learned from would be no fair test, so that children and mixtures are left out.
     """
+    check_arguments(set_aside, locals())
     fresh = torch.tensor([is_fresh(origin) for origin in origins], dtype=torch.bool)
     if not every:
         return torch.zeros_like(fresh)
@@ -230,5 +233,6 @@ def set_aside(fresh_before: int, origins: Sequence[str], every: int) -> Bool[Ten
 
 def count_fresh(answers: Answers) -> int:
     """Count the answers about images that are no children of others."""
+    check_arguments(count_fresh, locals())
     names, codes = answers.coded
     return int(torch.tensor([is_fresh(name) for name in names], dtype=torch.bool)[codes].sum())

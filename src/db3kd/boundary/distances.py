@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
+from db3kd.arguments import check_arguments
 from db3kd.boundary.bisection import BoundaryDistance
 from db3kd.boundary.crossing import Crossings
 from db3kd.boundary.exemplars import Exemplars
@@ -21,6 +22,7 @@ from db3kd.boundary.search import Method
 from db3kd.context import HERE, Context
 from db3kd.data import Dataset
 from db3kd.errors import InputError, PlanError
+from db3kd.models.placement import find_device
 from db3kd.options import check_options
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
@@ -85,6 +87,7 @@ class Distances:
     snapshots: Mapping[int, Float[Tensor, "n num_classes"]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         if len(self.ids) != len(self.distances):
             raise InputError(
                 f"{len(self.distances):,} images with distances need as many ids, got {len(self.ids):,}; nothing was "
@@ -172,8 +175,9 @@ def measure_shard(
 
     Cost: at most `measurement.queries` for each image and other class.
     """
-    spec, method = oracle.spec, measurement.method
-    pixels, own = images.images().to(context.device), decisions.to(context.device)
+    check_arguments(measure_shard, locals())
+    spec, method, device = oracle.spec, measurement.method, find_device(context.device)
+    pixels, own = images.images().to(device), decisions.to(device)
     pairs = Pairs.every_other_class(pixels, images.ids, own, num_classes=spec.num_classes, seed=context.seed)
     answer = interrogate(
         oracle,

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.boundary.goal import Goals, Pairs
 from db3kd.tensors import Float, Int, Tensor
 
@@ -48,6 +49,7 @@ class ExemplarPool:
     """Images sorted by the teacher's decision; a row of the pool is a place in that order."""
 
     def __init__(self, source: ImageSource, decisions: Int[Tensor, " p"], *, num_classes: int) -> None:
+        check_arguments(ExemplarPool.__init__, locals())
         decisions = decisions.cpu()
         # A class is one slice of the sorted images, which is converted to floats faster than scattered rows.
         self._sorted = source.subset(torch.argsort(decisions, stable=True))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from db3kd.errors import InputError
 from db3kd.tensors import Bool, Float, Int, Tensor
 
 
@@ -70,6 +71,7 @@ class Pairs:
         seed: int = 0,
     ) -> "Pairs":
         """Pair each image with every class but the one that the teacher gave it, image by image."""
+        _check_alike(images, ids, decisions)
         classes = torch.arange(num_classes, device=images.device).expand(len(images), num_classes)
         wanted = classes != decisions[:, None]
         image_of = wanted.nonzero()[:, 0]
@@ -81,8 +83,17 @@ class Pairs:
         cls, images: Float[Tensor, "n c h w"], ids: Sequence[str], decisions: Int[Tensor, " n"], *, seed: int = 0
     ) -> "Pairs":
         """Pair each image with the one goal of leaving its own class."""
+        _check_alike(images, ids, decisions)
         image_of = torch.arange(len(images), device=images.device)
         return cls(images, image_of, Goals.leave(decisions), _keys(ids, image_of, -1 - decisions, seed))
+
+
+def _check_alike(images: Float[Tensor, "n c h w"], ids: Sequence[str], decisions: Int[Tensor, " m"]) -> None:
+    if not len(images) == len(ids) == len(decisions):
+        raise InputError(
+            f"{len(images):,} images need as many ids and decisions, got {len(ids):,} and {len(decisions):,}; nothing "
+            "was asked: give one of each for every image"
+        )
 
 
 def _keys(

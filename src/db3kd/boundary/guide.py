@@ -6,17 +6,17 @@ query; they are counted and timed here. Asked by the guided search; `db3kd.train
 
 import hashlib
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from db3kd.arguments import check_arguments
 from db3kd.boundary.goal import Goals
 from db3kd.boundary.normals import unit
 from db3kd.context import HERE, Context
 from db3kd.data import Dataset
-from db3kd.models.placement import find_device, is_faster_in_bfloat16, place
+from db3kd.models.placement import Members, find_device, is_faster_in_bfloat16, place
 from db3kd.tensors import Float, Int, Tensor
 
 # Always so many rows a pass, the last one filled up: a row's gradient must not depend on how many others there are.
@@ -52,13 +52,14 @@ class Guide:
 
     def __init__(
         self,
-        members: Sequence[nn.Module],
+        members: Members,
         subspace: Float[Tensor, "m d"],
         *,
         noise: float = 0.05,
         bounds: tuple[float, float] = (0.0, 1.0),
         device: str = "cpu",
     ) -> None:
+        check_arguments(Guide.__init__, locals())
         self.subspace = subspace
         self.passes, self.seconds = 0, 0.0
         self._members = [place(member, device).eval().requires_grad_(False) for member in members]
@@ -129,7 +130,7 @@ def margin_slopes(network: nn.Module, points: Float[Tensor, "b c h w"], goals: G
 
 
 def closeness(
-    members: Sequence[nn.Module],
+    members: Members,
     images: Float[Tensor, "n c h w"],
     points: Float[Tensor, "n c h w"],
     classes: Int[Tensor, " n"],
@@ -138,18 +139,18 @@ def closeness(
 
     That way is the boundary's normal there; the classes are those that the crossings reach. Cost: none.
     """
+    check_arguments(closeness, locals())
     slopes = Guide(members, torch.zeros(0, points[0].numel())).slopes(points, Goals.reach(classes))
     ways = (points - images).flatten(1)
     return torch.nn.functional.cosine_similarity(slopes.normals, ways).mean().item()
 
 
-def find_subspace(
-    members: Sequence[nn.Module], images: Dataset, count: int, context: Context = HERE
-) -> Float[Tensor, "m d"]:
+def find_subspace(members: Members, images: Dataset, count: int, context: Context = HERE) -> Float[Tensor, "m d"]:
     """Find so many directions in which a committee's gradients mostly lie, orthonormal, the most important first.
 
     They are looked at a little off the images. Cost: none.
     """
+    check_arguments(find_subspace, locals())
     generator = torch.Generator().manual_seed(context.seed)
     rows = torch.randint(len(images), (_LOOKED_AT,), generator=generator)
     normals = [_normals(member, images, rows, generator, device=context.device) for member in members]
@@ -182,7 +183,7 @@ def _normals(
     return torch.cat(found)
 
 
-def _digest(members: Sequence[nn.Module], noise: float) -> str:
+def _digest(members: Members, noise: float) -> str:
     digest = hashlib.sha256(f"{noise}".encode())
     for member in members:
         for name, tensor in sorted(member.state_dict().items()):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.boundary.crossing import Crossings, Outcome
 from db3kd.boundary.search import Search
 from db3kd.teachers import Teacher
@@ -52,6 +53,7 @@ def interrogate(
 
     Cost: at most `queries_per_pair` for each row.
     """
+    check_arguments(interrogate, locals())
     kept: dict[int, Tensor] = {count: torch.full_like(search.best.distances, torch.nan) for count in snapshots}
     spent = torch.zeros_like(search.pairs.image_of)
     allowed = torch.full_like(spent, queries_per_pair)

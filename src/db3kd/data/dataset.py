@@ -28,6 +28,7 @@ from db3kd.tensors import Float, Int, Tensor, UInt8
 Split = Literal["train", "test"]
 
 _LEVELS, _CHANNELS = 255.0, (1, 3, 4)
+_OF_WORDS = ("name", "class_names", "reading")
 _BYTES_OF_A_PART, _IDS_OF_A_PART = 64 * 2**20, 2**16
 
 
@@ -53,7 +54,12 @@ class Dataset:
     reading: Reading | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, {key: one for key, one in vars(self).items() if key in _OF_WORDS})
+        if not isinstance(self.ids, Sequence) or isinstance(self.ids, str):
+            raise DataError(f"{self.name}: ids must be a list of texts, got a {type(self.ids).__name__}")
         faults = list(_pixel_faults(self.pixels))
+        if faults:
+            raise DataError(f"{self.name} is no data set: " + "; ".join(faults))
         if self.labels is not None:
             faults += _label_faults(self.labels, len(self.pixels), len(self.class_names))
         if len(self.ids) != len(self.pixels):
@@ -193,6 +199,7 @@ def channels_first(pixels: Shaped[Tensor, "*n _ _ _"]) -> Shaped[Tensor, "*n _ _
 
 def draw(ids: Sequence[str], count: int, *, seed: int) -> Int[Tensor, " b"]:
     """Draw at most `count` rows at random, in ascending order; a larger draw holds the smaller."""
+    check_arguments(draw, locals())
     # By a hash and not a generator: no release of torch or numpy can change the draw.
     lots = (
         (hashlib.blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest(), row)
@@ -247,7 +254,9 @@ def _classes(name: str, labels: Shaped[Tensor, "..."] | Shaped[np.ndarray, "..."
 
 
 def _pixel_faults(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Iterator[str]:
-    if pixels.dtype not in (torch.uint8, torch.float32):
+    if not isinstance(pixels, Tensor) or pixels.ndim != 4:
+        yield f"pixels must be a tensor [n c h w], got {getattr(pixels, 'shape', type(pixels).__name__)}"
+    elif pixels.dtype not in (torch.uint8, torch.float32):
         yield f"pixels must be uint8 or floating point in [0, 1], got {pixels.dtype}: convert them first"
     elif 0 in pixels.shape[1:]:
         yield f"images must have at least one pixel, got the shape {tuple(pixels.shape)}"
@@ -259,8 +268,9 @@ def _pixel_faults(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -
 
 
 def _label_faults(labels: Int[Tensor, "..."], count: int, classes: int) -> Iterator[str]:
-    if labels.shape != (count,) or labels.dtype != torch.int64:
-        yield f"{count:,} images need as many int64 labels, got {labels.dtype} of the shape {tuple(labels.shape)}"
+    if not isinstance(labels, Tensor) or labels.shape != (count,) or labels.dtype != torch.int64:
+        kind, shape = getattr(labels, "dtype", type(labels).__name__), tuple(getattr(labels, "shape", ()))
+        yield f"{count:,} images need as many int64 labels, got {kind} of the shape {shape}"
     elif count and labels.min() < 0:
         yield f"labels must start at 0, got {int(labels.min())}"
     elif count and classes and labels.max() >= classes:

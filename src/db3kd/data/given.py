@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
+from db3kd.arguments import check_arguments
 from db3kd.data.dataset import Dataset, channels_first, from_arrays
 from db3kd.data.decoding import Block, block_of, collect, open_picture, reason_of
 from db3kd.data.files import dataset_of_files, id_of
@@ -69,6 +70,7 @@ def dataset_of(
         PlanError: a source has no such name.
         StorageError: there is no room for the pixels.
     """
+    check_arguments(dataset_of, locals())
     options = options or ImageOptions()
     if isinstance(given, Dataset):
         return given

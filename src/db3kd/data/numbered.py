@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import final, overload
 
+from db3kd.arguments import check_arguments
+
 _DIGITS = 5
 
 
@@ -16,6 +18,7 @@ class Numbered(Sequence[str]):
     """
 
     def __init__(self, name: str, count: int) -> None:
+        check_arguments(Numbered.__init__, locals())
         self._name, self._rows = name, range(count)
 
     def __len__(self) -> int:

@@ -2,8 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass
+from math import inf
+from typing import Annotated
+
+from annotated_types import Ge, Lt
+
+from db3kd.arguments import check_arguments
 
 _MILLION = 1_000_000
+Price = Annotated[float, Ge(0), Lt(inf)]
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,13 @@ class Prices:
         currency: of all of them.
     """
 
-    per_1000: float | None = None
-    per_million_input: float | None = None
-    per_million_output: float | None = None
+    per_1000: Price | None = None
+    per_million_input: Price | None = None
+    per_million_output: Price | None = None
     currency: str = "EUR"
+
+    def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
 
     @property
     def of_tokens(self) -> bool:

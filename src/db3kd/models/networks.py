@@ -4,9 +4,12 @@ Source: arXiv 2106.03310, section 4.
 """
 
 from functools import partial
+from typing import Annotated
 
+from annotated_types import Ge, Lt
 from torch import nn
 
+from db3kd.arguments import Positive, check_arguments
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Tensor
 
@@ -24,9 +27,14 @@ class LeNet5(nn.Module):
     """
 
     def __init__(
-        self, input_shape: tuple[int, int, int], num_classes: int, *, widths: tuple[int, int, int] = (20, 50, 200)
+        self,
+        input_shape: tuple[Positive, Positive, Positive],
+        num_classes: Positive,
+        *,
+        widths: tuple[Positive, Positive, Positive] = (20, 50, 200),
     ) -> None:
         super().__init__()
+        check_arguments(LeNet5.__init__, locals())
         channels, height, width = input_shape
         first, second, hidden = widths
         places = _left("LeNet5", 16, input_shape, *(((side - 4) // 2 - 4) // 2 for side in (height, width)))
@@ -64,8 +72,15 @@ class AlexNet(nn.Module):
         PlanError: nothing would be left of the image after the last pooling.
     """
 
-    def __init__(self, input_shape: tuple[int, int, int], num_classes: int, *, divisor: int = 1) -> None:
+    def __init__(
+        self,
+        input_shape: tuple[Positive, Positive, Positive],
+        num_classes: Positive,
+        *,
+        divisor: Annotated[int, Ge(1), Lt(65)] = 1,
+    ) -> None:
         super().__init__()
+        check_arguments(AlexNet.__init__, locals())
         channels, height, width = input_shape
         places = _left("AlexNet", 15, input_shape, *(((side - 1) // 2 + 1) // 8 for side in (height, width)))
         first, second, third, fourth, fifth, hidden = (full // divisor for full in (64, 192, 384, 256, 256, 4096))

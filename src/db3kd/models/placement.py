@@ -5,14 +5,19 @@ changes a value.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Annotated
 
 import torch
+from annotated_types import MinLen
 from torch import nn
 
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Int, Tensor, UInt8
+
+# Networks that are asked together.
+Members = Annotated[Sequence[nn.Module], MinLen(1)]
 
 
 def place(module: nn.Module, device: str) -> nn.Module:

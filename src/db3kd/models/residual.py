@@ -9,6 +9,7 @@ from functools import partial
 from torch import nn
 from torch.nn import functional
 
+from db3kd.arguments import Positive, check_arguments
 from db3kd.errors import PlanError
 from db3kd.tensors import Float, Tensor
 
@@ -32,9 +33,14 @@ class Residual(nn.Module):
     """
 
     def __init__(
-        self, input_shape: tuple[int, int, int], num_classes: int, *, widths: tuple[int, int, int] = (32, 64, 128)
+        self,
+        input_shape: tuple[Positive, Positive, Positive],
+        num_classes: Positive,
+        *,
+        widths: tuple[Positive, Positive, Positive] = (32, 64, 128),
     ) -> None:
         super().__init__()
+        check_arguments(Residual.__init__, locals())
         channels, height, width = input_shape
         if min(height, width) < _LEAST:
             raise PlanError(

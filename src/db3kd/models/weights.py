@@ -69,8 +69,9 @@ def from_file(path: Path | str) -> tuple[nn.Module, dict[str, str]]:
     """Read a file that holds what `to_bytes` gave; see `from_bytes`."""
     try:
         raw = Path(path).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"the weights {path} cannot be read: {error.strerror}; name another file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArtifactError(f"the weights {str(path)!r} cannot be read: {reason}; name another file") from error
     return from_bytes(raw, str(path))
 
 

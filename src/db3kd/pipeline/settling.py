@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
+from db3kd.arguments import check_arguments
 from db3kd.boundary import BoundaryDistance, Measurement, SampleDistance
 from db3kd.data import Dataset
 from db3kd.errors import InputError
@@ -64,6 +65,7 @@ class Wishes:
 
 def settle(wishes: Wishes, teacher: Teacher) -> Story:
     """Choose what is left open."""
+    check_arguments(Wishes.__init__, vars(wishes))
     spec = teacher.spec
     held_out = None if wishes.held_out is None else as_seen(wishes.held_out, spec)
     if wishes.images is not None:

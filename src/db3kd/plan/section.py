@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from db3kd.boundary import Method
 from db3kd.errors import PlanError
-from db3kd.names import SEARCHES, SOFTENINGS, find
+from db3kd.names import SEARCHES, SOFTENINGS, find, made
 from db3kd.softening import Softening
 
 # A key of such a type is a name, or a table with a name and options.
@@ -53,13 +53,7 @@ class Options(Section):
         assert self.maker is not None, "a section of several objects is opened by its reader"
         wanted = inspect.signature(self.maker).parameters
         options = {key: value for key, value in known.items() if key in wanted} | opened(self.given, without)
-        try:
-            return self.maker(**options)
-        except TypeError as error:
-            raise PlanError(
-                f"{self.which or 'it'} cannot be made of {', '.join(options) or 'no options'}: {error}; nothing was "
-                "asked: give the keys that it takes"
-            ) from error
+        return made(self.maker, self.which or "it", **options)
 
 
 class _OwnOptions(Options):

@@ -176,7 +176,7 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
     module_name, name = rest.split(":")
     try:
         found: object = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise PlanError(
             f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
             "what it needs"

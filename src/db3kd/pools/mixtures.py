@@ -6,6 +6,7 @@ A teacher's decisions on them tell what lies between its classes, which the imag
 import torch
 
 from db3kd.answers import MIXTURE, Answers, Candidates
+from db3kd.arguments import check_arguments
 from db3kd.data import Dataset
 from db3kd.data.dataset import as_bytes
 from db3kd.tensors import Float, Tensor
@@ -23,7 +24,8 @@ def mixtures(images: Dataset | Answers, count: int, *, seed: int) -> Candidates:
     Source: mixtures after Zhang et al. (2018), "mixup", with a proportion uniform in [0, 1]; Gaussian noise of a
         standard deviation uniform in [0, 0.3].
     """
-    generator = torch.Generator().manual_seed(seed)
+    check_arguments(mixtures, locals())
+    generator = torch.Generator().manual_seed(int(seed))
     parents = torch.arange(len(images)) if isinstance(images, Dataset) else (~images.aside).nonzero()[:, 0]
     source = images if isinstance(images, Dataset) else images.images
 

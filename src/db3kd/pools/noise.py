@@ -10,6 +10,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
+from db3kd.arguments import Positive, check_arguments
 from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
@@ -50,8 +51,9 @@ def draw_noise(spec: TeacherSpec, options: NoiseOptions, round_number: int, *, s
     Source: Wang (2021), section 3.3: uniform noise plus 0.2, times a random scale, plus Gaussian noise of a random
         scale, clipped. The scales are not stated there; both lie between 0 and 1 here.
     """
+    check_arguments(draw_noise, locals())
     count = options.per_round(spec.num_classes)
-    generator = torch.Generator().manual_seed(seed * _ROUND_STRIDE + round_number)
+    generator = torch.Generator().manual_seed(int(seed) * _ROUND_STRIDE + int(round_number))
     shape, one = (count, *spec.input_shape), (count, 1, 1, 1)
     scales = options.scale * torch.rand(one, generator=generator)
     deviations = options.deviation * torch.rand(one, generator=generator)
@@ -61,7 +63,8 @@ def draw_noise(spec: TeacherSpec, options: NoiseOptions, round_number: int, *, s
     return spec.admit(low + (high - low) * noise)
 
 
-def choose_of_each(decisions: Int[Tensor, " n"], count: int, num_classes: int) -> Int[Tensor, " m"]:
+def choose_of_each(decisions: Int[Tensor, " n"], count: int, num_classes: Positive) -> Int[Tensor, " m"]:
     """Choose the rows of the first images of each class, `count` of it at most, in ascending order."""
+    check_arguments(choose_of_each, locals())
     chosen = [(decisions == number).nonzero()[:count, 0] for number in range(num_classes)]
     return torch.cat(chosen).sort().values

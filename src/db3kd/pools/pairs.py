@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from db3kd.answers import Answers, Candidates
+from db3kd.arguments import check_arguments
 from db3kd.data.dataset import as_bytes
 from db3kd.pools.priors.children import parenthood
 from db3kd.tensors import Float, Int, Tensor
@@ -28,6 +29,7 @@ class BoundaryPairs:
     """Bisects `count` pairs of near images of different classes; proposes and observes, and never asks."""
 
     def __init__(self, answers: Answers, count: int, generator: torch.Generator) -> None:
+        check_arguments(BoundaryPairs.__init__, locals())
         first, second = _differing_pairs(answers, count, generator)
         self.ends = Ends(answers.images.images(first), answers.images.images(second))
         self._own = answers.decisions[first]

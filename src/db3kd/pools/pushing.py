@@ -4,16 +4,15 @@ A push is smooth, as the things are that a camera sees, and short: far from wher
 sure of anything.
 """
 
-from collections.abc import Sequence
-
 import torch
-from torch import nn
 from torch.nn import functional
 
 from db3kd.answers import Candidates, family_of
+from db3kd.arguments import check_arguments
 from db3kd.context import HERE, Context
 from db3kd.data.dataset import as_bytes
-from db3kd.models.placement import find_device, place
+from db3kd.errors import InputError
+from db3kd.models.placement import Members, find_device, place
 from db3kd.pools.priors.blending import blurred
 from db3kd.tensors import Float, Int, Tensor
 
@@ -23,7 +22,7 @@ _TOWARDS_DISAGREEMENT = 0.25
 
 
 def push(
-    members: Sequence[nn.Module],
+    members: Members,
     start: Candidates,
     wanted: Int[Tensor, " n"],
     *,
@@ -38,6 +37,11 @@ def push(
 
     Cost: no query; `steps` passes of each member forward and backward.
     """
+    check_arguments(push, locals())
+    if len(wanted) != len(start):
+        raise InputError(
+            f"{len(start):,} images need as many classes, got {len(wanted):,}; nothing was pushed: give one for each"
+        )
     target = find_device(context.device)
     placed = [place(member, context.device).eval().requires_grad_(False) for member in members]
     moved = [torch.zeros(0, *start.pixels.shape[1:], dtype=torch.uint8)]
@@ -55,7 +59,7 @@ def push(
 
 
 def push_some(
-    members: Sequence[nn.Module],
+    members: Members,
     candidates: Candidates,
     beliefs: Float[Tensor, "k n num_classes"],
     generator: torch.Generator,
@@ -63,6 +67,7 @@ def push_some(
     context: Context = HERE,
 ) -> Candidates:
     """Push every 20th candidate, and give these: most towards classes expected seldom, a quarter to disagreement."""
+    check_arguments(push_some, locals())
     count = max(1, len(candidates) // _PUSHED_OF_CANDIDATES)
     rows = torch.randperm(len(candidates), generator=generator)[:count]
     expected = torch.bincount(beliefs.mean(dim=0).argmax(dim=1), minlength=beliefs.shape[2])
@@ -72,7 +77,7 @@ def push_some(
 
 
 def _gradient(
-    members: Sequence[nn.Module], points: Float[Tensor, "b c h w"], wanted: Int[Tensor, " b"]
+    members: Members, points: Float[Tensor, "b c h w"], wanted: Int[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:
     with torch.enable_grad():
         asked = points.detach().contiguous(memory_format=torch.channels_last).requires_grad_()

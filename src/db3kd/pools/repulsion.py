@@ -11,9 +11,11 @@ from typing import Annotated, NamedTuple
 import torch
 from annotated_types import Ge, Gt
 
+from db3kd.arguments import check_arguments
 from db3kd.boundary import Crossings, Exemplars, Guide, GuidedDistance, Method, Pairs, interrogate
 from db3kd.context import HERE, Context
 from db3kd.errors import PlanError
+from db3kd.models.placement import find_device
 from db3kd.options import check_options
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
@@ -137,7 +139,9 @@ def repel(
         before found and not from random directions; each image has its own step, which is halved a few times and not
         for ever; see docs/methods/repulsion.md.
     """
-    images, own = images.to(context.device), decisions.to(context.device)
+    check_arguments(repel, locals())
+    device = find_device(context.device)
+    images, own = images.to(device), decisions.to(device)
     crossings = torch.full_like(images.flatten(1), torch.nan)
     queries = torch.zeros_like(own)
     kept, distances, pushes = [], [], []

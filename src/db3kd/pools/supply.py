@@ -3,11 +3,13 @@
 import torch
 
 from db3kd.answers import Answers, Candidates, together
+from db3kd.arguments import check_arguments
 from db3kd.pools.pool import Pool
 
 
 def supply(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
     """Give candidates of a pool in random order, fewer where it runs out; without an answer, all of them are fresh."""
+    check_arguments(supply, locals())
     if pool.size is not None and not pool.children:
         # They were drawn in random order; another copy of most of a pool would be the largest thing in memory.
         return pool.draw(count, answers, generator)

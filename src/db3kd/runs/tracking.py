@@ -10,7 +10,7 @@ from pathlib import Path
 
 from db3kd.context import Tracker, untracked
 from db3kd.errors import PlanError
-from db3kd.names import TRACKERS, find
+from db3kd.names import TRACKERS, find, made
 
 
 @contextmanager
@@ -37,15 +37,15 @@ def tracking(wanted: str | Tracker | None, folder: Path | None) -> Iterator[Trac
             f"the tracker {wanted!r} writes beside the run, which is a temporary one; nothing was asked: name its "
             "directory with run=, or give a tracker of your own"
         )
-    made = find(TRACKERS, wanted)(folder)
-    if not isinstance(made, Tracker):
+    tracker = made(find(TRACKERS, wanted), f"the tracker {wanted!r}", folder)
+    if not isinstance(tracker, Tracker):
         raise PlanError(
-            f"{wanted!r} gave a {type(made).__name__}, which cannot be called with (source, step, figures); nothing "
+            f"{wanted!r} gave a {type(tracker).__name__}, which cannot be called with (source, step, figures); nothing "
             "was asked: name a factory of a tracker"
         )
     try:
-        yield made
+        yield tracker
     finally:
-        close = getattr(made, "close", None)
+        close = getattr(tracker, "close", None)
         if close is not None:
             close()

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
-from db3kd.teachers.protocol import Teacher, TeacherSpec
+from db3kd.teachers.protocol import Teacher, TeacherSpec, spec_of
 from db3kd.tensors import Float, Int, Tensor
 
 
@@ -18,7 +19,9 @@ class AbstainingTeacher:
     """
 
     def __init__(self, teacher: Teacher, abstentions: tuple[int, ...]) -> None:
-        classes = teacher.spec.num_classes
+        check_arguments(AbstainingTeacher.__init__, locals())
+        spec = spec_of(teacher)
+        classes = spec.num_classes
         if not abstentions or any(0 <= answer < classes for answer in abstentions):
             raise PlanError(
                 f"abstentions are answers that are no class, below 0 or from {classes} on, got {list(abstentions)}; "
@@ -26,8 +29,8 @@ class AbstainingTeacher:
             )
         self._teacher = teacher
         self._abstentions = torch.tensor(abstentions)
-        fingerprint = f"{teacher.spec.fingerprint} abstaining with {sorted(abstentions)}"
-        self.spec: TeacherSpec = replace(teacher.spec, abstains=True, fingerprint=fingerprint)
+        fingerprint = f"{spec.fingerprint} abstaining with {sorted(abstentions)}"
+        self.spec: TeacherSpec = replace(spec, abstains=True, fingerprint=fingerprint)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Decide; see `Teacher`. An answer of `num_classes` is none."""

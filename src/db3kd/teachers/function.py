@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import InvalidDecision, PlanError
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.protocol import TeacherSpec
@@ -49,6 +50,7 @@ class FunctionTeacher:
         levels: int | None = None,
         fingerprint: str | None = None,
     ) -> None:
+        check_arguments(FunctionTeacher.__init__, locals())
         self._decide = decide
         self._names = ClassNames(class_names) if class_names else None
         classes = len(class_names) if num_classes is None else num_classes

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError, missing_extra
 from db3kd.models import parameter_count
 from db3kd.teachers.preparation import Interpolation, Preparation, PreparedTeacher
@@ -51,6 +52,7 @@ class HuggingFaceTeacher:
         max_batch: int = 96,
         device: str = "cpu",
     ) -> None:
+        check_arguments(HuggingFaceTeacher.__init__, locals())
         model, processor = _load(str(name))
         sizes = _Sizes.read(processor.to_dict(), str(name))
         channels = int(getattr(getattr(model.config, "vision_config", model.config), "num_channels", _COLORS))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError, missing_extra
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.layout import ModelDescription, read_input, static_shape
@@ -54,6 +55,7 @@ class OnnxTeacher:
     def __init__(
         self, path: Path | str, *, description: ModelDescription | None = None, max_batch: int = 96, device: str = "cpu"
     ) -> None:
+        check_arguments(OnnxTeacher.__init__, locals())
         stated = description or ModelDescription()
         self._session = _open(Path(path), device)
         inputs = [(one.name, one.type, one.shape) for one in self._session.get_inputs()]

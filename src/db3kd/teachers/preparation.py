@@ -6,14 +6,16 @@ finds out which preparation a teacher needs.
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
 from typing import Literal
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
-from db3kd.teachers.protocol import Service, Teacher, TeacherSpec
+from db3kd.teachers.protocol import Service, Teacher, TeacherSpec, spec_of
 from db3kd.tensors import Float, Int, Tensor
 
 ChannelOrder = Literal["rgb", "bgr"]
@@ -47,9 +49,12 @@ class Preparation:
     deviation: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         faults = []
-        if not self.scale or self.scale != self.scale:
+        if not self.scale or not isfinite(self.scale):
             faults.append(f"scale must be a number other than 0, got {self.scale}")
+        if not all(map(isfinite, (*self.mean, *self.deviation))):
+            faults.append(f"mean and deviation must be finite, got {self.mean} and {self.deviation}")
         if not self.mean or not self.deviation or not all(self.deviation):
             faults.append(f"mean and deviation need a value, and deviation none that is 0, got {self.deviation}")
         if len({len(self.mean), len(self.deviation)} - {1}) > 1:
@@ -92,7 +97,9 @@ class Preparation:
         """Everything, as a part of a fingerprint."""
         # What came later is named where it does something, so that older runs go on.
         later = {one.name for one in fields(self) if one.name in _LATER and getattr(self, one.name) == one.default}
-        return json.dumps({name: value for name, value in asdict(self).items() if name not in later})
+        told = {name: value for name, value in asdict(self).items() if name not in later}
+        # Numbers of numpy are written as those that they stand for.
+        return json.dumps(told, default=lambda number: number.item())
 
     def __call__(self, images: Float[Tensor, "b c h w"], *, levels: int | None = None) -> Float[Tensor, "b c2 h2 w2"]:
         """Prepare images in [0, 1]; `levels` is the number of values that the teacher distinguishes, or None."""
@@ -136,7 +143,8 @@ class PreparedTeacher:
         image_shape: tuple[int, int, int],
         levels: int | None = None,
     ) -> None:
-        inside = teacher.spec
+        check_arguments(PreparedTeacher.__init__, locals())
+        inside = spec_of(teacher)
         taken = preparation.taken_shape(image_shape)
         if taken != tuple(inside.input_shape):
             raise PlanError(
@@ -161,8 +169,9 @@ class ServedTeacher:
     """A teacher that is asked as `service` says: with several calls in flight, threads ask it at once."""
 
     def __init__(self, teacher: Teacher, service: Service) -> None:
+        check_arguments(ServedTeacher.__init__, locals())
         self._teacher = teacher
-        self.spec: TeacherSpec = replace(teacher.spec, service=service)
+        self.spec: TeacherSpec = replace(spec_of(teacher), service=service)
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         return self._teacher(images)

@@ -123,3 +123,13 @@ class Teacher(Protocol):
         Returns:
             A class from 0 to num_classes - 1 for each image; num_classes where it declines, if `spec.abstains`.
         """
+
+
+def spec_of(teacher: Teacher) -> TeacherSpec:
+    """Give what a teacher says of itself, or raise a PlanError where that is no `TeacherSpec`."""
+    if not isinstance(teacher.spec, TeacherSpec):
+        raise PlanError(
+            f"a teacher describes itself by a TeacherSpec, and the spec of {type(teacher).__name__} is a "
+            f"{type(teacher.spec).__name__}; nothing was asked: give it one"
+        )
+    return teacher.spec

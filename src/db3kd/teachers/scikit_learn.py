@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import InvalidDecision, PlanError
 from db3kd.teachers.preparation import Preparation
 from db3kd.teachers.protocol import TeacherSpec
@@ -53,6 +54,7 @@ class SklearnTeacher:
         max_batch: int = 1024,
         fingerprint: str | None = None,
     ) -> None:
+        check_arguments(SklearnTeacher.__init__, locals())
         self._estimator, self._classes = estimator, _classes_of(estimator)
         self._preparation, self._channels_last = Preparation(scale=scale), channels_last
         pixels, wanted = int(np.prod(input_shape)), getattr(estimator, "n_features_in_", None)

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 import torch
 from torch import nn
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.models.placement import place
 from db3kd.teachers.protocol import TeacherSpec
@@ -52,6 +53,7 @@ class TorchTeacher:
         device: str = "cpu",
         class_names: Sequence[str] = (),
     ) -> None:
+        check_arguments(TorchTeacher.__init__, locals())
         module = module.module() if isinstance(module, torch.export.ExportedProgram) else module
         self._module = _copied(module, device)
         self._device = torch.device(device)

@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 
 from db3kd.answers import Answers, is_fresh
+from db3kd.arguments import check_arguments
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
 from db3kd.options import check_options
@@ -117,6 +118,7 @@ def seen_in_all(
 
 def lesson_of(answers: Answers) -> Material:
     """Say what a committee learns: the answers that were not set aside, rare classes as much as frequent ones."""
+    check_arguments(lesson_of, locals())
     rows = answers.learned()
     return Material(answers.images.pixels[rows], balanced(answers.decisions[rows], answers.num_classes))
 
@@ -156,16 +158,19 @@ def _shares(decisions: Int[Tensor, " n"], num_classes: int) -> Float[Tensor, " n
 
 def member_seed(seed: int, number: int, answers: int) -> int:
     """Give the seed of a member, far from those of students and teachers: none must begin as its teacher did."""
+    check_arguments(member_seed, locals())
     return (seed + 1) * 1_000_003 + 101 * answers + number
 
 
 def choosing_recipe(answers: int) -> Recipe:
     """Choose how networks learn that only choose what is asked next: 4 epochs, and 100,000 images more."""
+    check_arguments(choosing_recipe, locals())
     return _recipe(answers, epochs=4, seen=100_000)
 
 
 def teaching_recipe(answers: int) -> Recipe:
     """Choose how networks learn that teach in the end: 10 epochs, and 400,000 images more."""
+    check_arguments(teaching_recipe, locals())
     return _recipe(answers, epochs=10, seen=400_000)
 
 

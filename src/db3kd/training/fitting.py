@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from db3kd.arguments import check_arguments, check_callable
 from db3kd.augmentation import transform
 from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
@@ -78,6 +79,9 @@ def fit(
         ImageError: there is no image, or a pixel is not a number.
         ArtifactError: `resume` is of another network or another recipe.
     """
+    check_arguments(fit, locals())
+    if on_epoch is not None:
+        check_callable("on_epoch", on_epoch, "what an epoch brought", "a function")
     objective, seed = material.objective, context.seed
     _check(module, material, recipe)
     target = find_device(context.device)

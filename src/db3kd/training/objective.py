@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch.nn import functional
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.models.placement import gather
 from db3kd.tensors import Float, Int, Pixels, Tensor
@@ -50,6 +51,7 @@ class Objective:
     offsets: Float[Tensor, " num_classes"] | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         faults = []
         if self.labels is None and self.soft_labels is None:
             faults.append("there are neither labels nor soft labels")
@@ -159,5 +161,6 @@ class Material:
 
 def balanced(decisions: Int[Tensor, " n"], num_classes: int) -> Objective:
     """Learn decisions so that a rare class counts as much as a frequent one: each one's log share is its offset."""
+    check_arguments(balanced, locals())
     counts = torch.bincount(decisions, minlength=num_classes).to(torch.float32)
     return Objective(labels=decisions, offsets=((counts + 1) / (counts + 1).sum()).log())

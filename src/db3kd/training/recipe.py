@@ -6,11 +6,12 @@ The paper's presets per architecture are here too. What is to be learnt is the m
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Lt
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.options import check_options
 
@@ -83,6 +84,10 @@ def adapted(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
     Milestones that are named mean steps, and a warmup means a cosine.
     """
+    check_arguments(adapted, locals())
+    known = [field.name for field in fields(recipe)]
+    if unknown := [name for name in changes if name not in known]:
+        raise PlanError(f"a recipe has no {unknown[0]!r}; nothing was changed: its options are {', '.join(known)}")
     implied: dict[str, Any] = {}
     if changes.get("milestones"):
         implied["schedule"] = "steps"
@@ -104,6 +109,7 @@ def for_photos(recipe: Recipe) -> Recipe:
     Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; rate, decay and warmup are those of
     common recipes for timm's networks at batches of 128.
     """
+    check_arguments(for_photos, locals())
     usual = {"optimizer": "adamw", "rate": 1e-3, "weight_decay": 0.05, "warmup": 0.05, "precision": "mixed"}
     return adapted(recipe, {**usual, "batch_size": min(recipe.batch_size, _MOST_PHOTOS)})
 
@@ -114,6 +120,7 @@ def teacher_recipe(architecture: str) -> Recipe:
     Source: arXiv 2106.03310, section 4, and its public code. Deviation: an architecture of the user's own takes the
     recipe of LeNet5, since Adam at a low rate asks little of a network it does not know.
     """
+    check_arguments(teacher_recipe, locals())
     if architecture.startswith("alexnet"):
         return Recipe("sgd", 0.1, epochs=200, batch_size=1024, momentum=0.9, weight_decay=1e-4, milestones=(60, 120))
     return Recipe("adam", 5e-4, epochs=200, batch_size=1024)
@@ -121,4 +128,5 @@ def teacher_recipe(architecture: str) -> Recipe:
 
 def student_recipe(architecture: str) -> Recipe:
     """Give the preset for distilling into an architecture; source and deviation as in `teacher_recipe`."""
+    check_arguments(student_recipe, locals())
     return Recipe("adam", 5e-3 if architecture.startswith("alexnet") else 1e-3, epochs=200, batch_size=512)

@@ -9,11 +9,14 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from math import inf
+from typing import Annotated, Any
 
 import orjson
 import torch
+from annotated_types import Ge, Gt, Lt
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import InvalidDecision, PlanError, Rejected
 from db3kd.ledger import Bill
 from db3kd.teachers.chat.picture import Picture, check_shape
@@ -54,15 +57,16 @@ class ChatOptions:
     """
 
     picture: Picture = field(default=Picture())
-    temperature: float = 0.0
-    max_tokens: int = 64
+    temperature: Annotated[float, Ge(0), Lt(inf)] = 0.0
+    max_tokens: Annotated[int, Ge(1)] = 64
     request: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
-    timeout: float = 60.0
+    timeout: Annotated[float, Gt(0)] = 60.0
     token_env: str | None = None
     service: Service = field(default=Service(in_flight=8, patience=60.0))
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         ours = [name for name in _OURS if name in self.request]
         if ours:
             raise PlanError(
@@ -93,6 +97,7 @@ class ChatTeacher:
         image_shape: tuple[int, int, int],
         options: ChatOptions | None = None,
     ) -> None:
+        check_arguments(ChatTeacher.__init__, locals())
         self._options = options = options or ChatOptions()
         check_shape(image_shape)
         server = _server(url)

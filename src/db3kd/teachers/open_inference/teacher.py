@@ -7,10 +7,13 @@ import itertools
 import logging
 import uuid
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 from urllib.parse import quote, unquote
 
 import torch
+from annotated_types import Ge, Gt
 
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.connection import Connection, read_token, split_url
@@ -36,10 +39,13 @@ class ServerOptions:
         service: how it wants to be asked.
     """
 
-    timeout: float = 30.0
+    timeout: Annotated[float, Gt(0)] = 30.0
     token_env: str | None = None
-    max_batch: int = 256
+    max_batch: Annotated[int, Ge(1)] = 256
     service: Service = field(default=Service(in_flight=2, patience=60.0))
+
+    def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
 
 
 class OpenInferenceTeacher:
@@ -54,6 +60,7 @@ class OpenInferenceTeacher:
     def __init__(
         self, url: str, *, description: ModelDescription | None = None, options: ServerOptions | None = None
     ) -> None:
+        check_arguments(OpenInferenceTeacher.__init__, locals())
         stated, options = description or ModelDescription(), options or ServerOptions()
         server, self._path = _take_apart(url)
         self._connection = Connection(
