@@ -44,7 +44,7 @@ _ROOMS = (
 # A Ray cluster or other processes are needed for these, and the books of a run are opened by the run.
 _LEFT_OUT = (
     *("Replicas", "score_on_cluster", "train_as_tasks", "train_side_by_side"),
-    *("Account", "Ledger", "Limits", "Statement", "Service", "Outcome"),
+    *("Account", "Ledger", "Limits", "Statement", "Outcome"),
 )
 
 _SHAPE, _CLASSES, _COUNT = (1, 16, 16), 3, 6

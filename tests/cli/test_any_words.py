@@ -37,7 +37,7 @@ PLACES = {
 }
 WORDS = (
     *("", ":", "::", "..:x", ".t:x", "\0", "a:b:c", "odd:Nothing", "odd:decide", "odd:number", "odd:Missing"),
-    *("odd:Raises", "json:loads", "os:", "é:é"),
+    *("odd:Raises", "json:loads", "os:", "é:é", "x" * 300),
 )
 
 

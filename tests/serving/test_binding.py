@@ -11,8 +11,10 @@ import pytest
 import torch
 import urllib3
 
+from db3kd.errors import PlanError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
+from db3kd.serving.binding import bound
 from db3kd.teachers import Service
 from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
 from known_teachers import Sectors
@@ -25,11 +27,11 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from db3kd.ledger import Ledger
 from db3kd.serving import Clients, RequestLimits, make_application
-from db3kd.serving.binding import listen
+from db3kd.serving.binding import bound, listen
 from db3kd.teachers import FunctionTeacher
 from logged_teacher import CLASSES, SIDE, decide
 teacher = FunctionTeacher(decide, input_shape=(1, SIDE, SIDE), num_classes=CLASSES, max_batch=64)
-listen(make_application(teacher, Clients(Ledger(None), {}, burst=1024)), "127.0.0.1", int(sys.argv[1]))
+listen(make_application(teacher, Clients(Ledger(None), {}, burst=1024)), bound("127.0.0.1", int(sys.argv[1])))
 """
 
 
@@ -44,6 +46,17 @@ def _serve(port: int) -> subprocess.Popen[str]:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a" * 70, "::zz"])
+def test_an_address_that_cannot_be_had_is_refused(host: str) -> None:
+    with pytest.raises(PlanError, match=r"cannot be listened at .* nothing was served"):
+        bound(host, 0)
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    with bound("127.0.0.1", 0) as line, pytest.raises(PlanError, match="in use"):
+        bound("127.0.0.1", line.getsockname()[1])
 
 
 def test_a_header_without_end_is_refused() -> None:

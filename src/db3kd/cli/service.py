@@ -41,7 +41,7 @@ def serve(
     try:
         # Here and not above: the extra is optional.
         from db3kd.serving import Clients, Grant, Memory, RequestLimits, make_application, read_grants
-        from db3kd.serving.binding import listen
+        from db3kd.serving.binding import bound, listen
         from db3kd.serving.clients import ANYBODY
     except ImportError as error:
         raise missing_extra("serving", "serve", error, outcome="nothing was served") from error
@@ -60,8 +60,9 @@ def serve(
         known = Clients(books, grants, burst=max_rows)
         limits = RequestLimits(rows=max_rows, body_bytes=max_bytes)
         application = make_application(opened, known, name=name, limits=limits, memory=memory)
-        remark(f"serving {section.uri} at http://{host}:{port}/v2/models/{name}")
+        line = bound(host, port)
+        remark(f"serving {section.uri} at http://{host}:{line.getsockname()[1]}/v2/models/{name}")
         try:
-            listen(application, host, port)
+            listen(application, line)
         finally:
             known.close()

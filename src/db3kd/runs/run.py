@@ -37,7 +37,9 @@ class Run:
         self.folder = Path(folder)
         if "\0" in str(folder):
             raise RunError(f"{str(folder)!r} is no path; nothing was done: name another directory")
-        if self.folder.exists() and not self.folder.is_dir():
+        with storage_errors(self.folder):
+            taken = self.folder.exists() and not self.folder.is_dir()
+        if taken:
             raise RunError(f"{self.folder} should be a folder and is a file; nothing was done: name another directory")
         self._lock = RunLock(self.folder)
         self._ledger: Ledger | None = None
@@ -207,6 +209,8 @@ def describe_teacher(spec: TeacherSpec) -> dict[str, object]:
 
 def existing(folder: Path | str) -> Run:
     """Open a run that must be there, or raise a RunError."""
-    if not Path(folder).is_dir():
+    with storage_errors(Path(folder)):
+        there = Path(folder).is_dir()
+    if not there:
         raise RunError(f"there is no run in {folder}; nothing was done: name the directory given to --run")
     return Run(folder)

@@ -3,8 +3,12 @@
 Slow clients, encryption and the like are for a reverse proxy in front of it.
 """
 
+import socket
+
 import uvicorn
 from starlette.applications import Starlette
+
+from db3kd.errors import PlanError
 
 _KEEP_ALIVE_SECONDS = 75
 _MOST_CONNECTIONS = 1024
@@ -30,6 +34,19 @@ def configure(application: Starlette, host: str, port: int) -> uvicorn.Config:
     )
 
 
-def listen(application: Starlette, host: str, port: int) -> None:
-    """Serve until the process is asked to end."""
-    uvicorn.Server(configure(application, host, port)).run()
+def bound(host: str, port: int) -> socket.socket:
+    """Take an address, with 0 for any port that is free; a PlanError where it cannot be had."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, UnicodeError) as error:
+        raise PlanError(
+            f"{host}:{port} cannot be listened at ({error}); nothing was served: name an address of this machine, and "
+            "a port that is free"
+        ) from error
+
+
+def listen(application: Starlette, line: socket.socket) -> None:
+    """Serve at an address that was taken until the process is asked to end."""
+    host, port = line.getsockname()[:2]
+    with line:
+        uvicorn.Server(configure(application, host, port)).run(sockets=[line])

@@ -31,6 +31,7 @@ class Service:
     seconds_of_a_call: float = 0.0
 
     def __post_init__(self) -> None:
+        check_arguments(type(self).__init__, vars(self))
         rate = self.rows_per_second
         waits = self.patience >= 0 and self.seconds_of_a_call >= 0
         if self.in_flight < 1 or not waits or not (rate is None or rate > 0):
