@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from db3kd.demo import DemoOptions, demonstrate
+from command_line import Caller
+from db3kd.demo import DemoOptions
 from db3kd.report.schema import from_json
-from db3kd.runs import Keeper, Run
 
 SMALL = DemoOptions(
     images=30, queries_per_pair=30, teacher_epochs=2, student_epochs=2, seeds=(0, 1), seen=300, pool_epochs=1
@@ -12,13 +12,18 @@ SMALL = DemoOptions(
 
 
 @pytest.mark.slow
-def test_the_demo_reports_every_row_and_is_only_read_the_second_time(tmp_path: Path) -> None:
-    with Run(tmp_path / "demo") as run:
-        report = demonstrate(Keeper(run), SMALL)
-        written = (run.folder / "report.json").read_bytes()
-        assert demonstrate(Keeper(run), SMALL) == report
-        assert from_json(written.decode()) == report
-        page = (run.folder / "report.html").read_text()
+def test_the_demo_reports_every_row_and_is_only_read_the_second_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, folder = Caller(capsys), tmp_path / "demo"
+    monkeypatch.setattr("db3kd.cli.demo.DemoOptions", lambda images, queries_per_pair: SMALL)
+    assert "learned from" in call("demo", "--run", folder).out
+    report = from_json((folder / "report.json").read_text())
+    page = (folder / "report.html").read_text()
+    # Whoever asked or trained now would fail.
+    monkeypatch.setattr("db3kd.oracle.Oracle.answers", None)
+    monkeypatch.setattr("db3kd.pipeline.learn.fit", None)
+    assert from_json(call("demo", "--run", folder, "--json").out) == report
     names = [student.name for student in report.students]
     baselines = ["true-labels", "hard-decisions", "smoothed-decisions", "logits"]
     assert names == [*baselines, "sd", "bd", "mbd", "guided", "opinions", "true-labels-all"]
