@@ -68,8 +68,8 @@ def test_once_known_it_stays_known_where_further_answers_come(tmp_path: Path) ->
 
 
 def test_a_teacher_that_is_gone_when_it_is_asked_again_harms_nothing(tmp_path: Path) -> None:
-    # The first image alone, the rest of its batch, two more batches: then it is asked again.
-    gone = Failing(Small(), 5, lambda: TeacherError("gone"))
+    # The first image alone, two more, the rest of their batch, two more batches: then it is asked again.
+    gone = Failing(Small(), 6, lambda: TeacherError("gone"))
     assert _repeats(tmp_path, gone) is None
-    assert gone.calls == 5
+    assert gone.calls == 6
     assert (tmp_path / "student.safetensors").exists()
