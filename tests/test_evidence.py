@@ -19,7 +19,7 @@ POOL, HALF = "2026-11-28-part-of-a-pool", "lenet5-half"
 # For each row of "What it costs and what you get": its files, the network, and the number of questions.
 ROWS = (
     (f"{POOL}/mnist-curve.json", HALF, 100),
-    (f"{POOL}/mnist.json", HALF, 300),
+    ("2026-11-30-five-seeds/mnist-300.json", HALF, 300),
     (f"{POOL}/forest-guarded.json", "benchmarks.forest:small", 150),
     (f"{POOL}/fashion-1000.json", HALF, 1000),
     ("2026-11-29-fashion-3000/fashion-3000.json", HALF, 3000),
@@ -57,7 +57,8 @@ def test_a_row_of_what_you_get_is_the_mean_of_its_record(place: int) -> None:
     )
     assert pattern.split("/")[0] in named
     seeds = _figures(pattern, student, questions)
-    assert ("(one seed)" in told) == (len(seeds) == 1)
+    said = next((count for count, words in {1: "one seed", 5: "five runs"}.items() if f"({words})" in told), 3)
+    assert len(seeds) == said
     shown = re.findall(r"\d+\.(\d+)%", told)
     wanted = [
         f"{100 * mean(values):.{len(digits)}f}%" for values, digits in zip(zip(*seeds, strict=True), shown, strict=True)
