@@ -26,7 +26,7 @@ from db3kd.errors import InputError
 from db3kd.ledger import Ledger
 from db3kd.models import build
 from db3kd.oracle import Oracle
-from db3kd.scaling import Cluster, Job, replicated, train_side_by_side
+from db3kd.scaling import Cluster, Job, Replicas, replicated, train_side_by_side
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.training import Material, Objective
 from db3kd.training.committee import POOL_RECIPE
@@ -106,6 +106,7 @@ def measure_scale(replicas: Sequence[int], *, rows_each: int, fast_rows: int) ->
     figures = [_figure(0, slow_teacher(), rows_each)]
     for number in replicas:
         with replicated(Cluster(replicas=number, cpus=_CPUS, opening=slow_teacher), slow_teacher()) as teacher:
+            _await(teacher, number)
             figures.append(_figure(number, teacher, rows_each * number))
     images = torch.rand(fast_rows, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     with ExitStack() as stack:
@@ -114,11 +115,20 @@ def measure_scale(replicas: Sequence[int], *, rows_each: int, fast_rows: int) ->
         torch.set_num_threads(1)
         alone = _rate(fast_teacher(), lambda oracle: oracle(images))
         one = Cluster(replicas=1, cpus=1.0, opening=fast_teacher)
-        spread = _rate(stack.enter_context(replicated(one, fast_teacher())), lambda oracle: oracle(images))
+        replica = stack.enter_context(replicated(one, fast_teacher()))
+        _await(replica, 1)
+        spread = _rate(replica, lambda oracle: oracle(images))
     cores = count_cores()
     return Scale(
         _BATCH / _SECONDS, tuple(figures), alone, spread, _seconds_to_learn(1, cores), _seconds_to_learn(cores, cores)
     )
+
+
+def _await(teacher: Teacher, number: int) -> None:
+    """Wait until all replicas are there: each imports torch, which takes seconds of a core."""
+    assert isinstance(teacher, Replicas), "there are replicas"
+    while teacher.idle < number:
+        time.sleep(_SECONDS)
 
 
 def _seconds_to_learn(at_once: int, networks: int) -> float:

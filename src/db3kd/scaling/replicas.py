@@ -66,6 +66,11 @@ class Replicas:
         self._give_back(actor)
         return torch.from_numpy(decisions.copy())
 
+    @property
+    def idle(self) -> int:
+        """How many replicas are there and have nothing to do."""
+        return self._idle.qsize()
+
     def close(self) -> None:
         """Expect no replica any more: they are ended now."""
         self._closed = True
