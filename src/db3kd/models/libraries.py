@@ -21,6 +21,7 @@ from torch import nn
 
 from db3kd.errors import InputError, PlanError, missing_extra
 from db3kd.models.adaptation import adapted, read_weights, take_channels
+from db3kd.models.logits import check_logits
 from db3kd.tensors import Float, Tensor
 
 _EXTRAS = {"timm": "timm", "torchvision": "torchvision", "hf": "huggingface"}
@@ -133,13 +134,8 @@ def build(wanted: Blueprint, *, configuration: str = "", bare: bool = False) -> 
         with _plain_errors(wanted, _WEIGHTLESS), redirect_stdout(sys.stderr):
             found = _published(wanted) if wanted.pretrained is True else read_weights(str(wanted.pretrained))
         network.load_state_dict(adapted(found, network.state_dict(), wanted.num_classes, named))
-    with _plain_errors(wanted, _UNFIT), torch.inference_mode():
-        logits = fitted.eval()(torch.zeros(2, *wanted.input_shape))
-    if not isinstance(logits, Tensor) or logits.shape != (2, wanted.num_classes):
-        raise PlanError(
-            f"{named} must give {wanted.num_classes} logits for each image, got "
-            f"{list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}; no network was built"
-        )
+    with _plain_errors(wanted, _UNFIT):
+        check_logits(fitted.eval(), named, wanted.input_shape, wanted.num_classes)
     return fitted.train()
 
 
