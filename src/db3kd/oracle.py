@@ -95,44 +95,47 @@ class Oracle:
         comes after all that was charged is answered, and calls in flight with one that fails are charged and lost.
         """
         self._check(images)
-        batches = deque(images.split(self.spec.max_batch))
-        service, stop = self.spec.service, threading.Event()
+        service, whole, stop = self.spec.service, self.spec.max_batch, threading.Event()
         if not self._known:
-            yield from self._answer_first(batches.popleft(), stop)
-        if (service.in_flight == 1 and not service.seconds_of_a_call) or len(batches) <= 1:
-            for batch in batches:
+            yield from self._answer_first(images[:whole], stop)
+            images = images[whole:]
+        if (service.in_flight == 1 and not service.seconds_of_a_call) or len(images) <= whole:
+            for start in range(0, len(images), whole):
+                batch = images[start : start + whole]
                 self._account.charge(len(batch))
                 yield self._ask(batch, stop)
             return
         with ThreadPoolExecutor(service.in_flight) as pool:
             try:
-                yield from self._answer_together(batches, pool, stop)
+                yield from self._answer_together(images, pool, stop)
             finally:
                 # No further attempt of what nobody waits for any more.
                 stop.set()
 
     def _answer_together(
-        self, batches: deque[Float[Tensor, "_ c h w"]], pool: ThreadPoolExecutor, stop: threading.Event
+        self, images: Float[Tensor, "n c h w"], pool: ThreadPoolExecutor, stop: threading.Event
     ) -> Iterator[Int[Tensor, " b"]]:
+        whole, charged = self.spec.max_batch, 0
         waiting: deque[Future[Int[Tensor, " b"]]] = deque()
         exhausted: BudgetExhausted | None = None
-        for size in self._sizes_of_calls(len(batches)):
+        for size in self._sizes_of_calls(-(-len(images) // whole)):
             if len(waiting) == self.spec.service.in_flight:
-                yield from waiting.popleft().result().split(self.spec.max_batch)
-            call: list[Tensor] = []
+                yield from waiting.popleft().result().split(whole)
+            start = charged
             try:
                 for _ in range(size):
                     # Charged in order, here: where the budget ends, all before is in flight and nothing after.
-                    self._account.charge(len(batches[0]))
-                    call.append(batches.popleft())
+                    rows = min(whole, len(images) - charged)
+                    self._account.charge(rows)
+                    charged += rows
             except BudgetExhausted as error:
                 exhausted = error
-            if call:
-                waiting.append(pool.submit(self._ask, torch.cat(call), stop))
+            if charged > start:
+                waiting.append(pool.submit(self._ask, images[start:charged], stop))
             if exhausted is not None:
                 break
         while waiting:
-            yield from waiting.popleft().result().split(self.spec.max_batch)
+            yield from waiting.popleft().result().split(whole)
         if exhausted is not None:
             raise exhausted
 
