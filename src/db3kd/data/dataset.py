@@ -57,17 +57,18 @@ class Dataset:
         check_arguments(type(self).__init__, {key: one for key, one in vars(self).items() if key in _OF_WORDS})
         if not isinstance(self.ids, Sequence) or isinstance(self.ids, str):
             raise DataError(f"{self.name}: ids must be a list of texts, got a {type(self.ids).__name__}")
-        faults = list(_pixel_faults(self.pixels))
+        faults = list(_pixel_faults(self.pixels)) or list(self._faults_beside())
         if faults:
             raise DataError(f"{self.name} is no data set: " + "; ".join(faults))
+
+    def _faults_beside(self) -> Iterator[str]:
+        """Find what does not fit the pixels."""
         if self.labels is not None:
-            faults += _label_faults(self.labels, len(self.pixels), len(self.class_names))
+            yield from _label_faults(self.labels, len(self.pixels), len(self.class_names))
         if len(self.ids) != len(self.pixels):
-            faults.append(f"{len(self.pixels):,} images need as many ids, got {len(self.ids):,}")
+            yield f"{len(self.pixels):,} images need as many ids, got {len(self.ids):,}"
         if not isinstance(self.ids, Numbered) and len(set(self.ids)) != len(self.ids):
-            faults.append("ids must be unique, got some of them twice")
-        if faults:
-            raise DataError(f"{self.name} is no data set: " + "; ".join(faults))
+            yield "ids must be unique, got some of them twice"
 
     def __len__(self) -> int:
         return len(self.ids)

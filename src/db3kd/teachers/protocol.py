@@ -4,9 +4,11 @@ Only `db3kd.oracle` calls a teacher, since a call costs money.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
-from db3kd.arguments import check_arguments
+from annotated_types import Ge, Gt
+
+from db3kd.arguments import Positive, check_arguments
 from db3kd.errors import PlanError
 from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
@@ -25,20 +27,13 @@ class Service:
             one batch a call.
     """
 
-    in_flight: int = 1
-    rows_per_second: float | None = None
-    patience: float = 0.0
-    seconds_of_a_call: float = 0.0
+    in_flight: Positive = 1
+    rows_per_second: Annotated[float, Gt(0)] | None = None
+    patience: Annotated[float, Ge(0)] = 0.0
+    seconds_of_a_call: Annotated[float, Ge(0)] = 0.0
 
     def __post_init__(self) -> None:
         check_arguments(type(self).__init__, vars(self))
-        rate = self.rows_per_second
-        waits = self.patience >= 0 and self.seconds_of_a_call >= 0
-        if self.in_flight < 1 or not waits or not (rate is None or rate > 0):
-            raise PlanError(
-                "a service takes at least 1 call at once, more than 0 rows a second, and a patience and calls of 0 "
-                f"seconds or more, got {self}"
-            )
 
 
 @dataclass(frozen=True)
