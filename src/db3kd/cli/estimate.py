@@ -10,7 +10,7 @@ from db3kd.cli.tables import print_table
 from db3kd.ledger import Bill, Ledger, Prices
 from db3kd.oracle import Oracle
 from db3kd.pipeline.budget import Budget
-from db3kd.plan import open_budget, open_cluster
+from db3kd.plan import open_budget
 from db3kd.pools import NoiseOptions, draw_noise
 from db3kd.report.bills import shown_money
 from db3kd.report.tables import Column, Table, count, duration, held_out_label
@@ -125,7 +125,7 @@ def _tell_bill(speed: _Speed | None, known: Bill, prices: Prices) -> str:
 
 def _measure(session: Session) -> _Speed:
     """Ask for a few full calls of noise, here; the first, which is often slower than all others, does not count."""
-    teacher, plan = session.teacher.teacher, session.plan
+    teacher, cluster = session.teacher.teacher, session.cluster
     batch = draw_noise(teacher.spec, NoiseOptions(images_per_round=teacher.spec.max_batch), 0, seed=0)
     with Ledger(None) as ledger, ledger.account("speed", held_out=True) as account:
         oracle = Oracle(teacher, account)
@@ -140,7 +140,7 @@ def _measure(session: Session) -> _Speed:
         if teacher.spec.meter is not None:
             # It takes one row a call, here one after another.
             speed *= service.in_flight
-        if plan.cluster is not None and plan.teacher is not None:
-            speed *= max(1, open_cluster(plan.cluster, plan.teacher, session.device).replicas)
+        if cluster is not None:
+            speed *= max(1, cluster.replicas)
         speed = min(speed, service.rows_per_second or speed)
         return _Speed(speed, account.spent, ledger.statement().bill)

@@ -25,7 +25,7 @@ from db3kd.plan.schema import ImagesSection
 from db3kd.progress import Stages, showing
 from db3kd.runs import Index, Keeper, Run
 from db3kd.runs.plan_file import merge_plans
-from db3kd.scaling import replicated
+from db3kd.scaling import Cluster, replicated
 from db3kd.teachers import Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -40,13 +40,18 @@ class Session:
     story: Story
     device: str
 
+    @property
+    def cluster(self) -> Cluster | None:
+        """The cluster that replicas of the teacher run on; None for this process alone."""
+        section, teacher = self.plan.cluster, self.plan.teacher
+        return None if section is None or teacher is None else open_cluster(section, teacher, self.device)
+
     @contextmanager
     def asking(self, stages: Stages) -> Iterator[Story]:
         """Give the story with a teacher whose rows show in the progress: its replicas, where there is a cluster."""
-        teacher, plan = self.story.teacher, self.plan
+        teacher, cluster = self.story.teacher, self.cluster
         with ExitStack() as stack:
-            if plan.cluster is not None and plan.teacher is not None:
-                cluster = open_cluster(plan.cluster, plan.teacher, self.device)
+            if cluster is not None:
                 teacher = stack.enter_context(replicated(cluster, teacher))
             yield replace(self.story, teacher=Watched(teacher, stages.hear_rows))
 

@@ -46,6 +46,11 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             ray.shutdown()
 
 
+def cores_of(ray: Any) -> float:
+    """Tell how many cores the cluster has that this process is connected to."""
+    return float(ray.cluster_resources().get("CPU", 0.0))
+
+
 def _connect(ray: Any, cluster: Cluster) -> None:
     try:
         with _own_signals():

@@ -18,7 +18,7 @@ import torch
 from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError
 from db3kd.scaling.cluster import Cluster
-from db3kd.scaling.connection import connected
+from db3kd.scaling.connection import connected, cores_of
 from db3kd.teachers import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
@@ -150,7 +150,7 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
         # Held until the end: Ray reads it again for a replica that it starts anew.
         sent = _send(ray, cluster.opening or (lambda: teacher))
         kind = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=cluster.cpus, num_gpus=cluster.gpus)(_Replica)
-        room = int(ray.cluster_resources().get("CPU", 0) / cluster.cpus) if cluster.cpus else cluster.replicas
+        room = int(cores_of(ray) / cluster.cpus) if cluster.cpus else cluster.replicas
         if room < cluster.replicas:
             _log.warning("the cluster has cores for %d of %d replicas: the others wait", room, cluster.replicas)
         actors = [kind.remote(sent, cluster.cpus) for _ in range(cluster.replicas)]

@@ -19,6 +19,7 @@ from torch import nn
 from db3kd.data.mapped import InFile, in_file, opened
 from db3kd.errors import ClusterLost, Db3kdError, missing_extra
 from db3kd.evaluation import BATCH, scores
+from db3kd.scaling.connection import cores_of
 from db3kd.scaling.job import import_from
 from db3kd.tensors import Float, Int, Pixels, Tensor
 
@@ -66,7 +67,7 @@ def score_on_cluster(
         {"shard": number, "sent": save({"rows": some} if place is not None else {"pixels": pixels[some]})}
         for number, some in enumerate(shards)
     ]
-    workers = max(1, min(len(shards), int(ray.cluster_resources().get("CPU", 1))))
+    workers = max(1, min(len(shards), int(cores_of(ray))))
     found: dict[int, Tensor] = {}
     hear(0)
     try:

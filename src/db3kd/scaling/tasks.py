@@ -17,6 +17,7 @@ from torch import nn
 from db3kd.context import Context
 from db3kd.errors import ClusterLost, Db3kdError
 from db3kd.models import build
+from db3kd.scaling.connection import cores_of
 from db3kd.scaling.job import SECONDS_BETWEEN_STATES, Hear, Job, import_from
 from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
 from db3kd.training import Epoch, Material, Recipe, TrainingState, fit
@@ -76,7 +77,7 @@ def train_as_tasks(
     remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
     # Ray asks whether it is given a generator, which a function whose shapes are checked no longer tells.
     task = remote(lambda *asked: (yield from _pieces(*asked)))
-    cores = int(ray.cluster_resources().get("CPU", 1)) // threads
+    cores = int(cores_of(ray)) // threads
 
     def train(number: int) -> tuple[nn.Module, TrainingState]:
         weights, state = _follow(ray, lambda job: task.remote(job, lesson, sent), number, jobs[number], hear)
