@@ -113,7 +113,7 @@ def test_replicas_without_room_are_told_and_their_absence_ends_nothing(caplog: p
     with replicated(Cluster(replicas=6, cpus=1.0, patience=60.0), slow) as replicas:
         assert "cores for 2 of 6 replicas" in caplog.text
         # Two have room; the calls of the others wait for longer than this while these two work.
-        replicas._patience = 0.1  # type: ignore[attr-defined]
+        replicas._patience = 0.1  # type: ignore[attr-defined]  # of `Replicas`
         decisions, _, _ = _ask(replicas)
     assert torch.equal(decisions, SECTORS(IMAGES))
 
