@@ -2,7 +2,8 @@
 
 LOGGED_ROWS names the file; LOGGED_SECONDS is how long a call takes, LOGGED_FAILS_AFTER the rows after which it breaks,
 LOGGED_FLIPS the share of answers that are another class than the right one, drawn anew each time. LOGGED_SIGNAL is
-"NUMBER@ROWS": the signal that it sends to its own process, once, when so many rows were served.
+"NUMBER@ROWS": the signal that it sends to its own process, once, when so many rows were served. With LOGGED_LOSES, the
+answer of one call is lost after it was served.
 """
 
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from db3kd.errors import MaybeServed
 
 CLASSES = 4
 SIDE = 16
@@ -25,6 +28,8 @@ def decide(images: NDArray[np.float32]) -> NDArray[np.int64]:
         file.write(f"{len(images)}\n")
     time.sleep(float(os.environ.get("LOGGED_SECONDS", "0")))
     _signal(rows_seen(log))
+    if os.environ.pop("LOGGED_LOSES", None):
+        raise MaybeServed("the connection is gone")
     if "LOGGED_FAILS_AFTER" in os.environ and rows_seen(log) > int(os.environ["LOGGED_FAILS_AFTER"]):
         raise ValueError("the service is gone")
     decisions = np.array([((PROTOTYPES - image[0]) ** 2).sum((1, 2)).argmin() for image in images], dtype=np.int64)

@@ -222,6 +222,7 @@ def test_a_lost_call_that_may_have_been_served_is_charged_again_and_one_that_was
                 decisions = None
             charged = account.spent
         assert ledger.statement().total == charged
+        assert sum(ledger.statement().charged_again.values()) == oracle.usage.repeated
     lost = seen.calls - oracle.usage.calls
     surely_lost = len({call for call in surely - maybe if call <= seen.calls})
     if decisions is None:

@@ -203,7 +203,7 @@ class Oracle:
                 again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
                 self._wait(failure, len(batch), lost + refused, stop, again=again)
                 # After the wait and before the next attempt, which is a query of its own.
-                self._account.charge(len(batch))
+                self._account.charge(len(batch), again=True)
                 self._count(repeated=len(batch))
             except NotServed as failure:
                 refused += 1

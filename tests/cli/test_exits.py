@@ -1,6 +1,8 @@
 """How commands end: bad input, a budget that does not reach, a teacher that fails, an interruption."""
 
+import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import pytest
 from command_line import SMALL, TEACHER, Caller, finish, settings, start
 from db3kd.models import build, weights
 from db3kd.runs import Run
+from known_teachers import Failing, Flaky
 from logged_teacher import rows_seen, write_images
+from made_runs import Small, Stopped, concluded, story, told, untouched
+from made_runs import images as made_images
 
 BD = ("label", *TEACHER, "--search", "bd", *settings(search__exemplars=3, search__queries_per_pair=60))
 
@@ -86,6 +91,37 @@ def test_an_interruption_ends_tidily(
     before = rows_seen(log)
     call(*bd, "--run", tmp_path / "run")
     assert rows_seen(log) > before
+
+
+def test_what_was_charged_again_is_counted_once_over_sessions_and_shown(call: Caller, tmp_path: Path) -> None:
+    run, shown = tmp_path / "run", "of these charged again after a connection or a replica was lost"
+    # The third call loses 5 rows; the fifth, of 8, is in flight when the first session ends.
+    with pytest.raises(Stopped):
+        told(story(Failing(Flaky(Small(), maybe_served=frozenset({3})), 5, Stopped)), run)
+    status = call("status", run, "--json").figures["queries"]
+    assert (status["by_stage"], status["charged_again"]) == ({"answers": 21}, {"answers": 5})
+    held_out = made_images(6, seed=9)
+    report = concluded(story(Flaky(Small(), maybe_served=frozenset({1, 4, 6})), held_out=held_out), run)
+    assert report.queries.by_stage == {"answers": 24 + 5 + 8 + 8, "repeats": 4 + 4}
+    assert report.queries.charged_again == {"answers": 13, "repeats": 4, "held-out": 6}
+    assert concluded(story(untouched(Small()), held_out=held_out), run).queries == report.queries
+    assert json.loads((run / "report.json").read_text())["queries"]["charged_again"] == report.queries.charged_again
+    assert re.search(rf"{shown}</th>\s*<td[^>]*>17<", (run / "report.html").read_text())
+    for command in ("status", "report"):
+        assert re.findall(rf"{shown} +│ +(\d+) ", call(command, run).out) == ["17", "6"]
+    concluded(story(Small()), tmp_path / "well")
+    for command in ("status", "report"):
+        assert "charged again" not in call(command, tmp_path / "well").out
+    assert "charged again" not in (tmp_path / "well/report.html").read_text()
+
+
+def test_what_label_was_charged_again_is_said(
+    call: Caller, images: str, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("label", *TEACHER, "--images", images)
+    assert "charged again" not in call(*asked, "--run", tmp_path / "well").out
+    monkeypatch.setenv("LOGGED_LOSES", "once")
+    assert "25 in all, of these charged again" in call(*asked, "--run", tmp_path / "run").out
 
 
 def test_status_works_beside_the_process_that_writes(

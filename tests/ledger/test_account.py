@@ -130,6 +130,30 @@ def test_threads_share_an_account() -> None:
         assert account.spent == ledger.statement().total == 4_000
 
 
+def test_what_is_charged_again_is_on_the_disk_before_it_is_sent_and_adds_up_over_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger, Ledger(path) as reader, ledger.account("label", block=16_384) as account:
+        account.charge(8)
+        account.charge(5, again=True)
+        # Neither settled nor closed, as after a kill.
+        assert reader.statement().charged_again == {"label": 5}
+        account.release(3)
+    with Ledger(path) as ledger:
+        with ledger.account("label", limits=Limits(run=30)) as account:
+            account.charge(18)
+            account.charge(1, again=True)
+            with pytest.raises(BudgetExhausted):
+                account.charge(2, again=True)
+        with ledger.account("held-out", held_out=True) as account:
+            account.charge(4)
+            account.charge(2, again=True)
+        with ledger.account("pool") as account:
+            account.charge(1)
+        found = ledger.statement()
+    assert found.charged_again == {"label": 6, "held-out": 2}
+    assert (found.by_stage, found.held_out) == ({"label": 29, "pool": 1}, {"held-out": 6})
+
+
 def test_impossible_limits_blocks_and_charges_are_refused() -> None:
     for limits in ({"run": -1}, {"stage": -1}):
         with pytest.raises(PlanError, match="0 or more"):

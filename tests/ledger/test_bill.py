@@ -1,6 +1,5 @@
 """Bills add up in the ledger, by stage and over sessions, and prices make money of them."""
 
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -24,24 +23,6 @@ def test_bills_are_booked_by_stage_and_add_up_over_sessions(tmp_path: Path) -> N
     assert found.bills == {"answers": Bill(4, 2, 200, 10, off_list=2)}
     assert found.held_out_bills == {"held-out": Bill(2, 0, 14, 2, refused=2)}
     assert found.bill == Bill(6, 2, 214, 12, off_list=2, refused=2)
-
-
-def test_a_ledger_is_of_the_new_version_only_where_it_holds_a_bill(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger, Ledger(path) as reader, ledger.account("answers") as account:
-        account.charge(1)
-        assert _version(path) == 2
-        assert (reader.statement().bills, reader.statement().bill) == ({}, Bill())
-        account.book(Bill(1, 0, 100, 5))
-        assert _version(path) == 3
-        assert reader.statement().bills == {"answers": Bill(1, 0, 100, 5)}
-
-
-def _version(path: Path) -> int:
-    with sqlite3.connect(path) as connection:
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.close()
-    return int(found)
 
 
 def test_threads_book_on_one_account() -> None:

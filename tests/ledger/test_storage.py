@@ -79,7 +79,7 @@ def test_a_truncated_ledger_is_named_and_refused(tmp_path: Path, size: int) -> N
         Ledger(path)
 
 
-@pytest.mark.parametrize("offset", [0, 20, 4096, 8200])
+@pytest.mark.parametrize("offset", [0, 20, 4096, 16_392])
 def test_an_overwritten_ledger_is_named_and_refused(tmp_path: Path, offset: int) -> None:
     path = _ledger_file(tmp_path)
     content = bytearray(path.read_bytes())
@@ -92,10 +92,11 @@ def test_an_overwritten_ledger_is_named_and_refused(tmp_path: Path, offset: int)
 @pytest.mark.parametrize(
     "change",
     [
-        "PRAGMA user_version = 1",
+        "PRAGMA user_version = 3",
         "DROP TABLE leases",
         "UPDATE leases SET leased = 'many'",
         "UPDATE leases SET used = -1",
+        "UPDATE leases SET again = leased + 1",
     ],
 )
 def test_an_edited_ledger_is_named_and_refused(tmp_path: Path, change: str) -> None:

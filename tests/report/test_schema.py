@@ -31,6 +31,7 @@ def test_json_holds_the_keys_that_scripts_read() -> None:
         "unsettled": 0,
         "repeated": None,
         "changed": 0,
+        "charged_again": {},
         "bills": {},
         "held_out_bills": {},
         "prices": None,
@@ -74,6 +75,8 @@ def test_figures_that_cannot_be_are_refused() -> None:
         TeacherFigures(accuracy=97.31)
     with pytest.raises(ValidationError, match="add up to 3"):
         Queries(total=4, by_stage={"sd": 3})
+    with pytest.raises(ValidationError, match=r"again in \['bd'\]"):
+        Queries(total=4, by_stage={"sd": 4}, charged_again={"bd": 1})
     with pytest.raises(ValidationError, match="3 pairs of 4"):
         DistanceFigures(method="sd", pairs=4, outcomes={"FOUND": 3})
     with pytest.raises(ValidationError, match="as many columns"):

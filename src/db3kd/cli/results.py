@@ -17,7 +17,7 @@ from db3kd.report.asking import (
 )
 from db3kd.report.bills import bill_table_of
 from db3kd.report.schema import Report
-from db3kd.report.tables import outcome_table, query_table, student_table
+from db3kd.report.tables import again_rows, outcome_table, query_table, student_table
 from db3kd.runs import Run
 
 _MOST_CLASSES = 30
@@ -56,7 +56,9 @@ def show_purchase(session: Session, purchase: Purchase, *, as_json: bool) -> Non
         figures = {"queries": queries, "asking": asking, "distances": measured, "repulsion": purchase.repulsion}
         print_json({name: None if one is None else one.model_dump(mode="json") for name, one in figures.items()})
         return
-    pairs = {"images": f"{len(answers):,} of {answers.images.name}", "queries": f"{queries.total:,} in all"}
+    again = (": ".join(row) for row in again_rows(queries.by_stage, queries.charged_again))
+    spent = ", ".join((f"{queries.total:,} in all", *again))
+    pairs = {"images": f"{len(answers):,} of {answers.images.name}", "queries": spent}
     if picture:
         pairs["picture"] = str(run.folder / PICTURE)
     print_pairs(pairs)

@@ -11,7 +11,7 @@ from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.repeat import Repeats, kept_repeats
 from db3kd.plan import open_budget, parse_plan
 from db3kd.report.bills import bill_table, shown_money
-from db3kd.report.tables import CHANGED, Column, Table, duration, held_out_label
+from db3kd.report.tables import CHANGED, Column, Table, again_rows, duration, held_out_label
 from db3kd.runs import Keeper, existing, seconds_until_now
 
 
@@ -55,9 +55,11 @@ def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats
     names = [*spent.by_stage, *(name for name in left if name not in spent.by_stage and name != "total"), "total"]
     counts = {**spent.by_stage, "total": spent.total}
     rows = [(name, f"{counts.get(name, 0):,}", f"{left[name]:,}" if name in left else "no limit") for name in names]
+    rows += [(*row, "") for row in again_rows(spent.by_stage, spent.charged_again)]
     if spent.unsettled:
         rows.append(("of these leased, not known to have been sent", f"{spent.unsettled:,}", ""))
     rows += [(held_out_label(name), f"{count:,}", "") for name, count in spent.held_out.items()]
+    rows += [(*row, "") for row in again_rows(spent.held_out, spent.charged_again)]
     if repeats is not None:
         rows.append((CHANGED, f"{repeats.changed:,} of {repeats.asked:,}", ""))
     money = budget.prices.money(spent.total, spent.bill)

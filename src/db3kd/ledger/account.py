@@ -57,11 +57,12 @@ class Account:
         """Rows that this account really charged."""
         return self._spent
 
-    def charge(self, rows: int) -> None:
+    def charge(self, rows: int, *, again: bool = False) -> None:
         """Write down that rows are about to be sent; it is on the disk before this returns.
 
         Args:
             rows: how many, 0 or more; the cost, in queries.
+            again: whether they were charged before, and may have been served, and no answer came.
 
         Raises:
             BudgetExhausted: a limit leaves fewer than these rows; nothing was charged.
@@ -72,6 +73,10 @@ class Account:
         with self._lock:
             if self._used + rows > self._leased:
                 self._lease_more(self._used + rows - self._leased, rows)
+            if again:
+                # At once: it is rare, and a kill would lose it.
+                with self._storage.writing() as connection:
+                    connection.execute("UPDATE leases SET again = again + ? WHERE id = ?", (rows, self._lease))
             self._used += rows
             self._spent += rows
 
@@ -95,7 +100,6 @@ class Account:
         names = [field.name for field in fields(bill)]
         columns, added = ", ".join(names), ", ".join(f"{name} = {name} + excluded.{name}" for name in names)
         with self._storage.writing() as connection:
-            self._storage.make_bills(connection)
             connection.execute(
                 f"INSERT INTO bills (stage, held_out, {columns}) VALUES ({', '.join('?' * (len(names) + 2))}) "
                 f"ON CONFLICT (stage, held_out) DO UPDATE SET {added}",

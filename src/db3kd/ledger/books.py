@@ -20,6 +20,11 @@ class Statement:
         held_out: rows charged by each held-out stage, such as an evaluation.
         unsettled: the part of `total` that is leased and not known to have been sent, since the stage is still at work
             or was killed: the teacher saw between `total - unsettled` and `total` rows.
+        bills: what a service that bills by tokens says that it served, by stage.
+        held_out_bills: the same, by held-out stage.
+        charged_again: of the rows of each stage, held-out ones too, those that were charged again, since a connection
+            or a replica was lost; stages without any are left out. Each is written down before it is sent, so a kill
+            loses none. What was in flight when a session ended, and was asked anew by the next one, is not among them.
     """
 
     by_stage: dict[str, int]
@@ -28,6 +33,7 @@ class Statement:
     unsettled: int
     bills: dict[str, Bill] = field(default_factory=dict)
     held_out_bills: dict[str, Bill] = field(default_factory=dict)
+    charged_again: dict[str, int] = field(default_factory=dict)
 
     @property
     def bill(self) -> Bill:
@@ -64,24 +70,20 @@ class Ledger:
         """Add up what is written down, in all sessions."""
         with self._storage.reading() as connection:
             rows = connection.execute(
-                f"SELECT held_out, stage, {COUNTED}, SUM(CASE WHEN settled IS NULL THEN leased - used ELSE 0 END) "
-                "FROM leases GROUP BY held_out, stage ORDER BY MIN(id)"
+                f"SELECT held_out, stage, {COUNTED}, SUM(CASE WHEN settled IS NULL THEN leased - used ELSE 0 END), "
+                "SUM(again) FROM leases GROUP BY held_out, stage ORDER BY MIN(id)"
             ).fetchall()
-            bills = self._bills(connection)
-        by_stage = {stage: counted for held_out, stage, counted, _ in rows if not held_out}
-        held_out_rows = {stage: counted for held_out, stage, counted, _ in rows if held_out}
-        unsettled = sum(unsettled for held_out, _, _, unsettled in rows if not held_out)
-        return Statement(by_stage, sum(by_stage.values()), held_out_rows, unsettled, bills[False], bills[True])
-
-    def _bills(self, connection: sqlite3.Connection) -> dict[bool, dict[str, Bill]]:
-        found: dict[bool, dict[str, Bill]] = {False: {}, True: {}}
-        if self._storage.has_bills(connection):
-            columns = ", ".join(column.name for column in fields(Bill))
-            for held_out, stage, *counts in connection.execute(
-                f"SELECT held_out, stage, {columns} FROM bills ORDER BY rowid"
-            ):
-                found[bool(held_out)][stage] = Bill(*counts)
-        return found
+            bills = _bills(connection)
+        by_stage = {stage: counted for held_out, stage, counted, _, _ in rows if not held_out}
+        return Statement(
+            by_stage,
+            total=sum(by_stage.values()),
+            held_out={stage: counted for held_out, stage, counted, _, _ in rows if held_out},
+            unsettled=sum(unsettled for held_out, _, _, unsettled, _ in rows if not held_out),
+            bills=bills[False],
+            held_out_bills=bills[True],
+            charged_again={stage: again for _, stage, _, _, again in rows if again},
+        )
 
     def close(self) -> None:
         """Close the file; leases that were not settled stay counted in full."""
@@ -92,3 +94,11 @@ class Ledger:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _bills(connection: sqlite3.Connection) -> dict[bool, dict[str, Bill]]:
+    found: dict[bool, dict[str, Bill]] = {False: {}, True: {}}
+    columns = ", ".join(column.name for column in fields(Bill))
+    for held_out, stage, *counts in connection.execute(f"SELECT held_out, stage, {columns} FROM bills ORDER BY rowid"):
+        found[bool(held_out)][stage] = Bill(*counts)
+    return found

@@ -14,11 +14,10 @@ from typing import final
 
 from db3kd.errors import ArtifactError, StorageError
 
-# A ledger that holds a bill is of version 3; one without is of version 2, which older programs read too.
-_FORMAT_VERSION, _WITH_BILLS = 2, 3
+_FORMAT_VERSION = 4
 
 # A row for each account. `used` is what is known to have been charged; until the lease is settled, all of `leased`
-# counts.
+# counts. `again` is the part that was charged again. Bills have a row for each stage.
 _SCHEMA = """
 CREATE TABLE leases (
     id INTEGER PRIMARY KEY,
@@ -26,12 +25,9 @@ CREATE TABLE leases (
     held_out INTEGER NOT NULL CHECK (held_out IN (0, 1)),
     leased INTEGER NOT NULL CHECK (typeof(leased) = 'integer' AND leased >= used),
     used INTEGER NOT NULL CHECK (typeof(used) = 'integer' AND used >= 0),
+    again INTEGER NOT NULL DEFAULT 0 CHECK (typeof(again) = 'integer' AND again BETWEEN 0 AND leased),
     settled TEXT
 );
-"""
-
-# A row for each stage, made with the first bill: most teachers bill nothing but queries.
-_BILLS = """
 CREATE TABLE bills (
     stage TEXT NOT NULL,
     held_out INTEGER NOT NULL CHECK (held_out IN (0, 1)),
@@ -80,16 +76,6 @@ class Storage:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
 
-    def has_bills(self, connection: sqlite3.Connection) -> bool:
-        """Tell whether there is a table of bills."""
-        return "bills" in _tables(connection)
-
-    def make_bills(self, connection: sqlite3.Connection) -> None:
-        """Make the table of bills where there is none yet, within a transaction."""
-        if not self.has_bills(connection):
-            connection.execute(_BILLS)
-            connection.execute(f"PRAGMA user_version = {_WITH_BILLS}")
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what SQLite says into what the user can do."""
@@ -136,23 +122,18 @@ class Storage:
         if path.stat().st_size == 0:
             raise self._damage("the file is empty")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version not in (_FORMAT_VERSION, _WITH_BILLS):
+        if version != _FORMAT_VERSION:
             raise ArtifactError(
-                f"{path} is a ledger of format version {version}, and this db3kd reads versions {_FORMAT_VERSION} and "
-                f"{_WITH_BILLS}; nothing was changed: go on with the db3kd that wrote it, or use another run directory"
+                f"{path} is a ledger of format version {version}, and this db3kd reads version {_FORMAT_VERSION}; "
+                "nothing was changed: go on with the db3kd that wrote it, or use another run directory"
             )
         faults = [fault for (fault,) in self._connection.execute("PRAGMA quick_check")]
         if faults != ["ok"]:
             raise self._damage("; ".join(faults))
-        tables = _tables(self._connection)
-        # Another process may have made the second one just now.
-        if tables not in (["leases"], ["leases", "bills"]):
-            raise self._damage(f"it should hold the table 'leases', or 'bills' too, and holds {tables}")
-
-
-def _tables(connection: sqlite3.Connection) -> list[str]:
-    found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
-    return [name for (name,) in found]
+        found = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
+        tables = [name for (name,) in found]
+        if tables != ["leases", "bills"]:
+            raise self._damage(f"it should hold the tables 'leases' and 'bills', and holds {tables}")
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:

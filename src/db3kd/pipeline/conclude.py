@@ -124,6 +124,7 @@ def account_of(statement: Statement, repeats: Repeats | None = None, prices: Pri
         unsettled=statement.unsettled,
         repeated=None if repeats is None else repeats.asked,
         changed=0 if repeats is None else repeats.changed,
+        charged_again=statement.charged_again,
         bills=statement.bills,
         held_out_bills=statement.held_out_bills,
         prices=prices if statement.bill else None,

@@ -10,16 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from db3kd.answers import Answers
-from db3kd.evaluation import (
-    Calibration,
-    Evaluation,
-    Gain,
-    TransformScore,
-    Trust,
-    curve_of,
-    forecast,
-    never_decided,
-)
+from db3kd.evaluation import Calibration, Evaluation, Gain, TransformScore, Trust, curve_of, forecast, never_decided
 from db3kd.evaluation.figures import Count, Fraction, Size
 from db3kd.ledger import Bill, Prices
 
@@ -128,6 +119,8 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         unsettled: the part of the total that is not known to have been sent, after a crash.
         repeated: images that were asked again, to see whether the teacher is constant.
         changed: how many of these got another answer.
+        charged_again: rows that were charged again, since a connection or a replica was lost, by stage, held-out stages
+            too; stages without any are left out.
         bills: what a service that bills by tokens says that it served, by stage.
         held_out_bills: the same, of evaluations.
         prices: of queries and tokens, where they are known.
@@ -140,6 +133,7 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     unsettled: Count = 0
     repeated: Count | None = None
     changed: Count = 0
+    charged_again: dict[str, Count] = {}
     bills: dict[str, Bill] = {}
     held_out_bills: dict[str, Bill] = {}
     prices: Prices | None = None
@@ -157,6 +151,9 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         charged = sum(self.by_stage.values())
         if self.by_stage and charged != self.total:
             raise ValueError(f"the stages add up to {charged}, and the total is {self.total}")
+        unknown = self.charged_again.keys() - self.by_stage.keys() - self.held_out.keys()
+        if unknown:
+            raise ValueError(f"rows were charged again in {sorted(unknown)}, where none were charged")
         return self
 
 

@@ -137,14 +137,22 @@ def training_table(report: Report) -> Table:
     )
 
 
+def again_rows(spent: Mapping[str, int], again: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Say how many rows of stages were charged again; nothing where none were."""
+    rows = sum(again.get(stage, 0) for stage in spent)
+    return [("of these charged again after a connection or a replica was lost", count(rows))] if rows else []
+
+
 def query_table(report: Report) -> Table:
     """Account for the queries: by stage, in all, outside the budget, and what came of asking again."""
     queries = report.queries
     rows = [(stage, count(spent)) for stage, spent in queries.by_stage.items()]
     rows.append(("total", count(queries.total)))
+    rows += again_rows(queries.by_stage, queries.charged_again)
     if queries.unsettled:
         rows.append(("of these charged, but not known to have been sent", count(queries.unsettled)))
     rows += [(held_out_label(stage), count(spent)) for stage, spent in queries.held_out.items()]
+    rows += again_rows(queries.held_out, queries.charged_again)
     if queries.repeated is not None:
         rows.append((CHANGED, f"{queries.changed:,} of {queries.repeated:,}"))
     return Table((Column("stage", numeric=False), Column("queries")), tuple(rows))
