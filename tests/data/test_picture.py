@@ -101,6 +101,13 @@ def test_crop_pad_and_stretch() -> None:
     assert thin.shape == (3, 8, 8)
 
 
+def test_sides_of_all_lengths_are_cropped() -> None:
+    for side in (24, 32, 49, 224):
+        for wide in range(1, 420):
+            for image in (Image.new("L", (wide, 421)), Image.new("L", (421, wide))):
+                assert formed(image, (1, side, side), DEFAULT)[0].shape == (1, side, side)
+
+
 def test_a_large_jpeg_is_decoded_at_a_part_of_its_size_and_looks_the_same() -> None:
     kept = io.BytesIO()
     picture(640, 960).save(kept, "JPEG", quality=95)

@@ -196,7 +196,8 @@ def _fitted(image: "Image.Image", size: tuple[int, int], options: ImageOptions) 
         return image.resize(size, bilinear)
     if options.fit == "crop":
         kept = min(wide / width, high / height)
-        left, top = (wide - kept * width) / 2, (high - kept * height) / 2
+        # Rounded, the side that is kept whole may come out a hair longer than it is.
+        left, top = max(0.0, wide - kept * width) / 2, max(0.0, high - kept * height) / 2
         return image.resize(size, bilinear, box=(left, top, left + kept * width, top + kept * height))
     scale = min(width / wide, height / high)
     inner = (min(width, max(1, round(wide * scale))), min(height, max(1, round(high * scale))))
