@@ -26,10 +26,11 @@ from db3kd.ledger import Prices
 from db3kd.models import build
 from db3kd.pipeline.story import Taken
 from db3kd.pools import ImagePool, Joined, Priors
-from db3kd.teachers import FunctionTeacher, TorchTeacher
+from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.training import Committee, Recipe
 from known_teachers import Counting, Failing, Sectors, draw_images
 from made_files import write_cifar10_folder
+from made_pictures import blocks
 from made_runs import MEMBERS, NETWORK, PUSHED, QUICK, SHAPE, Small, make_small, parts_of, untouched
 
 Digits = tuple[np.ndarray, RandomForestClassifier]
@@ -205,6 +206,23 @@ def test_another_teacher_or_other_images_are_refused_in_a_run(tmp_path: Path) ->
     other = images + 1e-3 * (images < 0.5)
     with pytest.raises(RunMismatch, match=r"pool\.images is"):
         db3kd.distill(untouched(Small()), other, student=NETWORK, recipe=QUICK, run=tmp_path, progress=silent)
+
+
+def test_pixels_of_open_pictures_lie_in_the_run_and_other_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
+    pictures = [Image.fromarray(blocks(5 + seed % 7, 5 + seed % 4, seed=seed)) for seed in range(30)]
+
+    def distill(teacher: Teacher) -> db3kd.Result:
+        return db3kd.distill(teacher, pictures, student=NETWORK, recipe=QUICK, run=tmp_path, progress=silent)
+
+    first = distill(Small())
+    assert (tmp_path / "pixels/images.pixels").stat().st_size == 30 * 36
+    assert distill(untouched(Small())).spent == first.spent
+    pictures[7] = Image.fromarray(blocks(6, 6, seed=99))
+    with pytest.raises(RunMismatch, match=r"pool\.images is"):
+        distill(untouched(Small()))
 
 
 def test_what_cannot_be_is_refused_before_a_query() -> None:

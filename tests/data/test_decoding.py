@@ -82,6 +82,40 @@ def test_a_second_start_decodes_nothing(photos: Path, tmp_path: Path, decoded: l
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["images.jsonl", "images.pixels"]
 
 
+@pytest.mark.parametrize("form", ["open pictures", "arrays", "an array"])
+def test_what_only_its_pixels_tell_is_kept_in_a_run_too_and_made_anew_in_each_start(form: str, tmp_path: Path) -> None:
+    pictures = [picture(30, 20, seed=seed) for seed in range(9)]
+    arrays = [np.asarray(one) for one in pictures]
+    forms: dict[str, Any] = {"open pictures": pictures, "arrays": arrays, "an array": np.stack(arrays)}
+    given = forms[form]
+    changed = [*given[:5], np.asarray(picture(30, 20, seed=77)), *given[6:]]
+    place, pixels = Place(lambda: tmp_path / "run"), tmp_path / "run/images.pixels"
+    first, nameless = dataset_of(given, wanted=SHAPE, place=place), dataset_of(given, wanted=SHAPE)
+    lying = in_file(first.pixels, named=True)
+    assert lying is not None
+    assert lying.path == str(pixels)
+    again = dataset_of(given, wanted=SHAPE, place=place)
+    assert again.digest == first.digest == nameless.digest
+    assert again.reading == first.reading == nameless.reading
+    pixels.write_bytes(b"spoiled")
+    assert dataset_of(given, wanted=SHAPE, place=place).digest == nameless.digest
+    assert dataset_of(changed, wanted=SHAPE, place=place).digest != nameless.digest
+    # What was mapped before stays what it was.
+    assert torch.equal(first.pixels, nameless.pixels)
+
+
+def test_a_folder_takes_over_no_pixels_of_a_data_set_and_the_other_way_round(
+    photos: Path, tmp_path: Path, decoded: list[Path]
+) -> None:
+    whole, pictures = load(str(photos), wanted=SHAPE), [picture(20, 30) for _ in range(3)]
+    place = Place(lambda: tmp_path / "run")
+    for _ in range(2):
+        assert len(dataset_of(pictures, wanted=SHAPE, place=place)) == 3
+        decoded.clear()
+        assert _load(photos, tmp_path / "run").digest == whole.digest
+        assert len(decoded) == 41
+
+
 def test_another_file_state_or_option_decodes_anew(photos: Path, tmp_path: Path, decoded: list[Path]) -> None:
     first = _load(photos, tmp_path / "run")
     decoded.clear()

@@ -1,7 +1,8 @@
 """Where decoded images lie: in memory where they are few, in a file without a name where they are many, or in a run.
 
 A file of a run has a second one beside it, with lines of JSON: what the pixels were made of, how far they are, and a
-digest when they are all there. A process that was killed goes on after the last line.
+digest when they are all there. A process that was killed goes on after the last line. Of what has no name by which it
+is known again, such as somebody's data set, the file is made anew in each start.
 """
 
 import contextlib
@@ -58,7 +59,8 @@ class PixelRows:
         dtype: "uint8" or "float32".
         most: rows at most.
         place: where they may lie.
-        key: what they are made of, so that a file of a run is used again for nothing else; None to use none.
+        key: what they are made of, so that a file of a run is used again for nothing else; None where only the pixels
+            could tell, and a file is never used again.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, most: int, *, place: Place, key: str | None = None) -> None:
@@ -69,7 +71,7 @@ class PixelRows:
         self._log_path: Path | None = None
         self._memory: Any = None
         size = self._bytes * most
-        if key is not None and place.folder is not None and size > KEPT_FROM:
+        if place.folder is not None and size > KEPT_FROM:
             self._open_kept(place.folder(), place.name, key, size)
         elif size > IN_MEMORY:
             self._file = _nameless(size)
@@ -134,11 +136,11 @@ class PixelRows:
             self._file.flush()
         return map_file(self._file, shape, self._dtype.name)
 
-    def _open_kept(self, folder: Path, name: str, key: str, size: int) -> None:
+    def _open_kept(self, folder: Path, name: str, key: str | None, size: int) -> None:
         pixels, log = folder / f"{name}.pixels", folder / f"{name}.jsonl"
         with _told(str(pixels)):
             folder.mkdir(parents=True, exist_ok=True)
-            begun = _lines(log) if pixels.exists() else []
+            begun = _lines(log) if key is not None and pixels.exists() else []
             whole = all(isinstance(line.get(name), int) for line in begun[1:] for name in ("rows", "done"))
             if not begun or begun[0] != {"format": FORMAT, "key": key} or not whole:
                 log.unlink(missing_ok=True)
