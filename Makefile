@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Modules are compiled once, and not by each process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A process for each core, with one thread: faster than one process with two threads. Neighbours stay together, since
 # they share what takes long to set up.
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal

@@ -186,6 +186,7 @@ def test_interrupted_it_goes_on_in_its_run_to_the_same_student(tmp_path: Path) -
     assert teacher.asked == whole.asked
 
 
+@pytest.mark.slow
 def test_a_twentieth_of_the_images_is_a_budget(tmp_path: Path) -> None:
     teacher, images = Counting(Small()), draw_images(Small(), 200)
     for run in (None, tmp_path):

@@ -149,6 +149,7 @@ def test_the_loader_reads_what_export_writes(tmp_path: Path, monkeypatch: pytest
     assert torch.equal(student(images), module(images))
 
 
+@pytest.mark.slow
 def test_the_program_that_predicts_answers_as_the_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module, shape, names = build("lenet5-fifth", (3, 20, 24), 3, seed=3).eval(), (3, 20, 24), ("ant", "bee", "owl")
     export(module, weights.describe("lenet5-fifth", shape, 3), tmp_path, Wished(class_names=names))

@@ -84,6 +84,7 @@ def test_no_word_gives_a_traceback(place: str, images: str, log: Path, call: Cal
 
 @settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(word=st.text(max_size=8) | st.from_regex(r"[a-z.]{0,5}:[a-zA-Z:.]{0,5}", fullmatch=True))
+@pytest.mark.slow
 def test_no_text_gives_a_traceback(word: str, images: str, log: Path, tmp_path: Path) -> None:
     wrong = {place: said for place in PLACES if (said := _call(place, word, images, tmp_path / str(abs(hash(word)))))}
     assert not wrong

@@ -47,6 +47,7 @@ def _plan(folder: Path, server: ChatServer, images: str, *more: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_tokens_and_money_are_told_before_while_and_after(call: Caller, images: str, tmp_path: Path) -> None:
     def script(handler: ChatHandler, number: int, name: str) -> str:
         return "Well, a cat." if number % 10 == 0 else name

@@ -90,6 +90,7 @@ def test_evaluate_takes_the_same_teacher_from_another_place(
 
 
 class TestExport:
+    @pytest.mark.slow
     def test_a_student_answers_as_in_torch(self, call: Caller, trained: Path, images: str, log: Path) -> None:
         seen = rows_seen(log)
         figures = call("export", trained, "--held-out", images, "--json").figures
@@ -184,6 +185,7 @@ class TestExport:
         assert "no student" in call("export", tmp_path, expect=2).err
 
 
+@pytest.mark.slow
 def test_a_student_of_another_library_learns_by_another_recipe_is_tracked_and_leaves(
     call: Caller, images: str, log: Path, tmp_path: Path
 ) -> None:

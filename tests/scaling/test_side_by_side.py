@@ -81,6 +81,7 @@ def test_side_by_side_is_one_after_another_to_the_byte() -> None:
     assert heard[6:] == [(0, 2), (0, 3)]
 
 
+@pytest.mark.slow
 def test_what_a_training_refuses_is_raised_here() -> None:
     wrong = Material(PIXELS, Objective(labels=torch.arange(60)))
     with pytest.raises(PlanError, match="labels from 0 to 59"):

@@ -244,6 +244,7 @@ class TestRefusals:
             HuggingFaceTeacher(folder)
 
 
+@pytest.mark.slow
 def test_it_is_not_imported_before_it_is_needed() -> None:
     code = "import sys, db3kd.teachers, db3kd.plan; print('transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

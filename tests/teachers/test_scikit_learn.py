@@ -91,6 +91,7 @@ def test_pipelines_forests_and_neighbours_are_teachers_too(estimator: Any) -> No
     assert teacher.spec == SklearnTeacher(fitted, input_shape=SHAPE).spec
 
 
+@pytest.mark.slow
 def test_what_it_learned_is_in_the_fingerprint_and_the_same_in_another_process(tmp_path: Path) -> None:
     teacher = SklearnTeacher(_fitted([0, 1, 2]), input_shape=SHAPE)
     other = SklearnTeacher(_fitted([0, 1, 2], ROWS + 0.01), input_shape=SHAPE)

@@ -293,6 +293,7 @@ def lively() -> Iterator[tuple[ChatServer, ChatTeacher]]:
 
 @settings(max_examples=100, deadline=None)
 @given(status=_STATUS, answer=_ANSWER, header=_HEADER, cut=st.sampled_from([0, 0, 0, 3]))
+@pytest.mark.slow
 def test_any_answer_is_a_decision_an_abstention_or_an_error_of_ours(
     lively: tuple[ChatServer, ChatTeacher], status: int, answer: object, header: str, cut: int
 ) -> None:
