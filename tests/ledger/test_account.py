@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -94,25 +95,52 @@ def test_an_account_may_go_on_after_it_was_settled() -> None:
         assert ledger.statement().total == 12
 
 
-def test_a_block_does_not_lease_the_whole_rest_of_a_budget() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Time that passes only where a test says so."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("db3kd.ledger.account.time.monotonic", lambda: clock.now)
+    return clock
+
+
+def test_a_block_does_not_lease_the_whole_rest_of_a_budget(clock: SimpleNamespace) -> None:
     with Ledger(None) as ledger:
         killed = ledger.account("label", limits=Limits(run=8_000), block=16_384)
-        killed.charge(1)
-        with ledger.account("label", limits=Limits(run=8_000), block=16_384) as account:
-            account.charge(7_000)
-        assert ledger.statement().unsettled == 1_000
+        while killed.spent < 4_000:
+            killed.charge(1)
+            assert ledger.statement().unsettled <= 1_000
+        assert ledger.statement().unsettled > 100
 
 
-def test_a_block_is_charged_from_memory(tmp_path: Path) -> None:
+def test_of_a_slow_teacher_no_more_is_leased_than_is_sent(clock: SimpleNamespace) -> None:
+    with Ledger(None) as ledger, ledger.account("label", block=16_384) as account:
+        for _ in range(20):
+            account.charge(8)
+            assert ledger.statement().total == account.spent
+            clock.now += 1.0
+        # A quick stretch leases more at a time, and the slow one after it less and less.
+        for _ in range(200):
+            account.charge(8)
+        ahead = ledger.statement().total - account.spent
+        assert ahead > 8 * 20
+        for _ in range(200):
+            account.charge(8)
+            clock.now += 1.0
+        assert ledger.statement().total == account.spent
+
+
+def test_a_block_is_charged_from_memory(tmp_path: Path, clock: SimpleNamespace) -> None:
     with Ledger(tmp_path / "ledger.sqlite") as ledger, ledger.account("label", block=16_384) as account:
-        account.charge(128)
+        while ledger.statement().total - account.spent < 16_000:
+            account.charge(128)
+        before = account.spent
         with sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")  # whoever wants to write now has to wait
-            for _ in range(127):
+            for _ in range(125):
                 account.charge(128)
             other.execute("ROLLBACK")
         other.close()
-        assert ledger.statement().total == account.spent == 16_384
+        assert ledger.statement().total >= account.spent == before + 16_000
 
 
 def test_threads_share_an_account() -> None:

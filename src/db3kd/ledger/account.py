@@ -4,8 +4,10 @@ Rows are leased from the file a block at a time, then charged from memory. `Ledg
 `db3kd.oracle` charges them.
 """
 
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -17,9 +19,9 @@ from db3kd.ledger.storage import Storage
 
 COUNTED: Final = "COALESCE(SUM(CASE WHEN settled IS NULL THEN leased ELSE used END), 0)"
 
-# A lease takes at most this share of what a limit leaves. So the leases shrink towards the end of a budget, and a kill
-# wastes a part of the rest instead of all of it.
-_SHARE_OF_THE_REST = 8
+# A kill wastes what is leased and was not sent. So a lease is for about so many seconds: one that was used up sooner is
+# followed by one of twice its rows, another one by half of them. It takes at most a share of what a limit leaves.
+_SECONDS_OF_A_LEASE, _SHARE_OF_THE_REST = 0.1, 8
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Account:
         self._lock = threading.Lock()
         self._lease: int | None = None
         self._leased = self._used = self._spent = 0
+        self._usual, self._since = 1, -math.inf
 
     @property
     def spent(self) -> int:
@@ -124,7 +127,9 @@ class Account:
 
     def _lease_more(self, needed: int, wanted: int) -> None:
         with self._storage.writing() as connection:
-            granted = max(needed, self._block)
+            now = time.monotonic()
+            pace = self._usual * 2 if now - self._since < _SECONDS_OF_A_LEASE else self._usual // 2
+            granted = self._usual = max(needed, min(pace, self._block))
             for counted, limit in self._counted(connection):
                 left = limit - counted
                 if left < needed:
@@ -137,7 +142,7 @@ class Account:
                 (self._lease, self._stage, self._held_out, self._leased + granted, self._used),
             ).fetchone()[0]
         # Only now: before the commit the rows might not be on the disk.
-        self._lease, self._leased = lease, self._leased + granted
+        self._lease, self._leased, self._since = lease, self._leased + granted, now
 
     def _counted(self, connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
         """Yield what counts against each limit that applies, with that limit."""

@@ -58,7 +58,8 @@ class Ledger:
         Args:
             stage: who spends; rows of earlier accounts of this stage count against its limit.
             limits: how much may be spent, or None for no limit.
-            block: rows leased at a time; a larger one means fewer writes to the disk, and more rows that a kill wastes.
+            block: rows leased at a time, at most, and fewer of a slow teacher: the ledger is written some ten times a
+                second at most, and a kill wastes about a tenth of a second's rows.
             held_out: book it separately: no part of the total, and no limit of the run applies.
 
         Returns:
