@@ -53,3 +53,21 @@ def test_what_a_row_lacks_is_said() -> None:
     network = build(STUDENT.architecture, SHAPE, CLASSES)
     with pytest.raises(InputError, match="'made12' has none"):
         baselines(answers(12, labelled=False), network, FixedLesson(classes="true"), HERE)
+
+
+@pytest.mark.slow
+def test_side_by_side_is_one_after_another_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = baselines(answers(12), build(STUDENT.architecture, SHAPE, CLASSES), FixedLesson(classes="true"), HERE)
+    measurer = Measurer(answers(20), "cpu")
+    with Run(tmp_path / "alone") as run:
+        alone = compare(Keeper(run), rows, measurer, STUDENT, seeds=(0, 1))
+    monkeypatch.setattr("db3kd.pipeline.learn._LONG", 1)
+    monkeypatch.setattr("db3kd.pipeline.learn.count_cores", lambda: 2)
+    with Run(tmp_path / "together") as run:
+        assert compare(Keeper(run), rows[:1], measurer, STUDENT, seeds=(0, 1)) == alone[:1]
+        # What is there is not trained again, and the others go on beside each other.
+        assert compare(Keeper(run), rows, measurer, STUDENT, seeds=(0, 1)) == alone
+    parts = sorted((tmp_path / "alone").rglob("*.safetensors"))
+    assert len(parts) == 8
+    for one in parts:
+        assert one.read_bytes() == (tmp_path / "together" / one.relative_to(tmp_path / "alone")).read_bytes()

@@ -87,7 +87,7 @@ def test_on_a_cluster_is_side_by_side_to_the_byte() -> None:
     def hear(number: int, epoch: Epoch, state: TrainingState | None) -> None:
         heard.append((number, epoch.number))
 
-    here = train_side_by_side(JOBS, MATERIAL, RECIPE, cores=2, hear=lambda *_: None)
+    here = list(train_side_by_side(JOBS, [(MATERIAL, RECIPE)] * 2, cores=2, hear=lambda *_: None))
     there = train_as_tasks(JOBS, MATERIAL, RECIPE, hear=hear)
     assert sorted(heard) == [(number, epoch) for number in (0, 1) for epoch in (1, 2, 3, 4)]
     assert all(_same(one, other) for one, (other, _) in zip(here, there, strict=True))

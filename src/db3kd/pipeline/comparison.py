@@ -5,7 +5,8 @@ comparison goes on. What was bought is made elsewhere; nothing here asks a teach
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from torch import nn
@@ -14,15 +15,16 @@ from db3kd.answers import Answers
 from db3kd.context import Context
 from db3kd.errors import InputError
 from db3kd.evaluation import logits
+from db3kd.models.placement import one_thread
 from db3kd.pipeline.bought import Bought, cost_of
 from db3kd.pipeline.conclude import mean_of
-from db3kd.pipeline.learn import Fixed
+from db3kd.pipeline.learn import Fixed, Training, train_together
 from db3kd.pipeline.lessons import fixed_material
 from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Teach
 from db3kd.report.figures import StudentFigures
-from db3kd.runs import Keeper, key_of
+from db3kd.runs import Keeper, Kept, key_of
 from db3kd.softening import Smoothed
 from db3kd.training import Material, Objective, student_recipe
 
@@ -86,32 +88,49 @@ def by_lesson(name: str, bought: Bought, lesson: FixedLesson, context: Context) 
 def compare(
     keeper: Keeper, contenders: Sequence[Contender], measurer: Measurer, student: Student, *, seeds: Sequence[int]
 ) -> tuple[StudentFigures, ...]:
-    """Train a student by each row with each seed, and measure all of them."""
+    """Train a student by each row with each seed, side by side where there are cores, and measure all of them."""
     assert measurer.answers is not None, "a comparison is made on held-out images"
-    recipe = student.recipe or student_recipe(student.architecture)
-    table = []
-    for contender in contenders:
-        found = []
-        for seed in seeds:
-            place = f"{student.architecture.replace(':', '.')}.{contender.name}.{contender.images}.seed{seed}"
-            network = keeper.perform(
-                Teach(
-                    place,
-                    Fixed(contender.material, recipe.epochs),
-                    student.architecture,
-                    recipe,
-                    about={"lesson": contender.name, "recipe": key_of(recipe)},
-                    source=contender.digest,
-                    num_classes=measurer.answers.num_classes,
-                    seed=seed,
-                )
-            )
-            figures = StudentFigures(
-                name=contender.name, queries=contender.queries, images=contender.images, seeds=(seed,)
-            )
-            found.append(measurer(figures, network))
-        table.append(_mean(found, contender.label))
-    return tuple(table)
+    recipe, classes = student.recipe or student_recipe(student.architecture), measurer.answers.num_classes
+    stages = {
+        (row, seed): Teach(
+            f"{student.architecture.replace(':', '.')}.{contender.name}.{contender.images}.seed{seed}",
+            Fixed(contender.material, recipe.epochs),
+            student.architecture,
+            recipe,
+            about={"lesson": contender.name, "recipe": key_of(recipe)},
+            source=contender.digest,
+            num_classes=classes,
+            seed=seed,
+        )
+        for row, contender in enumerate(contenders)
+        for seed in seeds
+    }
+    missing = [
+        Training(stage, part, student.architecture, classes, seed, contenders[row].material, recipe)
+        for (row, seed), stage in stages.items()
+        if keeper.read(part := stage.outline.parts[0], stage) is None
+    ]
+    with ExitStack() as stack:
+        together: Iterator[Kept] = iter(())
+        if len(missing) > 1 and not keeper.context.clustered and missing[0].is_worth_a_process(keeper):
+            together = stack.enter_context(closing(train_together(missing, keeper)))
+        networks = dict[tuple[int, int], nn.Module]()
+        for place, stage in stages.items():
+            if any(one.stage is stage for one in missing):
+                stage.ahead = next(together, None)
+            with one_thread():
+                networks[place] = keeper.perform(stage)
+    return tuple(
+        _mean(
+            [measurer(_figures(contender, seed), networks[row, seed]) for seed in seeds],
+            contender.label,
+        )
+        for row, contender in enumerate(contenders)
+    )
+
+
+def _figures(contender: Contender, seed: int) -> StudentFigures:
+    return StudentFigures(name=contender.name, queries=contender.queries, images=contender.images, seeds=(seed,))
 
 
 def _mean(found: Sequence[StudentFigures], label: str) -> StudentFigures:

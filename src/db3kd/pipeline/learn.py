@@ -1,10 +1,12 @@
 """The stage in which a committee learns: each member is a part, and goes on after an interruption.
 
-`train_part` is the one way in which a run trains a network, here and for students (`teach`).
+`train_part` is the one way in which a run trains a network, here and for students (`teach`), and `train_together` the
+one for several.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Protocol, final, runtime_checkable
 
@@ -75,52 +77,28 @@ class LearnCommittee:
         if number in self._ahead:
             return self._ahead.pop(number)
         material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
-        parts, cores = self.outline.parts, count_cores()
-        if (cores > 1 or keeper.context.clustered) and self._takes_long(material, keeper):
-            missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
-            if len(missing) > 1:
-                self._ahead = self._train_together(missing, material, cores, keeper)
-                return self._ahead.pop(number)
+        parts, architecture = self.outline.parts, self._committee.architecture
+        classes = self._committee.classes_for(self._answers, self._pool)
+
+        def training(number: int) -> Training:
+            return Training(self, parts[number], architecture, classes, self._seed_of(number), material, self._recipe)
+
+        missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
+        if len(missing) > 1 and training(number).is_worth_a_process(keeper):
+            together = train_together([training(later) for later in missing], keeper)
+            self._ahead = dict(zip(missing, together, strict=True))
+            return self._ahead.pop(number)
         with one_thread():
             return train_part(
                 keeper,
                 self,
                 parts[number],
                 Fixed(material, self._recipe.epochs),
-                architecture=self._committee.architecture,
+                architecture=architecture,
                 recipe=self._recipe,
-                num_classes=self._committee.classes_for(self._answers, self._pool),
+                num_classes=classes,
                 seed=self._seed_of(number),
             )
-
-    def _takes_long(self, material: Material, keeper: Keeper) -> bool:
-        """Whether processes of their own are worth starting, and could do it."""
-        seen = self._recipe.epochs * (material.images_per_epoch or len(material))
-        return seen >= _LONG and _may_leave(self._committee.architecture, keeper)
-
-    def _train_together(
-        self, missing: Sequence[int], material: Material, cores: int, keeper: Keeper
-    ) -> dict[int, Kept]:
-        committee, lock = self._committee, Lock()
-        classes = committee.classes_for(self._answers, self._pool)
-        notebooks = [keeper.training(self.outline.parts[number], self) for number in missing]
-        jobs = [
-            Job(committee.architecture, classes, self._seed_of(number), _resumed(notebook))
-            for number, notebook in zip(missing, notebooks, strict=True)
-        ]
-
-        def hear(place: int, epoch: Epoch, state: TrainingState | None) -> None:
-            with lock:
-                notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
-
-        if keeper.context.clustered:
-            trained = [network for network, _ in train_as_tasks(jobs, material, self._recipe, hear=hear)]
-        else:
-            trained = train_side_by_side(jobs, material, self._recipe, cores=cores, hear=hear)
-        return {
-            number: _kept(network, committee.architecture, material, classes)
-            for number, network in zip(missing, trained, strict=True)
-        }
 
     def _seed_of(self, number: int) -> int:
         return member_seed(self._seed, number, self._learned)
@@ -144,6 +122,52 @@ def outline_of(name: str, members: int, recipe: Recipe) -> Outline:
     """Tell beforehand what a committee trains."""
     parts = tuple(Part(numbered_part(name, number), epochs=recipe.epochs) for number in range(members))
     return Outline(name, parts, "members")
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A network that is a part of a run, and what it learns from its first epoch to its last."""
+
+    stage: Stage[object]
+    part: Part
+    architecture: str
+    num_classes: int
+    seed: int
+    material: Material
+    recipe: Recipe
+
+    def is_worth_a_process(self, keeper: Keeper) -> bool:
+        """Tell whether it takes long, and could be done beside others in a process of its own."""
+        seen = self.recipe.epochs * (self.material.images_per_epoch or len(self.material))
+        side_by_side = count_cores() > 1 or keeper.context.clustered
+        return side_by_side and seen >= _LONG and _may_leave(self.architecture, keeper)
+
+
+def train_together(trainings: Sequence[Training], keeper: Keeper) -> Generator[Kept]:
+    """Train networks beside each other, or go on with them; each is given when it and those before it are done.
+
+    On a cluster all of them learn the same.
+    """
+    lock, notebooks = Lock(), [keeper.training(one.part, one.stage) for one in trainings]
+    jobs = [
+        Job(one.architecture, one.num_classes, one.seed, _resumed(notebook))
+        for one, notebook in zip(trainings, notebooks, strict=True)
+    ]
+
+    def hear(place: int, epoch: Epoch, state: TrainingState | None) -> None:
+        with lock:
+            notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
+
+    if keeper.context.clustered:
+        networks = (
+            network for network, _ in train_as_tasks(jobs, trainings[0].material, trainings[0].recipe, hear=hear)
+        )
+    else:
+        lessons = [(one.material, one.recipe) for one in trainings]
+        networks = train_side_by_side(jobs, lessons, cores=count_cores(), hear=hear)
+    with closing(networks):
+        for one, network in zip(trainings, networks, strict=True):
+            yield _kept(network, one.architecture, one.material, one.num_classes)
 
 
 def train_part(

@@ -39,6 +39,8 @@ class Teach:
     ) -> None:
         self._name, self._lessons, self._architecture, self._recipe = name, lessons, architecture, recipe
         self._about, self._num_classes, self._seed = about, num_classes, seed
+        # Where it was trained beside others: what came of it.
+        self.ahead: Kept | None = None
         # A recipe that follows from what was bought is exchanged with it.
         self.source = f"{source}/{json.dumps(key_of(recipe))}"
 
@@ -52,6 +54,8 @@ class Teach:
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Train it, or go on with it."""
+        if self.ahead is not None:
+            return self.ahead
         return train_part(
             keeper,
             self,

@@ -1,6 +1,7 @@
-"""A process that trains one network: `python -m db3kd.scaling.worker FOLDER`, started by `side_by_side`.
+"""A process that trains networks, one after another: `python -m db3kd.scaling.worker`, started by `side_by_side`.
 
-It reads the folder, writes the states of the training there, and says a line of JSON for each epoch.
+Each line that it is told names a folder: it reads it, writes the states of the training there, and says a line of JSON
+for each epoch.
 """
 
 import json
@@ -34,7 +35,8 @@ def read(path: Path) -> Parcel:
 
 
 def write_material(folder: Path, material: Material) -> None:
-    """Write what all workers of a folder learn; images in memory as bare bytes, which go to the disk without a copy."""
+    """Write what networks learn; images in memory as bare bytes, which go to the disk without a copy."""
+    folder.mkdir()
     tensors, about = wrapped(material)
     places = json.loads(about["files"])
     places |= {name: asdict(written(tensors[name], folder / name)) for name in _IMAGES if name in tensors}
@@ -43,7 +45,7 @@ def write_material(folder: Path, material: Material) -> None:
 
 
 def read_material(folder: Path) -> Material:
-    """Read what the workers of a folder learn; images stay on the disk, so that several workers share one pool."""
+    """Read what networks learn; images stay on the disk, so that several workers share one pool."""
     return unwrapped(read(folder / MATERIAL))
 
 
@@ -81,7 +83,7 @@ def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
         say({"epoch": asdict(epoch), "state": keep})
 
     network = build(job["architecture"], tuple(job["input_shape"]), job["num_classes"], seed=job["seed"])
-    material = read_material(folder.parent)
+    material = read_material(Path(job["material"]))
     trained = fit(network, material, recipe, context=Context(seed=job["seed"]), resume=state, on_epoch=hear)
     write(folder / DONE, trained.state_dict(), {})
 
@@ -96,8 +98,9 @@ if __name__ == "__main__":
         messages.write(json.dumps(message) + "\n")
         messages.flush()
 
-    try:
-        work(Path(sys.argv[1]), say)
-    except Db3kdError as error:
-        say({"error": type(error).__name__, "text": str(error)})
-        sys.exit(1)
+    for line in sys.stdin:
+        try:
+            work(Path(line.rstrip("\n")), say)
+            say({"done": True})
+        except Db3kdError as error:
+            say({"error": type(error).__name__, "text": str(error)})
