@@ -12,6 +12,7 @@ from db3kd.evaluation import predict
 from db3kd.models import build
 from db3kd.training import Material, Objective, Recipe, TrainingState, Unasked, Views, fit
 from db3kd.training.consistency import Consistency
+from db3kd.training.learners import Alone
 
 SHAPE = (1, 16, 16)
 RECIPE = Recipe("adam", 3e-3, 4, 16, schedule="one-cycle")
@@ -89,9 +90,10 @@ def test_targets_are_shared_out_as_the_classes_are() -> None:
     shares = torch.tensor([0.2, 0.8])
     for certainty, least in ((10**6, 0.5), (0, 0.0)):
         unasked = Unasked(pixels, torch.arange(len(pixels)), shares, certainty)
-        consistency = Consistency(network, unasked, VIEWS, torch.device("cpu"))
+        consistency = Consistency(network, Alone(0), unasked, VIEWS, torch.device("cpu"))
         for _ in range(300):
-            images, targets = consistency.views(torch.arange(32), torch.Generator().manual_seed(0), nullcontext())
+            generator = torch.Generator().manual_seed(0)
+            (images,), (targets,) = consistency.views(torch.arange(32)[None], [generator], nullcontext())
         assert images.shape == (32, *SHAPE)
         assert torch.allclose(targets.sum(dim=1), torch.ones(32), atol=1e-5)
         assert targets.mean(dim=0)[1] >= least
@@ -103,7 +105,7 @@ def test_the_running_mean_has_the_batch_norm_of_the_weights_that_it_holds() -> N
     pixels, _ = _pool(32)
     unasked = Unasked(pixels, torch.arange(32), torch.full((2,), 0.5), 8)
     network = build("residual-half", SHAPE, 2)
-    consistency = Consistency(network, unasked, VIEWS, torch.device("cpu"))
+    consistency = Consistency(network, Alone(0), unasked, VIEWS, torch.device("cpu"))
     before = consistency.average.get_buffer("stem.1.running_mean").clone()
     with torch.no_grad():
         network.train()(torch.rand(8, *SHAPE))
@@ -116,6 +118,6 @@ def test_the_running_mean_has_the_batch_norm_of_the_weights_that_it_holds() -> N
 def test_each_image_has_its_turn() -> None:
     pixels, _ = _pool()
     unasked = Unasked(pixels, torch.arange(100, 130), torch.full((2,), 0.5), 8)
-    consistency = Consistency(build("lenet5-fifth", SHAPE, 2), unasked, VIEWS, torch.device("cpu"))
-    seen = torch.cat([consistency.rows(5, 0, epoch) for epoch in range(2)])
+    consistency = Consistency(build("lenet5-fifth", SHAPE, 2), Alone(0), unasked, VIEWS, torch.device("cpu"))
+    seen = torch.cat([consistency.rows(5, epoch)[0] for epoch in range(2)])
     assert sorted(seen.tolist()) == list(range(100, 130))

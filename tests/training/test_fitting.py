@@ -255,9 +255,9 @@ def test_pieces_give_the_gradient_of_the_whole_batch(monkeypatch: pytest.MonkeyP
     module = build("lenet5-fifth", (1, 28, 28), 2)
     recipe = Recipe("sgd", 0.1, epochs=1, batch_size=50)
     soft = torch.full((50, 2), 0.5)
-    monkeypatch.setattr("db3kd.training.fitting._CPU_PIECE", 16)
+    monkeypatch.setattr("db3kd.training.steps._CPU_PIECE", 16)
     pieces = fit(module, Material(pixels, Objective(labels, soft, temperature=2.0)), recipe)
-    monkeypatch.setattr("db3kd.training.fitting._CPU_PIECE", 64)
+    monkeypatch.setattr("db3kd.training.steps._CPU_PIECE", 64)
     whole = fit(module, Material(pixels, Objective(labels, soft, temperature=2.0)), recipe)
     for one, other in zip(pieces.parameters(), whole.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
@@ -294,7 +294,7 @@ def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatc
             seen.append(torch.is_autocast_enabled("cpu"))
             return super().forward(images)
 
-    monkeypatch.setattr("db3kd.training.fitting.is_faster_in_bfloat16", lambda device: False)
+    monkeypatch.setattr("db3kd.training.steps.is_faster_in_bfloat16", lambda device: False)
     pixels, labels = _bright_halves(4, (1, 4, 4))
     module, material = nn.Sequential(nn.Flatten(), Watched(16, 2)), Material(pixels, Objective(labels=labels))
     for has, precision, wanted in (
@@ -304,7 +304,7 @@ def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatc
         (True, "float32", False),
     ):
         seen.clear()
-        monkeypatch.setattr("db3kd.training.fitting.has_bfloat16", lambda device, has=has: has)
+        monkeypatch.setattr("db3kd.training.steps.has_bfloat16", lambda device, has=has: has)
         fit(module, material, Recipe(epochs=1, batch_size=4, precision=precision))  # type: ignore[arg-type]  # a word
         assert seen[-1] is wanted, (has, precision)
 

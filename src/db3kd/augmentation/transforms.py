@@ -4,7 +4,7 @@ Whether a teacher minds one is the matter of `approval`. All work on batches in 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,14 +56,15 @@ def possible(channels: int) -> tuple[Transform, ...]:
 
 
 def transform(
-    images: Float[Tensor, "b c h w"], strengths: Strengths, generator: torch.Generator, *, full: bool = False
+    images: Float[Tensor, "b c h w"], strengths: Strengths, *generators: torch.Generator, full: bool = False
 ) -> Float[Tensor, "b c h w"]:
     """Transform each image in its own way.
 
     Args:
         images: in [0, 1].
         strengths: by the name of the transform; what is left out is not done.
-        generator: of the ways, on the images' device; it moves on.
+        *generators: of the ways, on the images' device; they move on. With several, each draws for its part of the
+            images, in their order, as it would for these alone.
         full: go as far as the strength says, in either direction, and mirror all; else up to it, and mirror half.
 
     Returns:
@@ -71,7 +72,7 @@ def transform(
     """
     if not len(images):
         return images
-    draw = _Draws(len(images), generator, images.device, full=full)
+    draw = _Draws(len(images), generators, images.device, full=full)
     if any(strengths.get(name) for name in ("mirror", "shift", "turn", "scale")):
         images = _move(images, strengths, draw)
     light = images
@@ -83,7 +84,7 @@ def transform(
     if part := strengths.get("colour"):
         light = light * (1 + part * draw.both(images.shape[1]))
     if deviation := strengths.get("noise"):
-        light = light + deviation * draw.size() * torch.randn(images.shape, generator=generator, device=images.device)
+        light = light + deviation * draw.size() * draw.normal(images.shape[1:])
     if side := strengths.get("hole"):
         light = torch.where(_holes(images, side, draw), images.mean(dim=(1, 2, 3), keepdim=True), light)
     return light.clamp(0, 1)
@@ -92,12 +93,20 @@ def transform(
 class _Draws:
     """Random numbers, one an image and for each use."""
 
-    def __init__(self, count: int, generator: torch.Generator, device: torch.device, *, full: bool) -> None:
-        self._count, self._generator, self._device, self._full = count, generator, device, full
+    def __init__(self, count: int, generators: Sequence[torch.Generator], device: torch.device, *, full: bool) -> None:
+        # Only what is drawn is drawn for each part: a GPU that computes with it for all of them is launched once.
+        self._part, self._generators, self._device, self._full = count // len(generators), generators, device, full
 
     def unit(self, each: int = 1) -> Float[Tensor, "b e 1 1"]:
         """From 0 to 1."""
-        return torch.rand(self._count, each, 1, 1, generator=self._generator, device=self._device)
+        return self._joined(torch.rand, (each, 1, 1))
+
+    def normal(self, shape: Sequence[int]) -> Float[Tensor, "b c h w"]:
+        """From a normal distribution."""
+        return self._joined(torch.randn, shape)
+
+    def _joined(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
+        return torch.cat([draw(self._part, *shape, generator=one, device=self._device) for one in self._generators])
 
     def both(self, each: int = 1) -> Float[Tensor, "b e 1 1"]:
         """From -1 to 1, or one of both."""

@@ -1,14 +1,14 @@
 """Learning from images that nobody asked about: what a network says of one should stay when the image is transformed.
 
 A running mean of the network's weights looks at a weak view, and says what it thinks; the network sees a strong view of
-the same image and learns that. The running mean is the network that is kept. Called by `fitting` alone.
+the same image and learns that. The running mean is the network that is kept. Called by `steps` alone.
 
 Source: mean teachers of Tarvainen and Valpola (2017), weak and strong views of Sohn et al. (2020), "FixMatch", with
 soft targets and no threshold; class shares after Berthelot et al. (2020), "ReMixMatch".
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import final
 
@@ -19,6 +19,7 @@ from db3kd.augmentation import transform
 from db3kd.errors import ArtifactError
 from db3kd.models.placement import gather, settled
 from db3kd.tensors import Float, Int, Tensor
+from db3kd.training.learners import Learners
 from db3kd.training.objective import Unasked, Views
 from db3kd.training.orders import order_of
 
@@ -33,9 +34,12 @@ _LEAST = 1e-4
 
 @final
 class Consistency:
-    """The running mean of a network, and what it teaches the network about images that nobody asked about."""
+    """The running mean of a network, or of several, and what it teaches them about images that nobody asked about."""
 
-    def __init__(self, module: nn.Module, unasked: Unasked, views: Views, device: torch.device) -> None:
+    def __init__(
+        self, module: nn.Module, learners: Learners, unasked: Unasked, views: Views, device: torch.device
+    ) -> None:
+        self._learners = learners
         self.average = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
         pairs = list(zip(self.average.state_dict().values(), module.state_dict().values(), strict=True))
         # What batch norm saw belongs to the weights that saw it; its counts are no mean.
@@ -46,26 +50,32 @@ class Consistency:
         shares = unasked.shares.to(device, torch.float32)
         self._shares, self._trust = shares, unasked.certainty / (unasked.certainty + _DOUBT)
         # What the running mean thinks of the pool's images in the mean, and the steps so far.
-        self._thought, self._steps = shares.clone(), torch.zeros((), dtype=torch.int64)
+        self._thought, self._steps = shares.repeat(len(learners.seeds), 1), torch.zeros((), dtype=torch.int64)
 
-    def rows(self, answers: int, seed: int, epoch: int) -> Int[Tensor, " _"]:
-        """Choose the images of an epoch in which the network learns from so many answers."""
-        return self._rows[order_of(len(self._rows), self._for_each * answers, seed, epoch, purpose="unasked")]
+    def rows(self, answers: int, epoch: int) -> Int[Tensor, "k _"]:
+        """Choose the images of an epoch in which each network learns from so many answers."""
+        count, taken = len(self._rows), self._for_each * answers
+        orders = [order_of(count, taken, seed, epoch, purpose="unasked") for seed in self._learners.seeds]
+        return self._rows[torch.stack(orders)]
 
     def views(
-        self, rows: Int[Tensor, " b"], generator: torch.Generator, precision: AbstractContextManager[object]
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b num_classes"]]:
+        self,
+        rows: Int[Tensor, "k b"],
+        generators: Sequence[torch.Generator],
+        precision: AbstractContextManager[object],
+    ) -> tuple[Float[Tensor, "k b c h w"], Float[Tensor, "k b num_classes"]]:
         """Give strong views of some images, and what the running mean thinks of weak ones."""
-        images = gather(self._pixels, rows).to(self._device)
-        weak = transform(images, self._views.weak, generator)
+        images = gather(self._pixels, rows.flatten()).to(self._device)
+        weak = transform(images, self._views.weak, *generators).unflatten(0, rows.shape)
         with torch.no_grad():
             with precision:
-                said = self.average(weak.contiguous(memory_format=torch.channels_last))
-            thought = said.to(torch.float32).softmax(dim=1)
-            self._thought.lerp_(thought.mean(dim=0), 1 - _MEAN_DECAY)
+                said = self._learners.answer(self.average, weak)
+            thought = said.to(torch.float32).softmax(dim=2)
+            self._thought.lerp_(thought.mean(dim=1), 1 - _MEAN_DECAY)
             expected = torch.lerp(self._thought, self._shares, self._trust)
-            aligned = thought * (expected / self._thought.clamp(min=_LEAST))
-        return transform(images, self._views.strong, generator), aligned / aligned.sum(dim=1, keepdim=True)
+            aligned = thought * (expected / self._thought.clamp(min=_LEAST))[:, None]
+        strong = transform(images, self._views.strong, *generators).unflatten(0, rows.shape)
+        return strong, aligned / aligned.sum(dim=2, keepdim=True)
 
     def follow(self) -> None:
         """Take a step of the network into the running mean."""
@@ -76,19 +86,22 @@ class Consistency:
             for kept, now in self._counts:
                 kept.copy_(now)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Give what a training needs to go on."""
-        weights = {f"average/{name}": value for name, value in self.average.state_dict().items()}
-        return {**weights, "thought": self._thought, "steps": self._steps}
+    def tensors(self, number: int) -> dict[str, Tensor]:
+        """Give what the training of a member needs to go on."""
+        weights = {f"average/{name}": value for name, value in self._average_of(number).items()}
+        return {**weights, "thought": self._thought[number], "steps": self._steps}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], number: int) -> None:
         """Go on where `tensors` were taken, or raise an ArtifactError where they hold no running mean."""
         if "thought" not in tensors:
             raise ArtifactError(
                 "the training state holds no running mean of the weights, which images that nobody asked about need; "
                 "nothing was trained: start without it"
             )
-        own = {name.removeprefix("average/"): one for name, one in tensors.items() if name.startswith("average/")}
-        self.average.load_state_dict(own)
-        self._thought.copy_(tensors["thought"])
+        for name, value in self._average_of(number).items():
+            value.copy_(tensors[f"average/{name}"])
+        self._thought[number].copy_(tensors["thought"])
         self._steps.copy_(tensors["steps"])
+
+    def _average_of(self, number: int) -> dict[str, Tensor]:
+        return {name: self._learners.own(value, number) for name, value in self.average.state_dict().items()}

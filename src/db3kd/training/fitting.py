@@ -7,33 +7,26 @@ kept by `db3kd.runs`.
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, final
 
 import torch
 from torch import nn
-from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from db3kd.arguments import check_arguments, check_callable
-from db3kd.augmentation import transform
 from db3kd.context import HERE, Context
 from db3kd.errors import ImageError, PlanError
-from db3kd.models.placement import find_device, has_bfloat16, is_faster_in_bfloat16, place, settled
-from db3kd.tensors import Float, Int, Tensor
-from db3kd.training.consistency import Consistency
-from db3kd.training.objective import Material, Objective, Views
-from db3kd.training.orders import batches_of, derive, generator_of, order_of
+from db3kd.models.placement import find_device, place
+from db3kd.tensors import Float, Tensor
+from db3kd.training.learners import Alone
+from db3kd.training.objective import Material, Objective
 from db3kd.training.recipe import Recipe
-from db3kd.training.state import TrainingState, restore, snapshot
+from db3kd.training.state import TrainingState
+from db3kd.training.steps import Steps, has_batch_norm
 
 _log = logging.getLogger(__name__)
-
-# A step of 1,024 images of LeNet5 on a CPU takes 1.3 to 1.6 times as long in one piece as in pieces of 128.
-_CPU_PIECE = 128
 
 
 @dataclass(frozen=True)
@@ -82,36 +75,80 @@ def fit(
     check_arguments(fit, locals())
     if on_epoch is not None:
         check_callable("on_epoch", on_epoch, "what an epoch brought", "a function")
-    objective, seed = material.objective, context.seed
-    _check(module, material, recipe)
     target = find_device(context.device)
-    student = place(module, context.device).train()
-    material, objective = replace(material, pixels=settled(material.pixels, target)), objective.to(target)
-    _check_classes(student, material.images(torch.zeros(1, dtype=torch.int64)).to(target), objective)
-    steps = _Steps(student, material, objective, recipe, target)
-    if resume is not None:
-        restore(student, steps.optimizer, resume)
-        if steps.consistency is not None:
-            steps.consistency.restore(resume.tensors)
-    for epoch in range(resume.epoch if resume is not None else 0, min(until or recipe.epochs, recipe.epochs)):
+    student = prepare(module, material, recipe, context.device)
+    steps = Steps(student, Alone(context.seed), material, recipe, target)
+
+    def hear(_: int, epoch: Epoch, state: Callable[[], TrainingState]) -> None:
+        if on_epoch is not None:
+            on_epoch(epoch, state)
+
+    run_through(steps, recipe, target, until=until, resume={0: resume}, hear=hear)
+    return steps.result.eval()
+
+
+def prepare(module: nn.Module, material: Material, recipe: Recipe, device: str) -> nn.Module:
+    """Check what a network is to learn, and how, and copy the network to a device."""
+    _check(module, material, recipe)
+    student, target = place(module, device).train(), find_device(device)
+    _check_classes(student, material.images(torch.zeros(1, dtype=torch.int64)).to(target), material.objective)
+    return student
+
+
+def run_through(
+    steps: Steps,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    until: int | None,
+    resume: Mapping[int, TrainingState | None],
+    hear: Callable[[int, Epoch, Callable[[], TrainingState]], None],
+) -> None:
+    """Train epoch by epoch.
+
+    `resume` names the members that are needed. One that is further than another waits: until the other is there, its
+    place is taken by a network that learns from first weights, and nobody hears of that. So a member always learns
+    among as many, in the same place, and no bit depends on where an interruption came.
+    """
+    last = min(until or recipe.epochs, recipe.epochs)
+    begins = {number: 0 if state is None else min(state.epoch, last) for number, state in resume.items()}
+
+    def go_on(epoch: int) -> None:
+        for number, state in resume.items():
+            if state is not None and begins[number] == epoch:
+                steps.restore(number, state)
+
+    for epoch in range(min(begins.values()), last):
+        go_on(epoch)
         started = time.perf_counter()
         rate = recipe.rate_after(epoch)
-        with _reproducible(derive(seed, epoch, "dropout"), target):
-            order = order_of(len(material), material.images_per_epoch or len(material), seed, epoch)
-            loss = steps.epoch(epoch, order, seed)
-        # The last step may spoil weights that the loss has not seen yet.
-        if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in student.parameters())):
-            raise PlanError(
-                f"the loss was {loss} or a weight became infinite in epoch {epoch + 1} at the rate {rate:g}: training "
-                f"stopped, and the state of epoch {epoch} is the last good one; lower the rate or train with adam"
-            )
+        with deterministic(), steps.learners.randomness(epoch, device):
+            losses = steps.epoch(epoch)
         seconds = time.perf_counter() - started
-        report = Epoch(epoch + 1, loss, seconds, len(order) / seconds, rate)
-        _log.debug("epoch %d of %d: loss %.4f, %.0f images/s", epoch + 1, recipe.epochs, loss, report.images_per_second)
-        if on_epoch is not None:
-            more = {} if steps.consistency is None else steps.consistency.tensors()
-            on_epoch(report, partial(snapshot, student, steps.optimizer, epoch + 1, more))
-    return student.eval() if steps.consistency is None else steps.consistency.average
+        learned = [number for number, begun in begins.items() if begun <= epoch]
+        for number in learned:
+            _check_finite(steps, number, losses[number], epoch, rate)
+        for number in learned:
+            report = Epoch(epoch + 1, losses[number], seconds, steps.images / seconds, rate)
+            _log.debug(
+                "epoch %d of %d: loss %.4f, %.0f images/s",
+                report.number,
+                recipe.epochs,
+                report.loss,
+                report.images_per_second,
+            )
+            hear(number, report, partial(steps.snapshot, number, epoch + 1))
+    go_on(last)
+
+
+def _check_finite(steps: Steps, number: int, loss: float, epoch: int, rate: float) -> None:
+    weights = (steps.learners.own(weight, number) for weight in steps.network.parameters())
+    # The last step may spoil weights that the loss has not seen yet.
+    if not (math.isfinite(loss) and all(bool(weight.isfinite().all()) for weight in weights)):
+        raise PlanError(
+            f"the loss was {loss} or a weight became infinite in epoch {epoch + 1} at the rate {rate:g}: training "
+            f"stopped, and the state of epoch {epoch} is the last good one; lower the rate or train with adam"
+        )
 
 
 def _check(module: nn.Module, material: Material, recipe: Recipe) -> None:
@@ -124,7 +161,7 @@ def _check(module: nn.Module, material: Material, recipe: Recipe) -> None:
         raise ImageError("the images hold values that are not numbers or infinite; nothing was trained: clean the set")
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise PlanError(f"{type(module).__name__} has no weight that can be trained; nothing was trained")
-    if min(recipe.batch_size, count) < 2 and _has_batch_norm(module):
+    if min(recipe.batch_size, count) < 2 and has_batch_norm(module):
         raise PlanError(
             f"batch norm needs at least 2 images a step, got batch_size {recipe.batch_size} and {count} images; "
             "nothing was trained: take a larger batch or a network without batch norm"
@@ -151,113 +188,10 @@ def _check_classes(module: nn.Module, image: Float[Tensor, "1 c h w"], objective
         )
 
 
-def _has_batch_norm(module: nn.Module) -> bool:
-    return any(isinstance(part, _BatchNorm) for part in module.modules())
-
-
-def _make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    # fused: one pass over the weights instead of one for each operation, on both kinds of device.
-    if recipe.optimizer == "adamw":
-        kernels = [one for one in module.parameters() if one.ndim > 1]
-        others = [one for one in module.parameters() if one.ndim <= 1]
-        groups: list[dict[str, Any]] = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, recipe.rate, weight_decay=recipe.weight_decay, fused=True)
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(module.parameters(), recipe.rate, weight_decay=recipe.weight_decay, fused=True)
-    return torch.optim.SGD(
-        module.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-    )
-
-
-def _is_short(recipe: Recipe, device: torch.device) -> bool:
-    """Whether a network computes in bfloat16."""
-    wanted = recipe.precision != "float32" and is_faster_in_bfloat16(device)
-    return wanted or (recipe.precision == "mixed" and has_bfloat16(device))
-
-
 @contextmanager
-def _reproducible(seed: int, device: torch.device) -> Iterator[None]:
-    on_gpu = device.type == "cuda"
-    with (
-        torch.random.fork_rng(devices=[device] if on_gpu else []),
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=torch.backends.cudnn.allow_tf32
-        ),
+def deterministic() -> Iterator[None]:
+    """Let a GPU choose operations that give the same bits each time."""
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=torch.backends.cudnn.allow_tf32
     ):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
         yield
-
-
-@final
-class _Steps:
-    """One step after another: the network, what it learns, and what changes its weights."""
-
-    def __init__(
-        self, student: nn.Module, material: Material, objective: Objective, recipe: Recipe, device: torch.device
-    ) -> None:
-        self.optimizer = _make_optimizer(student, recipe)
-        views = material.views or Views()
-        self.consistency: Consistency | None = None
-        if material.unasked is not None:
-            self.consistency = Consistency(student, material.unasked, views, device)
-        self._student, self._material, self._objective, self._recipe = student, material, objective, recipe
-        self._weak, self._device = views.weak, device
-        # Pieces give the gradient of the whole batch, except where batch norm looks at its batch mates.
-        self._piece = _CPU_PIECE if device.type == "cpu" and not _has_batch_norm(student) else 2**31
-        self._short = _is_short(recipe, device)
-
-    def epoch(self, epoch: int, order: Int[Tensor, " _"], seed: int) -> float:
-        """Learn from some images once; the mean loss, in nats."""
-        # All at once: a copy for each step would keep a GPU waiting.
-        batches = batches_of(order.to(self._device), self._recipe.batch_size)
-        beside = None if self.consistency is None else self.consistency.rows(len(order), seed, epoch)
-        generator = generator_of(seed, epoch, "views", self._device)
-        # Summed on the device: asking for the number after each step would make a GPU wait.
-        summed, done = torch.zeros((), device=self._device), 0
-        for number, batch in enumerate(batches):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self._recipe.rate_after(epoch + number / len(batches))
-            self.optimizer.zero_grad()
-            summed += self._learn_answers(batch, generator) * len(batch)
-            if self.consistency is not None and beside is not None:
-                each = len(beside) // len(order)
-                rows = beside[done * each : (done + len(batch)) * each]
-                done += len(batch)
-                summed += self._learn_unasked(self.consistency, rows, generator) * len(batch)
-            self.optimizer.step()
-            if self.consistency is not None:
-                self.consistency.follow()
-        return summed.item() / len(order)
-
-    def _learn_answers(self, batch: Int[Tensor, " b"], generator: torch.Generator) -> Float[Tensor, ""]:
-        summed = torch.zeros((), device=self._device)
-        for rows in torch.split(batch, self._piece):
-            images = self._material.images(rows).to(self._device)
-            if self._weak:
-                images = transform(images, self._weak, generator)
-            loss = self._objective.loss(self._answer(images), rows) * (len(rows) / len(batch))
-            loss.backward()
-            summed += loss.detach()
-        return summed
-
-    def _learn_unasked(
-        self, consistency: Consistency, rows: Int[Tensor, " b"], generator: torch.Generator
-    ) -> Float[Tensor, ""]:
-        summed = torch.zeros((), device=self._device)
-        images, targets = consistency.views(rows, generator, self._precision())
-        for some, wanted in zip(torch.split(images, self._piece), torch.split(targets, self._piece), strict=True):
-            loss = functional.cross_entropy(self._answer(some), wanted) * (len(some) / len(images))
-            loss.backward()
-            summed += loss.detach()
-        return summed
-
-    def _answer(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b num_classes"]:
-        with self._precision():
-            answered: Tensor = self._student(images.contiguous(memory_format=torch.channels_last))
-        return answered.to(torch.float32)
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._short)

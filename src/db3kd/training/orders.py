@@ -29,10 +29,10 @@ def order_of(count: int, taken: int, seed: int, epoch: int, *, purpose: str = "o
     return torch.cat(orders)[first % count :][:taken]
 
 
-def batches_of(order: Int[Tensor, " _"], batch_size: int) -> tuple[Int[Tensor, " _"], ...]:
-    """Divide an order into steps."""
-    batches = torch.split(order, batch_size)
+def batches_of(orders: Int[Tensor, "k _"], batch_size: int) -> tuple[Int[Tensor, "k _"], ...]:
+    """Divide the orders of some networks into steps."""
+    batches = torch.split(orders, batch_size, dim=1)
     # Batch norm has no spread to divide by in a batch of one, so a single image left over joins the batch before it.
-    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
-        batches = (*batches[:-2], torch.cat(batches[-2:]))
+    if batch_size > 1 and len(batches) > 1 and batches[-1].shape[1] == 1:
+        batches = (*batches[:-2], torch.cat(batches[-2:], dim=1))
     return batches
