@@ -5,7 +5,7 @@ import torch
 
 from db3kd.errors import PlanError
 from db3kd.models import build
-from db3kd.models.placement import find_device, gather, is_faster_in_bfloat16, place
+from db3kd.models.placement import find_device, find_gpus, gather, is_faster_in_bfloat16, place
 
 
 def test_the_copy_is_channels_last_and_the_original_stays() -> None:
@@ -30,6 +30,13 @@ def test_eight_bit_images_become_fractions() -> None:
 def test_a_device_that_is_not_there(device: str, message: str) -> None:
     with pytest.raises(PlanError, match=message):
         find_device(device)
+
+
+def test_a_device_stands_for_all_gpus_or_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert find_gpus("cpu") == []
+    assert find_gpus("cuda") == ["cuda:0", "cuda:1", "cuda:2"]
+    assert find_gpus("cuda:1") == ["cuda:1"]
 
 
 @pytest.mark.parametrize(

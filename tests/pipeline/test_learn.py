@@ -62,6 +62,65 @@ def test_interrupted_and_resumed_it_is_byte_for_byte_the_same(tmp_path: Path, st
         assert epochs == [(f"committee/0000{n}", epoch) for n in (0, 1) for epoch in (1, 2, 3, 4)]
 
 
+@pytest.mark.parametrize("gpus", [["cpu"], ["cpu", "cpu"]], ids=len)
+def test_members_learn_as_one_where_there_are_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: list[str]
+) -> None:
+    _learn(tmp_path / "alone")
+    monkeypatch.setattr("db3kd.pipeline.learn.find_gpus", lambda device: gpus)
+    _learn(tmp_path / "whole")
+    order = [str(line["part"]) for line in Run(tmp_path / "whole").lines()]
+    assert sorted(order) == ["committee/00000"] * 4 + ["committee/00001"] * 4
+    assert len(gpus) > 1 or order == ["committee/00000", "committee/00001"] * 4
+    # The first stop leaves one member an epoch behind the other.
+    for stop in (("committee/00000", 2), ("committee/00001", 3)):
+        with pytest.raises(Stopped):
+            _learn(tmp_path / "parts", stop_after=stop)
+    _learn(tmp_path / "parts")
+    assert parts_of(tmp_path / "parts") == parts_of(tmp_path / "whole")
+    # One whose part is lost learns among as many again.
+    (tmp_path / "parts/committee/00001.safetensors").unlink()
+    _learn(tmp_path / "parts")
+    assert parts_of(tmp_path / "parts") == parts_of(tmp_path / "whole")
+    for number in range(2):
+        one, other = (
+            weights.from_file(tmp_path / folder / f"committee/0000{number}.safetensors")[0].state_dict()
+            for folder in ("whole", "alone")
+        )
+        assert all(torch.allclose(value, other[name], atol=1e-5) for name, value in one.items())
+
+
+def test_what_began_alone_goes_on_as_one_and_what_began_as_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for begun, then in (([], ["cpu"]), (["cpu"], [])):
+        folder = tmp_path / str(len(begun))
+        monkeypatch.setattr("db3kd.pipeline.learn.find_gpus", lambda device, gpus=begun: gpus)
+        with pytest.raises(Stopped):
+            _learn(folder, stop_after=("committee/00000", 2))
+        monkeypatch.setattr("db3kd.pipeline.learn.find_gpus", lambda device, gpus=then: gpus)
+        _learn(folder)
+        lines = sorted((str(line["part"]), int(str(line["epoch"]))) for line in Run(folder).lines())
+        assert lines == [(f"committee/0000{n}", epoch) for n in (0, 1) for epoch in (1, 2, 3, 4)]
+
+
+def test_members_that_cannot_learn_as_one_learn_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(networks: object, material: object, recipe: object, device: str) -> bool:
+        asked.append(device)
+        return False
+
+    _learn(tmp_path / "alone")
+    monkeypatch.setattr("db3kd.pipeline.learn.find_gpus", lambda device: ["cpu"])
+    monkeypatch.setattr("db3kd.pipeline.learn.can_learn_together", refuse)
+    _learn(tmp_path / "refused")
+    assert asked == ["cpu"]
+    assert parts_of(tmp_path / "refused") == parts_of(tmp_path / "alone")
+
+
 def test_without_a_state_it_starts_anew_to_the_same_bytes(tmp_path: Path) -> None:
     _learn(tmp_path / "whole")
     with pytest.raises(Stopped):

@@ -44,6 +44,13 @@ def find_device(device: str) -> torch.device:
     return found
 
 
+def find_gpus(device: str) -> list[str]:
+    """Give the GPUs that a device stands for: "cuda" for all that there are, "cuda:N" for one, "cpu" for none."""
+    if find_device(device).type != "cuda":
+        return []
+    return [device] if ":" in device else [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch compute with one thread on the CPU: the same bits, however many cores there are."""

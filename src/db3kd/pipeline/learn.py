@@ -17,11 +17,21 @@ from db3kd.answers import Answers
 from db3kd.context import count_cores
 from db3kd.data import Dataset
 from db3kd.models import build, weights
-from db3kd.models.placement import one_thread
+from db3kd.models.placement import find_gpus, one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
 from db3kd.runs.notebook import Notebook
 from db3kd.scaling import Job, train_as_tasks, train_side_by_side
-from db3kd.training import Committee, Epoch, Material, Recipe, TrainingState, fit, member_seed
+from db3kd.training import (
+    Committee,
+    Epoch,
+    Material,
+    Recipe,
+    TrainingState,
+    can_learn_together,
+    fit,
+    fit_together,
+    member_seed,
+)
 
 COMMITTEE = "committee"
 # From so many answered images on, the seconds that it takes to start processes are worth it.
@@ -57,6 +67,7 @@ class LearnCommittee:
         self._members, self._seed, self._choosing = members, seed, choosing
         self._learned = len(answers.learned())
         self._ahead: dict[int, Kept] = {}
+        self._stackable: bool | None = None
         self._recipe = committee.recipe_for(self._learned, pool, choosing=choosing)
         self.source = answers.digest
 
@@ -73,7 +84,7 @@ class LearnCommittee:
         return {**asked, "unasked": committee.unasked, "seen": committee.seen}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Train one member; where it takes long, all that are missing learn at the same time."""
+        """Train one member; on a GPU, or where it takes long, all that are missing learn at the same time."""
         if number in self._ahead:
             return self._ahead.pop(number)
         material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
@@ -84,9 +95,13 @@ class LearnCommittee:
             return Training(self, parts[number], architecture, classes, self._seed_of(number), material, self._recipe)
 
         missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
-        if len(missing) > 1 and training(number).is_worth_a_process(keeper):
+        gpus = find_gpus(keeper.context.device)
+        if gpus:
+            self._ahead = self._train_stacked(missing, material, gpus, keeper)
+        elif len(missing) > 1 and training(number).is_worth_a_process(keeper):
             together = train_together([training(later) for later in missing], keeper)
             self._ahead = dict(zip(missing, together, strict=True))
+        if self._ahead:
             return self._ahead.pop(number)
         with one_thread():
             return train_part(
@@ -99,6 +114,39 @@ class LearnCommittee:
                 num_classes=classes,
                 seed=self._seed_of(number),
             )
+
+    def _train_stacked(
+        self, missing: Sequence[int], material: Material, gpus: Sequence[str], keeper: Keeper
+    ) -> dict[int, Kept]:
+        """Train as one network what can be; nothing, and it is left to train one after another."""
+        committee, lock, members = self._committee, Lock(), range(self._members)
+        classes = committee.classes_for(self._answers, self._pool)
+        _, channels, height, width = material.pixels.shape
+        shape, seeds = (channels, height, width), [self._seed_of(number) for number in members]
+        if self._stackable is False or len(members) < 2:
+            return {}
+        networks = [build(committee.architecture, shape, classes, seed=seed) for seed in seeds]
+        self._stackable = can_learn_together(networks, material, self._recipe, gpus[0])
+        if not self._stackable:
+            return {}
+        notebooks = {number: keeper.training(self.outline.parts[number], self) for number in missing}
+
+        def hear(number: int, epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
+            with lock:
+                notebooks[number].note(epoch.number, asdict(epoch), lambda: snapshot().tensors)
+
+        trained = fit_together(
+            networks,
+            material,
+            self._recipe,
+            seeds=seeds,
+            devices=gpus[: len(members)],
+            resume={number: _resumed(notebook) for number, notebook in notebooks.items()},
+            on_epoch=hear,
+        )
+        return {
+            number: _kept(network, committee.architecture, material, classes) for number, network in trained.items()
+        }
 
     def _seed_of(self, number: int) -> int:
         return member_seed(self._seed, number, self._learned)
