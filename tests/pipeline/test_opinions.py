@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
+from db3kd.augmentation import approve
 from db3kd.context import HERE
 from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.learn import Lessons
+from db3kd.pipeline.lessons import lessons_for
 from db3kd.pipeline.opinions import WholePool, opinions_of
-from db3kd.pipeline.story import CommitteeLesson, Story
+from db3kd.pipeline.story import CommitteeLesson, Preset, Story
 from db3kd.pipeline.tell import buy
 from db3kd.runs import Run
 from db3kd.training import Material
-from made_runs import QUICK, Small, keeper_of, stories
+from made_runs import QUICK, Small, keeper_of, stories, told
 
 
 def _bought(story: Story, folder: Path) -> Bought:
@@ -93,3 +98,35 @@ def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(tmp_p
     fewest = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, 1).material(0)[0]
     assert fewest.rows is not None
     assert set(fewest.rows.tolist()) == decided
+
+
+def test_a_student_of_photos_sees_views_as_far_as_the_teacher_approves(tmp_path: Path) -> None:
+    story = stories(Small())["pool"]
+    bought, images = _bought(story, tmp_path), story.images
+    assert images is not None
+    plain = WholePool(CommitteeLesson(), bought, images, QUICK, HERE).material(0)[0]
+    seen = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, transformed=True).material(0)[0]
+    assert plain.views is None
+    assert seen.views is not None
+    assert seen.views.weak == {one.transform: one.strong for one in approve(bought.answers)}
+    assert any(seen.views.weak.values())
+    assert seen.objective.soft_labels is not None
+    assert plain.objective.soft_labels is not None
+    assert torch.equal(seen.objective.soft_labels, plain.objective.soft_labels)
+
+
+@pytest.mark.parametrize(("preset", "expected"), [("usual", False), ("photo", True)])
+def test_only_the_preset_for_photos_transforms(
+    preset: Preset, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bool] = []
+
+    def noted(*arguments: Any, transformed: bool, **options: Any) -> Lessons:
+        heard.append(transformed)
+        return lessons_for(*arguments, transformed=transformed, **options)
+
+    monkeypatch.setattr("db3kd.pipeline.tell.lessons_for", noted)
+    story = stories(Small())["pool"]
+    changes = {"epochs": 1, "batch_size": 16}
+    told(replace(story, student=replace(story.student, recipe=None, preset=preset, changes=changes)), tmp_path)
+    assert heard == [expected]

@@ -63,11 +63,18 @@ def baseline_lessons(answers: Answers, names: Sequence[Baseline], epochs: int) -
 
 
 def lessons_for(
-    lesson: Lesson, bought: Bought, pool: Pool | None, recipe: Recipe, context: Context, *, most: int | None = None
+    lesson: Lesson,
+    bought: Bought,
+    pool: Pool | None,
+    recipe: Recipe,
+    context: Context,
+    *,
+    most: int | None = None,
+    transformed: bool = False,
 ) -> Lessons:
     """Make a lesson of options and what was bought, or raise an InputError where it needs what was not.
 
-    Of a pool of images that has more than `most`, so many are taught.
+    Of a pool of images that has more than `most`, so many are taught; `transformed`, as far as the teacher approves.
     """
     if isinstance(lesson, FixedLesson):
         return Fixed(fixed_material(lesson, bought, context), recipe.epochs)
@@ -77,7 +84,7 @@ def lessons_for(
             "to learn from a run that trained none, lesson.kind=labels"
         )
     if isinstance(pool, ImagePool):
-        return WholePool(lesson, bought, pool.images, recipe, context, most)
+        return WholePool(lesson, bought, pool.images, recipe, context, most, transformed=transformed)
     return Endless(lesson, bought, pool, recipe, context)
 
 

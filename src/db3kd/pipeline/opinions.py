@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from db3kd.augmentation import approve
 from db3kd.context import Context
 from db3kd.data import Dataset
 from db3kd.pipeline.bought import Bought
@@ -16,7 +17,7 @@ from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
 from db3kd.tensors import Float, Int, Pixels, Tensor
-from db3kd.training import Material, Objective, Recipe
+from db3kd.training import Material, Objective, Recipe, Views
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 _LEAST_PASSES, _MOST_SETS = 2, 60
@@ -35,9 +36,11 @@ class WholePool:
         recipe: Recipe,
         context: Context,
         most: int | None = None,
+        *,
+        transformed: bool = False,
     ) -> None:
         self._lesson, self._bought, self._images, self._recipe = lesson, bought, images, recipe
-        self._context, self._most = context, most or len(images)
+        self._context, self._most, self._transformed = context, most or len(images), transformed
 
     def material(self, epoch: int) -> tuple[Material, int]:
         answers, temperature = self._bought.answers, self._lesson.temperature
@@ -60,7 +63,9 @@ class WholePool:
             rows, soft = rows[kept], soft[kept]
         whole = len(rows) == len(pixels)
         objective = Objective(soft_labels=soft, temperature=temperature)
-        return Material(pixels, objective, rows=None if whole else rows), self._recipe.epochs
+        # As far as most decisions stay: what the committee thinks of an image is taught of its views.
+        views = Views({one.transform: one.strong for one in approve(answers)}) if self._transformed else None
+        return Material(pixels, objective, views=views, rows=None if whole else rows), self._recipe.epochs
 
     def _taught(self, decided: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
         """Choose the rows that are taught, in their order: of a very large pool what was decided, and others by lot."""

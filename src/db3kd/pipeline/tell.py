@@ -122,7 +122,8 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
             )
         )
     most = None if story.images is None else taught(student.architecture, story.images)
-    lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most)
+    photos = student.preset == "photo"
+    lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most, transformed=photos)
     students[own] = keeper.perform(
         Teach(
             STUDENT,
