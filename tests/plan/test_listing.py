@@ -39,7 +39,7 @@ def test_a_default_that_is_shown_is_one_that_can_be_written() -> None:
         for name in key[:-1]:
             inner = inner.setdefault(name, {})  # type: ignore[assignment]  # a table
         inner[key[-1]] = tomllib.loads(f"x = {one.default}")["x"]
-        parse_plan({section: content})
+        assert getattr(parse_plan({section: content}), section) is not None
 
 
 def test_the_help_of_a_key_and_of_an_argument() -> None:

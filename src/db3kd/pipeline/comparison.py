@@ -5,9 +5,10 @@ comparison goes on. What was bought is made elsewhere; nothing here asks a teach
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import nn
 
@@ -24,7 +25,7 @@ from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Teach
 from db3kd.report.figures import StudentFigures
-from db3kd.runs import Keeper, Kept, key_of
+from db3kd.runs import Keeper, key_of
 from db3kd.softening import Smoothed
 from db3kd.training import Material, Objective, student_recipe
 
@@ -42,7 +43,7 @@ class Contender:
     images: int
     label: str = ""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Tells it from another one of its name."""
         objective = self.material.objective
@@ -105,26 +106,22 @@ def compare(
         for row, contender in enumerate(contenders)
         for seed in seeds
     }
-    missing = [
-        Training(stage, part, student.architecture, classes, seed, contenders[row].material, recipe)
+    missing = {
+        (row, seed): Training(stage, part, student.architecture, classes, seed, contenders[row].material, recipe)
         for (row, seed), stage in stages.items()
         if keeper.read(part := stage.outline.parts[0], stage) is None
-    ]
-    with ExitStack() as stack:
-        together: Iterator[Kept] = iter(())
-        if len(missing) > 1 and not keeper.context.clustered and missing[0].is_worth_a_process(keeper):
-            together = stack.enter_context(closing(train_together(missing, keeper)))
-        networks = dict[tuple[int, int], nn.Module]()
+    }
+    # On a cluster all networks of a call learn the same, and these do not.
+    beside = len(missing) > 1 and not keeper.context.clustered
+    beside = beside and next(iter(missing.values())).is_worth_a_process(keeper)
+    networks = dict[tuple[int, int], nn.Module]()
+    with closing(train_together(list(missing.values()), keeper)) as together, one_thread():
         for place, stage in stages.items():
-            if any(one.stage is stage for one in missing):
-                stage.ahead = next(together, None)
-            with one_thread():
-                networks[place] = keeper.perform(stage)
+            if beside and place in missing:
+                stage.ahead = next(together)
+            networks[place] = keeper.perform(stage)
     return tuple(
-        _mean(
-            [measurer(_figures(contender, seed), networks[row, seed]) for seed in seeds],
-            contender.label,
-        )
+        _mean([measurer(_figures(contender, seed), networks[row, seed]) for seed in seeds], contender.label)
         for row, contender in enumerate(contenders)
     )
 

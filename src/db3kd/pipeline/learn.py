@@ -1,7 +1,6 @@
 """The stage in which a committee learns: each member is a part, and goes on after an interruption.
 
-`train_part` is the one way in which a run trains a network, here and for students (`teach`), and `train_together` the
-one for several.
+`train_part` is the way in which a run trains a network, here and for students (`teach`); `train_together` several.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -21,6 +20,7 @@ from db3kd.models.placement import find_gpus, one_thread
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Stage, key_of, numbered_part
 from db3kd.runs.notebook import Notebook
 from db3kd.scaling import Job, train_as_tasks, train_side_by_side
+from db3kd.scaling.job import Hear
 from db3kd.training import (
     Committee,
     Epoch,
@@ -87,49 +87,53 @@ class LearnCommittee:
         """Train one member; on a GPU, or where it takes long, all that are missing learn at the same time."""
         if number in self._ahead:
             return self._ahead.pop(number)
-        material = self._committee.lesson(self._answers, self._recipe, self._pool, choosing=self._choosing)
-        parts, architecture = self.outline.parts, self._committee.architecture
-        classes = self._committee.classes_for(self._answers, self._pool)
-
-        def training(number: int) -> Training:
-            return Training(self, parts[number], architecture, classes, self._seed_of(number), material, self._recipe)
-
-        missing = [later for later in range(number, self._members) if keeper.read(parts[later], self) is None]
-        gpus = find_gpus(keeper.context.device)
-        if gpus:
-            self._ahead = self._train_stacked(missing, material, gpus, keeper)
-        elif len(missing) > 1 and training(number).is_worth_a_process(keeper):
-            together = train_together([training(later) for later in missing], keeper)
-            self._ahead = dict(zip(missing, together, strict=True))
-        if self._ahead:
-            return self._ahead.pop(number)
+        trainings = self._trainings()
+        one, gpus = trainings[number], find_gpus(keeper.context.device)
+        if gpus or one.is_worth_a_process(keeper):
+            missing = [
+                later for later in range(number, self._members) if keeper.read(trainings[later].part, self) is None
+            ]
+            if gpus:
+                self._ahead = self._train_stacked(trainings, missing, gpus, keeper)
+            elif len(missing) > 1:
+                together = train_together([trainings[later] for later in missing], keeper)
+                self._ahead = dict(zip(missing, together, strict=True))
+            if self._ahead:
+                return self._ahead.pop(number)
         with one_thread():
             return train_part(
                 keeper,
                 self,
-                parts[number],
-                Fixed(material, self._recipe.epochs),
-                architecture=architecture,
-                recipe=self._recipe,
-                num_classes=classes,
-                seed=self._seed_of(number),
+                one.part,
+                Fixed(one.material, one.recipe.epochs),
+                architecture=one.architecture,
+                recipe=one.recipe,
+                num_classes=one.num_classes,
+                seed=one.seed,
             )
 
+    def _trainings(self) -> "list[Training]":
+        """What each member learns."""
+        committee, recipe, learned = self._committee, self._recipe, self._learned
+        architecture, classes = committee.architecture, committee.classes_for(self._answers, self._pool)
+        material = committee.lesson(self._answers, recipe, self._pool, choosing=self._choosing)
+        return [
+            Training(self, part, architecture, classes, member_seed(self._seed, number, learned), material, recipe)
+            for number, part in enumerate(self.outline.parts)
+        ]
+
     def _train_stacked(
-        self, missing: Sequence[int], material: Material, gpus: Sequence[str], keeper: Keeper
+        self, trainings: "Sequence[Training]", missing: Sequence[int], gpus: Sequence[str], keeper: Keeper
     ) -> dict[int, Kept]:
         """Train as one network what can be; nothing, and it is left to train one after another."""
-        committee, lock, members = self._committee, Lock(), range(self._members)
-        classes = committee.classes_for(self._answers, self._pool)
-        _, channels, height, width = material.pixels.shape
-        shape, seeds = (channels, height, width), [self._seed_of(number) for number in members]
-        if self._stackable is False or len(members) < 2:
+        if self._stackable is False or len(trainings) < 2:
             return {}
-        networks = [build(committee.architecture, shape, classes, seed=seed) for seed in seeds]
+        material = trainings[0].material
+        networks = [build(one.architecture, material.image_shape, one.num_classes, seed=one.seed) for one in trainings]
         self._stackable = can_learn_together(networks, material, self._recipe, gpus[0])
         if not self._stackable:
             return {}
-        notebooks = {number: keeper.training(self.outline.parts[number], self) for number in missing}
+        lock, notebooks = Lock(), {number: keeper.training(trainings[number].part, self) for number in missing}
 
         def hear(number: int, epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
             with lock:
@@ -139,17 +143,12 @@ class LearnCommittee:
             networks,
             material,
             self._recipe,
-            seeds=seeds,
-            devices=gpus[: len(members)],
+            seeds=[one.seed for one in trainings],
+            devices=gpus[: len(trainings)],
             resume={number: _resumed(notebook) for number, notebook in notebooks.items()},
             on_epoch=hear,
         )
-        return {
-            number: _kept(network, committee.architecture, material, classes) for number, network in trained.items()
-        }
-
-    def _seed_of(self, number: int) -> int:
-        return member_seed(self._seed, number, self._learned)
+        return {number: trainings[number].kept(network) for number, network in trained.items()}
 
     def join(self, parts: Sequence[Kept]) -> tuple[nn.Module, ...]:
         return tuple(network_of(part) for part in parts)
@@ -190,32 +189,31 @@ class Training:
         side_by_side = count_cores() > 1 or keeper.context.clustered
         return side_by_side and seen >= _LONG and _may_leave(self.architecture, keeper)
 
+    def kept(self, network: nn.Module) -> Kept:
+        """Give a trained network as a part."""
+        return _kept(network, self.architecture, self.material, self.num_classes)
+
 
 def train_together(trainings: Sequence[Training], keeper: Keeper) -> Generator[Kept]:
     """Train networks beside each other, or go on with them; each is given when it and those before it are done.
 
     On a cluster all of them learn the same.
     """
-    lock, notebooks = Lock(), [keeper.training(one.part, one.stage) for one in trainings]
+    notebooks = [keeper.training(one.part, one.stage) for one in trainings]
     jobs = [
         Job(one.architecture, one.num_classes, one.seed, _resumed(notebook))
         for one, notebook in zip(trainings, notebooks, strict=True)
     ]
-
-    def hear(place: int, epoch: Epoch, state: TrainingState | None) -> None:
-        with lock:
-            notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
-
+    hear = _noted(notebooks)
     if keeper.context.clustered:
-        networks = (
-            network for network, _ in train_as_tasks(jobs, trainings[0].material, trainings[0].recipe, hear=hear)
-        )
+        material, recipe = trainings[0].material, trainings[0].recipe
+        networks = (network for network, _ in train_as_tasks(jobs, material, recipe, hear=hear))
     else:
         lessons = [(one.material, one.recipe) for one in trainings]
         networks = train_side_by_side(jobs, lessons, cores=count_cores(), hear=hear)
     with closing(networks):
         for one, network in zip(trainings, networks, strict=True):
-            yield _kept(network, one.architecture, one.material, one.num_classes)
+            yield one.kept(network)
 
 
 def train_part(
@@ -238,9 +236,6 @@ def train_part(
     student: nn.Module | None = None
     latest: Callable[[], TrainingState] | None = None
 
-    def hear(_: int, epoch: Epoch, state: TrainingState | None) -> None:
-        notebook.note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
-
     def hear_here(epoch: Epoch, snapshot: Callable[[], TrainingState]) -> None:
         nonlocal latest
         latest = snapshot
@@ -252,11 +247,12 @@ def train_part(
         if keeper.context.clustered and _may_leave(architecture, keeper):
             job = Job(architecture, num_classes, seed, state)
             threads = torch.get_num_threads()
-            ((student, state),) = train_as_tasks([job], material, recipe, hear=hear, until=until, threads=threads)
+            ((student, state),) = train_as_tasks(
+                [job], material, recipe, hear=_noted([notebook]), until=until, threads=threads
+            )
         else:
-            _, channels, height, width = material.pixels.shape
             if network is None:
-                network = build(architecture, (channels, height, width), num_classes, seed=seed)
+                network = build(architecture, material.image_shape, num_classes, seed=seed)
             student = fit(network, material, recipe, context=context, until=until, resume=state, on_epoch=hear_here)
             if until < recipe.epochs:
                 assert latest is not None, "at least one epoch was trained"
@@ -271,6 +267,17 @@ def _may_leave(architecture: str, keeper: Keeper) -> bool:
     return keeper.context.device == "cpu" and not architecture.startswith("__main__:")
 
 
+def _noted(notebooks: Sequence[Notebook]) -> Hear:
+    """Write down what trainings elsewhere bring, of which several may speak at once."""
+    lock = Lock()
+
+    def hear(place: int, epoch: Epoch, state: TrainingState | None) -> None:
+        with lock:
+            notebooks[place].note(epoch.number, asdict(epoch), None if state is None else lambda: state.tensors)
+
+    return hear
+
+
 def _resumed(notebook: Notebook) -> TrainingState | None:
     """Where a training was interrupted; None for one that begins."""
     resumed = notebook.resume()
@@ -279,8 +286,7 @@ def _resumed(notebook: Notebook) -> TrainingState | None:
 
 def _kept(network: nn.Module, architecture: str, material: Material, num_classes: int) -> Kept:
     """A trained network as a part, with what it takes to build it."""
-    _, channels, height, width = material.pixels.shape
-    about = weights.describe(architecture, (channels, height, width), num_classes, module=network)
+    about = weights.describe(architecture, material.image_shape, num_classes, module=network)
     return Kept(network.state_dict(), about)
 
 

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import final
@@ -47,36 +47,29 @@ def train_side_by_side(
     Raises:
         Db3kdError: what a training raised.
     """
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-")))
-        places = dict[int, Path]()
+    with tempfile.TemporaryDirectory(prefix="db3kd-") as place, _Workers(Path(place), min(cores, len(jobs))) as workers:
+        folder, places = Path(place), dict[int, Path]()
         with storage_errors(folder):
             for number, (job, (material, recipe)) in enumerate(zip(jobs, lessons, strict=True)):
                 if id(material) not in places:
                     places[id(material)] = folder / f"material-{len(places)}"
                     worker.write_material(places[id(material)], material)
                 _prepare(folder / str(number), job, material, recipe, places[id(material)])
-        workers = stack.enter_context(_Workers(folder, min(cores, len(jobs))))
 
         def train(number: int) -> nn.Module:
             job, (material, _), own = jobs[number], lessons[number], folder / str(number)
             workers.work(own, number, hear)
-            network = build(job.architecture, _shape(material), job.num_classes, bare=True)
+            network = build(job.architecture, material.image_shape, job.num_classes, bare=True)
             network.load_state_dict(dict(worker.read(own / worker.DONE).tensors))
             return network.eval()
 
         yield from workers.threads.map(train, range(len(jobs)))
 
 
-def _shape(material: Material) -> tuple[int, int, int]:
-    _, channels, height, width = material.pixels.shape
-    return channels, height, width
-
-
 def _prepare(own: Path, job: Job, material: Material, recipe: Recipe, place: Path) -> None:
     own.mkdir()
     asked = {"architecture": job.architecture, "num_classes": job.num_classes, "seed": job.seed}
-    learned = {"input_shape": _shape(material), "recipe": asdict(recipe), "material": str(place)}
+    learned = {"input_shape": material.image_shape, "recipe": asdict(recipe), "material": str(place)}
     (own / worker.JOB).write_text(json.dumps({**asked, **learned, "path": sys.path}))
     if job.state is not None:
         worker.write_state(own / worker.BEGUN, job.state)

@@ -71,8 +71,7 @@ def train_as_tasks(
 
     tensors, about = wrapped(material, named=True)
     sent = ray.put(({name: tensor.cpu().numpy() for name, tensor in tensors.items()}, about))
-    _, channels, height, width = material.pixels.shape
-    lesson = _Lesson((channels, height, width), recipe, until or recipe.epochs, threads, sys.path)
+    lesson = _Lesson(material.image_shape, recipe, until or recipe.epochs, threads, sys.path)
     # No retries of Ray's: they would begin anew.
     remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy="SPREAD")
     # Ray asks whether it is given a generator, which a function whose shapes are checked no longer tells.

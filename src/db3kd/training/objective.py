@@ -153,6 +153,12 @@ class Material:
     def __len__(self) -> int:
         return len(self.pixels) if self.rows is None else len(self.rows)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        _, channels, height, width = self.pixels.shape
+        return channels, height, width
+
     def images(self, places: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
         """Give some of the n images as a network takes them, on the device of the pixels."""
         rows = places if self.rows is None else self.rows.index_select(0, places.to(self.rows.device))
