@@ -109,7 +109,13 @@ def test_a_block_does_not_lease_the_whole_rest_of_a_budget(clock: SimpleNamespac
         while killed.spent < 4_000:
             killed.charge(1)
             assert ledger.statement().unsettled <= 1_000
-        assert ledger.statement().unsettled > 100
+        with ledger.account("label", limits=Limits(run=8_000), block=16_384) as account:
+            account.charge(3_580)
+            with pytest.raises(BudgetExhausted):
+                account.charge(1)
+        # The last lease, of which 420 rows were not sent.
+        assert ledger.statement().unsettled == 511
+        assert ledger.statement().total == killed.spent + 420 + account.spent == 8_000
 
 
 def test_of_a_slow_teacher_no_more_is_leased_than_is_sent(clock: SimpleNamespace) -> None:
@@ -133,14 +139,15 @@ def test_a_block_is_charged_from_memory(tmp_path: Path, clock: SimpleNamespace) 
     with Ledger(tmp_path / "ledger.sqlite") as ledger, ledger.account("label", block=16_384) as account:
         while ledger.statement().total - account.spent < 16_000:
             account.charge(128)
-        before = account.spent
+        # Leases of 128 rows and twice as many each time.
+        assert account.spent == 16_384
         with sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None) as other:
             other.execute("BEGIN IMMEDIATE")  # whoever wants to write now has to wait
-            for _ in range(125):
+            for _ in range(127):
                 account.charge(128)
             other.execute("ROLLBACK")
         other.close()
-        assert ledger.statement().total >= account.spent == before + 16_000
+        assert ledger.statement().total == account.spent == 32_640
 
 
 def test_threads_share_an_account() -> None:
