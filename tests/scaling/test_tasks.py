@@ -134,7 +134,7 @@ def test_a_node_that_is_taken_away_loses_nothing(
             # A search is heard of when it begins; it takes longer than this.
             Timer(1.0 if stage == "distances" else 0.0, nodes.remove_node, (node,), {"allow_graceful": False}).start()
 
-    spread = _distill(tmp_path / "cluster", Cluster(replicas=2, cpus=0.9, patience=30.0), hear, stage)
+    spread = _distill(tmp_path / "cluster", Cluster(replicas=2, cpus=0.9, patience=200.0), hear, stage)
     assert gone
     alone = _distill(tmp_path / "alone", None, lambda *_: None, stage)
     files = [
