@@ -88,7 +88,7 @@ class Extract:
         limits = Limits(stage=self.questions)
         with (
             tempfile.TemporaryDirectory(prefix="db3kd-rival-") as folder,
-            keeper.asking(self.teacher, self.rival, self, limits=limits) as oracle,
+            keeper.asking(self.teacher, self, limits=limits) as oracle,
         ):
             request, learned = Path(folder) / "request.npz", Path(folder) / "student.safetensors"
             np.savez(

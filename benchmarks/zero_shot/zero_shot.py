@@ -219,7 +219,7 @@ def _teach(
             architecture,
             recipe,
             about={"lesson": about},
-            source=bought.digest,
+            digest=bought.digest,
             num_classes=answers.num_classes,
             seed=seed,
         )

@@ -129,7 +129,7 @@ def _train_teacher(keeper: Keeper, digits: Dataset, options: DemoOptions) -> nn.
             _TEACHER,
             Recipe("adam", 1e-3, epochs=options.teacher_epochs, batch_size=128),
             about={"lesson": "true-labels"},
-            source=digits.digest,
+            digest=digits.digest,
             num_classes=len(digits.class_names),
             seed=keeper.context.seed,
         )

@@ -199,7 +199,7 @@ class TestEndless:
                 heard.append(done)
 
             heard: list[int] = []
-            stage = Teach("student", _endless(), NETWORK, LONG, about={}, source="some", num_classes=4, seed=0)
+            stage = Teach("student", _endless(), NETWORK, LONG, about={}, digest="some", num_classes=4, seed=0)
             with Run(folder) as run:
                 Keeper(run, Context(progress=hear)).perform(stage)
 

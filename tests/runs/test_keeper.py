@@ -45,8 +45,8 @@ class Asks:
         try:
             with keeper.asking(
                 self.teacher,  # type: ignore[arg-type]  # a stand-in
-                numbered_part(self.name, number),
                 self,
+                number,
                 limits=Limits(run=self.limit),
             ) as oracle:
                 decisions = oracle(images)

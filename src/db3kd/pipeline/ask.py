@@ -113,12 +113,7 @@ class AskPool:
         about = as_text(more)
         if members and (ended := self._end((*known, *more), answers, members, keeper)):
             return to_kept(answers.take(torch.arange(0)), {**about, "ended": ended}, last=True)
-        with keeper.asking(
-            self._story.teacher,
-            numbered_part(NAME, number),
-            self,
-            limits=self._story.budget.limits(NAME),
-        ) as oracle:
+        with keeper.asking(self._story.teacher, self, number, limits=self._story.budget.limits(NAME)) as oracle:
             found, budget_ended = self._ask(oracle, number, answers, members, keeper)
         if budget_ended is not None:
             return to_kept(found, {**about, "ended": "budget"}, whole=False)

@@ -4,6 +4,7 @@ Each is one part; its answers are noted before they are used.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 from db3kd.answers import Answers, Candidates, no_answers
@@ -18,40 +19,39 @@ MIXTURES, HELD_OUT = "mixtures", "held-out"
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class AskAll:
     """Asks about each of some candidates."""
+
+    name: str
+    teacher: Teacher
+    candidates: Candidates
+    about: str
+    budget: Budget | None
+    class_names: tuple[str, ...] = ()
 
     kind = ANSWERS
     source = ""
 
-    def __init__(
-        self,
-        name: str,
-        teacher: Teacher,
-        candidates: Candidates,
-        about: str,
-        *,
-        budget: Budget | None,
-        class_names: tuple[str, ...] = (),
-    ) -> None:
-        self._name, self._teacher, self._candidates, self._about = name, teacher, candidates, about
-        self._budget, spec = budget, teacher.spec
-        self._none = no_answers(spec.input_shape, spec.num_classes, name=name, class_names=class_names)
-
     @property
     def outline(self) -> Outline:
-        return Outline(self._name, (Part(self._name, len(self._candidates)),), "parts", self._budget is None)
+        return Outline(self.name, (Part(self.name, len(self.candidates)),), "parts", self.budget is None)
 
     @property
     def key(self) -> Key:
-        return {**teacher_key(self._teacher.spec), "images": self._about, "count": len(self._candidates)}
+        return {**teacher_key(self.teacher.spec), "images": self.about, "count": len(self.candidates)}
+
+    @property
+    def _none(self) -> Answers:
+        spec = self.teacher.spec
+        return no_answers(spec.input_shape, spec.num_classes, name=self.name, class_names=self.class_names)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask about all of them; what a budget leaves unasked waits in the journal."""
-        limits = None if self._budget is None else self._budget.limits(self._name)
-        with keeper.asking(self._teacher, self._name, self, limits=limits, held_out=self._budget is None) as oracle:
-            decisions, ended = ask(oracle, self._candidates)
-        return to_kept(answered(self._candidates, decisions, self._none), {}, whole=ended is None)
+        limits = None if self.budget is None else self.budget.limits(self.name)
+        with keeper.asking(self.teacher, self, limits=limits, held_out=self.budget is None) as oracle:
+            decisions, ended = ask(oracle, self.candidates)
+        return to_kept(answered(self.candidates, decisions, self._none), {}, whole=ended is None)
 
     def join(self, parts: Sequence[Kept]) -> Answers:
         return all_of(parts, self._none)

@@ -99,7 +99,7 @@ def compare(
             student.architecture,
             recipe,
             about={"lesson": contender.name, "recipe": key_of(recipe)},
-            source=contender.digest,
+            digest=contender.digest,
             num_classes=classes,
             seed=seed,
         )

@@ -1,6 +1,7 @@
 """What a run has bought, read back without its plan: for another student, a report or an export."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import final
 
@@ -63,25 +64,25 @@ def _parts(keeper: Keeper, stage: str, kind: str) -> list[Kept]:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class KeepAnswers:
     """Keeps answers that another stage made, in the place where answers are looked for; no query is spent."""
 
+    answers: Answers
+
     kind = ANSWERS
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers, self.source = answers, answers.digest
-
-    @property
-    def outline(self) -> Outline:
-        return KEPT
+    outline = KEPT
 
     @property
     def key(self) -> Key:
-        return {"pool": self._answers.images.name}
+        return {"pool": self.answers.images.name}
+
+    @property
+    def source(self) -> str:
+        return self.answers.digest
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Keep them."""
-        return to_kept(self._answers, {})
+        return to_kept(self.answers, {})
 
     def join(self, parts: Sequence[Kept]) -> Answers:
-        return self._answers
+        return self.answers

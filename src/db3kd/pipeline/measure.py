@@ -49,88 +49,85 @@ class Measured:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class MeasureDistances:
     """Buys the distances of all answered images."""
 
+    teacher: Teacher
+    answers: Answers
+    measurement: Measurement
+    guide: Guide | None
+    budget: Budget
+    seed: int
+
     kind = SHARD
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        answers: Answers,
-        measurement: Measurement,
-        *,
-        guide: Guide | None,
-        budget: Budget,
-        seed: int,
-    ) -> None:
-        self._teacher, self._answers, self._measurement = teacher, answers, measurement
-        self._guide, self._budget, self._seed = guide, budget, seed
-        self._parts = shards_of(len(answers), teacher.spec.input_shape, answers.num_classes)
-        self.source = f"{answers.digest}/{'' if guide is None else guide.fingerprint}"
+    @cached_property
+    def source(self) -> str:
+        return f"{self.answers.digest}/{'' if self.guide is None else self.guide.fingerprint}"
+
+    @cached_property
+    def _shards(self) -> tuple[Int[Tensor, " b"], ...]:
+        return shards_of(len(self.answers), self.teacher.spec.input_shape, self.answers.num_classes)
 
     @property
     def outline(self) -> Outline:
-        return outline_of(
-            len(self._answers), self._teacher.spec.input_shape, self._answers.num_classes, self._measurement
-        )
+        return outline_of(len(self.answers), self.teacher.spec.input_shape, self.answers.num_classes, self.measurement)
 
     @property
     def key(self) -> Key:
-        return {**teacher_key(self._teacher.spec), "measurement": key_of(self._measurement), "seed": self._seed}
+        return {**teacher_key(self.teacher.spec), "measurement": key_of(self.measurement), "seed": self.seed}
 
     @cached_property
     def _exemplars(self) -> ExemplarPool:
-        answers = self._answers
+        answers = self.answers
         return ExemplarPool(answers.images, answers.decisions, num_classes=answers.num_classes)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Measure one shard; where the budget ends, its answers wait in the journal."""
-        rows, answers = self._parts[number], self._answers
-        started = 0 if self._guide is None else self._guide.passes
+        rows, answers = self._shards[number], self.answers
+        started = 0 if self.guide is None else self.guide.passes
         try:
-            with keeper.asking(
-                self._teacher, numbered_part(NAME, number), self, limits=self._budget.limits(NAME)
-            ) as oracle:
+            with keeper.asking(self.teacher, self, number, limits=self.budget.limits(NAME)) as oracle:
                 tensors = measure_shard(
                     oracle,
                     answers.images.subset(rows),
                     answers.decisions[rows],
                     self._exemplars,
-                    self._measurement,
-                    guide=self._guide,
+                    self.measurement,
+                    guide=self.guide,
                     examples=EXAMPLES if number == 0 else 0,
                     context=keeper.context,
                 )
         except BudgetExhausted:
             return Kept({}, {"ended": "budget"}, whole=False)
-        about = {"method": self._measurement.method.name}
-        if self._guide is not None:
-            about["passes"] = str(self._guide.passes - started)
+        about = {"method": self.measurement.method.name}
+        if self.guide is not None:
+            about["passes"] = str(self.guide.passes - started)
         # Where the teacher abstained, there may be fewer shards than were foretold.
-        return Kept(tensors, about, last=number == len(self._parts) - 1)
+        return Kept(tensors, about, last=number == len(self._shards) - 1)
 
     def join(self, parts: Sequence[Kept]) -> Measured:
         """Put the shards together; what a budget left unmeasured has no distance."""
         tables = [dict(part.tensors) for part in parts if part.whole]
         done = sum(len(table["distances"]) for table in tables)
-        if done < len(self._answers):
+        if done < len(self.answers):
             tables.append(self._unmeasured(done))
-        distances = Distances.from_tensors(self._answers.images.ids, tables, self._measurement.method.name)
-        none = torch.zeros(0, *self._teacher.spec.input_shape)
+        distances = Distances.from_tensors(self.answers.images.ids, tables, self.measurement.method.name)
+        none = torch.zeros(0, *self.teacher.spec.input_shape)
         return Measured(
             distances,
             tables[0].get("example_points", none),
             sum(int(part.about.get("passes", 0)) for part in parts),
-            whole=done == len(self._answers),
+            whole=done == len(self.answers),
         )
 
     def _unmeasured(self, done: int) -> dict[str, Tensor]:
-        shape = (len(self._answers) - done, self._answers.num_classes)
-        outcomes = torch.full(shape, int(Outcome.BUDGET)).scatter(1, self._answers.decisions[done:, None], OWN_CLASS)
+        shape = (len(self.answers) - done, self.answers.num_classes)
+        outcomes = torch.full(shape, int(Outcome.BUDGET)).scatter(1, self.answers.decisions[done:, None], OWN_CLASS)
         nowhere = torch.full(shape, torch.inf)
         empty = {"distances": nowhere, "queries": torch.zeros(shape, dtype=torch.int64), "outcomes": outcomes}
-        return empty | {f"snapshots.{count}": nowhere for count in self._measurement.snapshots}
+        return empty | {f"snapshots.{count}": nowhere for count in self.measurement.snapshots}
 
 
 def outline_of(images: int, shape: tuple[int, int, int], num_classes: int, measurement: Measurement) -> Outline:
@@ -153,25 +150,28 @@ def images_per_shard(shape: tuple[int, int, int], num_classes: int) -> int:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class FindSubspace:
     """Finds the directions of a committee's gradients, and keeps them: a run that goes on has the same."""
 
-    kind = _SUBSPACE
+    name: str
+    members: Sequence[nn.Module]
+    images: Dataset
+    count: int
+    source: str
 
-    def __init__(self, name: str, members: Sequence[nn.Module], images: Dataset, count: int, source: str) -> None:
-        self._name, self._members, self._images, self._count, self.source = name, members, images, count, source
+    kind = _SUBSPACE
 
     @property
     def outline(self) -> Outline:
-        return Outline(self._name, (Part(self._name),))
+        return Outline(self.name, (Part(self.name),))
 
     @property
     def key(self) -> Key:
-        return {"count": self._count}
+        return {"count": self.count}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Look at the members' gradients."""
-        return Kept({"subspace": find_subspace(self._members, self._images, self._count, keeper.context)})
+        return Kept({"subspace": find_subspace(self.members, self.images, self.count, keeper.context)})
 
     def join(self, parts: Sequence[Kept]) -> Float[Tensor, "m d"]:
         return parts[0].tensors["subspace"]

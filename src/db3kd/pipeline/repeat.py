@@ -41,6 +41,7 @@ class Repeats:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class AskAgain:
     """Asks some images a second time, so that a run notices by itself whether its teacher is constant.
 
@@ -48,13 +49,17 @@ class AskAgain:
     reach, or the teacher does not answer, nothing is known of it; that harms nothing else.
     """
 
+    teacher: Teacher
+    answers: Answers
+    budget: Budget
+
     kind = _REPEATED
     # Once is enough: where a larger budget brings further answers, what was found out stays.
     source = ""
 
-    def __init__(self, teacher: Teacher, answers: Answers, budget: Budget) -> None:
-        self._teacher, self._answers, self._budget = teacher, answers, budget
-        self._count = min(budget.repeats, len(answers))
+    @property
+    def _count(self) -> int:
+        return min(self.budget.repeats, len(self.answers))
 
     @property
     def outline(self) -> Outline:
@@ -62,22 +67,22 @@ class AskAgain:
 
     @property
     def key(self) -> Key:
-        return teacher_key(self._teacher.spec)
+        return teacher_key(self.teacher.spec)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask, or let it be; a recorded answer does not count here."""
-        rows = draw(self._answers.images.ids, self._count, seed=0)
-        candidates = Candidates(self._answers.images.pixels[rows], ("repeated",) * len(rows))
-        limits = self._budget.limits(REPEATS)
+        rows = draw(self.answers.images.ids, self._count, seed=0)
+        candidates = Candidates(self.answers.images.pixels[rows], ("repeated",) * len(rows))
+        limits = self.budget.limits(REPEATS)
         try:
-            with keeper.asking(self._teacher, REPEATS, self, limits=limits, afresh=True) as oracle:
+            with keeper.asking(self.teacher, self, limits=limits, afresh=True) as oracle:
                 again, ended = ask(oracle, candidates)
         except TeacherError as error:
             _log.info("whether the teacher is constant was not found out: %s", error)
             return Kept({}, whole=False)
         if ended is not None:
             return Kept({}, whole=False)
-        return Kept({"rows": rows, "first": self._answers.decisions[rows], "second": again})
+        return Kept({"rows": rows, "first": self.answers.decisions[rows], "second": again})
 
     def join(self, parts: Sequence[Kept]) -> Repeats | None:
         return repeats_of(parts[0])

@@ -32,32 +32,33 @@ _NOISE, _PUSHED = "db3kd-noise-2", "db3kd-repulsion-2"
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class AskNoise:
     """Asks about noise, round by round, until every class has images enough or the rounds are used up."""
+
+    teacher: Teacher
+    options: NoiseOptions
+    budget: Budget
+    seed: int
 
     kind = _NOISE
     source = ""
 
-    def __init__(self, teacher: Teacher, options: NoiseOptions, *, budget: Budget, seed: int) -> None:
-        self._teacher, self._options, self._budget, self._seed = teacher, options, budget, seed
-
     @property
     def outline(self) -> Outline:
-        each = self._options.per_round(self._teacher.spec.num_classes)
-        parts = tuple(Part(numbered_part(NOISE, number), each) for number in range(self._options.rounds))
+        each = self.options.per_round(self.teacher.spec.num_classes)
+        parts = tuple(Part(numbered_part(NOISE, number), each) for number in range(self.options.rounds))
         return Outline(NOISE, parts, "rounds at most")
 
     @property
     def key(self) -> Key:
-        return {**teacher_key(self._teacher.spec), "noise": key_of(self._options), "seed": self._seed}
+        return {**teacher_key(self.teacher.spec), "noise": key_of(self.options), "seed": self.seed}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round."""
-        spec, options = self._teacher.spec, self._options
-        with keeper.asking(
-            self._teacher, numbered_part(NOISE, number), self, limits=self._budget.limits(NOISE)
-        ) as oracle:
-            decisions = oracle(draw_noise(spec, options, number, seed=self._seed))
+        spec, options = self.teacher.spec, self.options
+        with keeper.asking(self.teacher, self, number, limits=self.budget.limits(NOISE)) as oracle:
+            decisions = oracle(draw_noise(spec, options, number, seed=self.seed))
         counts = torch.bincount(self.join([*before, Kept({"decisions": decisions})]), minlength=spec.num_classes)
         return Kept({"decisions": decisions}, last=int(counts[: spec.num_classes].min()) >= options.images_per_class)
 
@@ -110,39 +111,45 @@ class Made:
 
 
 @final
+@dataclass(frozen=True, eq=False)
 class PushNoise:
     """Pushes noise away from the boundary, shard by shard."""
 
+    teacher: Teacher
+    pushed: Pushed
+    starts: Answers
+    guide: Guide | None
+    budget: Budget
+    seed: int
+
     kind = _PUSHED
 
-    def __init__(
-        self, teacher: Teacher, pushed: Pushed, starts: Answers, *, guide: Guide | None, budget: Budget, seed: int
-    ) -> None:
-        self._teacher, self._pushed, self._starts = teacher, pushed, starts
-        self._guide, self._budget, self._seed = guide, budget, seed
-        self._parts = shards_of(len(starts), teacher.spec.input_shape, 2)
-        self.source = f"{starts.digest}/{'' if guide is None else guide.fingerprint}"
+    @cached_property
+    def source(self) -> str:
+        return f"{self.starts.digest}/{'' if self.guide is None else self.guide.fingerprint}"
+
+    @cached_property
+    def _shards(self) -> tuple[Int[Tensor, " b"], ...]:
+        return shards_of(len(self.starts), self.teacher.spec.input_shape, 2)
 
     @property
     def outline(self) -> Outline:
-        return outline_of(len(self._starts), self._teacher.spec, self._pushed.repulsion)
+        return outline_of(len(self.starts), self.teacher.spec, self.pushed.repulsion)
 
     @property
     def key(self) -> Key:
-        return {**teacher_key(self._teacher.spec), "repulsion": key_of(self._pushed.repulsion), "seed": self._seed}
+        return {**teacher_key(self.teacher.spec), "repulsion": key_of(self.pushed.repulsion), "seed": self.seed}
 
     @cached_property
     def _exemplars(self) -> ExemplarPool:
-        starts = self._starts
+        starts = self.starts
         return ExemplarPool(starts.images, starts.decisions, num_classes=starts.num_classes)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Push one shard; where the budget ends, its answers wait in the journal."""
-        rows, starts, spec = self._parts[number], self._starts, self._teacher.spec
+        rows, starts, spec = self._shards[number], self.starts, self.teacher.spec
         try:
-            with keeper.asking(
-                self._teacher, numbered_part(REPULSION, number), self, limits=self._budget.limits(REPULSION)
-            ) as oracle:
+            with keeper.asking(self.teacher, self, number, limits=self.budget.limits(REPULSION)) as oracle:
                 found = repel(
                     oracle,
                     # From bytes to the very values that were asked about, or an image would seem to have moved.
@@ -150,8 +157,8 @@ class PushNoise:
                     [starts.images.ids[row] for row in rows.tolist()],
                     starts.decisions[rows],
                     self._exemplars,
-                    self._pushed.repulsion,
-                    guide=self._guide,
+                    self.pushed.repulsion,
+                    guide=self.guide,
                     context=keeper.context,
                 )
         except BudgetExhausted:
@@ -161,18 +168,18 @@ class PushNoise:
         pixels = torch.stack([_kept_pixels(images, spec) for images in found.images])
         figures = {"distances": found.distances, "pushes": found.pushes, "queries": found.queries}
         # Classes that never showed up may leave fewer shards than were foretold.
-        return Kept({**figures, "pixels": pixels}, last=number == len(self._parts) - 1)
+        return Kept({**figures, "pixels": pixels}, last=number == len(self._shards) - 1)
 
     def join(self, parts: Sequence[Kept]) -> Made:
         """Put images and figures together; what a budget left unpushed is not among them."""
         shards = [part.tensors for part in parts if part.whole]
         pixels = torch.cat([shard["pixels"] for shard in shards], dim=1)
-        starts = self._starts.take(torch.arange(pixels.shape[1]))
+        starts = self.starts.take(torch.arange(pixels.shape[1]))
         before = torch.cat([starts.images.pixels[None], pixels[:-1]])
         moved = (pixels != before).flatten(2).any(dim=2)
         # One that never moved is kept once as it is: its class was paid.
         moved[0] |= ~moved.any(dim=0)
-        steps = sorted(self._pushed.repulsion.keep)
+        steps = sorted(self.pushed.repulsion.keep)
         ids = tuple(
             f"{starts.images.ids[row]}/step/{step:02}"
             for step, rows in zip(steps, moved, strict=True)

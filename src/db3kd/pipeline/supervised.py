@@ -56,7 +56,7 @@ def train_on_labels(
         architecture,
         recipe,
         about={"recipe": key_of(recipe), "images": images.digest},
-        source=images.digest,
+        digest=images.digest,
         num_classes=num_classes,
         seed=context.seed,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 from torch import nn
@@ -20,51 +21,50 @@ _POOL_PASSES, _LEAST_SEEN, _MOST_SEEN = 50, 100_000, 3_000_000
 
 
 @final
+@dataclass(eq=False)
 class Teach:
-    """Trains one student."""
+    """Trains one student by lessons that were made of something with a digest.
+
+    Where it was trained beside others, `ahead` is what came of it.
+    """
+
+    name: str
+    lessons: Lessons
+    architecture: str
+    recipe: Recipe
+    about: Key
+    digest: str
+    num_classes: int
+    seed: int
+    ahead: Kept | None = None
 
     kind = weights.FORMAT
 
-    def __init__(
-        self,
-        name: str,
-        lessons: Lessons,
-        architecture: str,
-        recipe: Recipe,
-        *,
-        about: Key,
-        source: str,
-        num_classes: int,
-        seed: int,
-    ) -> None:
-        self._name, self._lessons, self._architecture, self._recipe = name, lessons, architecture, recipe
-        self._about, self._num_classes, self._seed = about, num_classes, seed
-        # Where it was trained beside others: what came of it.
-        self.ahead: Kept | None = None
+    @property
+    def source(self) -> str:
         # A recipe that follows from what was bought is exchanged with it.
-        self.source = f"{source}/{json.dumps(key_of(recipe))}"
+        return f"{self.digest}/{json.dumps(key_of(self.recipe))}"
 
     @property
     def outline(self) -> Outline:
-        return Outline(self._name, (Part(self._name, epochs=self._recipe.epochs),))
+        return Outline(self.name, (Part(self.name, epochs=self.recipe.epochs),))
 
     @property
     def key(self) -> Key:
-        return {"student": self._architecture, "seed": self._seed, **self._about}
+        return {"student": self.architecture, "seed": self.seed, **self.about}
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Train it, or go on with it."""
         if self.ahead is not None:
             return self.ahead
         return train_part(
             keeper,
             self,
             self.outline.parts[0],
-            self._lessons,
-            architecture=self._architecture,
-            recipe=self._recipe,
-            num_classes=self._num_classes,
-            seed=self._seed,
+            self.lessons,
+            architecture=self.architecture,
+            recipe=self.recipe,
+            num_classes=self.num_classes,
+            seed=self.seed,
         )
 
     def join(self, parts: Sequence[Kept]) -> nn.Module:

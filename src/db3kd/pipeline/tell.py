@@ -116,7 +116,7 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
                 student.architecture,
                 preset,
                 about={**asked, "lesson": name},
-                source=bought.answers.digest,
+                digest=bought.answers.digest,
                 num_classes=bought.answers.num_classes,
                 seed=context.seed,
             )
@@ -131,7 +131,7 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
             student.architecture,
             recipe,
             about={**asked, "lesson": key_of(story.lesson)},
-            source=bought.digest,
+            digest=bought.digest,
             num_classes=bought.answers.num_classes,
             seed=context.seed,
         )

@@ -152,8 +152,8 @@ class Keeper:
     def asking(
         self,
         teacher: Teacher,
-        part: str,
         stage: Stage[object],
+        number: int = 0,
         *,
         limits: Limits | None = None,
         held_out: bool = False,
@@ -163,8 +163,8 @@ class Keeper:
 
         Args:
             teacher: decides.
-            part: that is being made.
-            stage: whose part it is; queries are booked under its name.
+            stage: whose part is being made; queries are booked under its name.
+            number: of the part, counted from 0.
             limits: what may be spent; None for no limit.
             held_out: whether it is booked outside the budget.
             afresh: whether the teacher is asked even where an answer was recorded.
@@ -172,6 +172,7 @@ class Keeper:
         Yields:
             The oracle. What was leased and not used is given back at the end.
         """
+        part = stage.outline.parts[number].name
         path = self._path(part).with_suffix(".journal")
         self._make_folder(path.parent)
         with (
