@@ -43,17 +43,23 @@ def find(table: Mapping[str, str], name: str) -> Callable[..., object]:
     module_name, _, factory_name = table.get(name, name).partition(":")
     if not (module_name and factory_name):
         raise PlanError(f"the name {name!r} is unknown: {expected}")
-    try:
-        found: object = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, TypeError, ValueError) as error:
-        raise PlanError(
-            f"{name!r} cannot be imported ({error}): {expected}; install the package or put its folder on PYTHONPATH"
-        ) from error
-    except AttributeError as error:
-        raise PlanError(f"the module {module_name!r} has no {factory_name!r}: {expected}") from error
+    found = load(f"{module_name}:{factory_name}", expected)
     if not callable(found):
         raise PlanError(f"{name!r} is {type(found).__name__}, which cannot be called: {expected}")
     return found
+
+
+def load(place: str, expected: str) -> object:
+    """Import what "package.module:name" stands for, or raise a PlanError that says what was expected."""
+    module_name, _, name = place.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, TypeError, ValueError) as error:
+        raise PlanError(
+            f"{place!r} cannot be imported ({error}): {expected}; install the package or put its folder on PYTHONPATH"
+        ) from error
+    except AttributeError as error:
+        raise PlanError(f"the module {module_name!r} has no {name!r}: {expected}") from error
 
 
 def made(maker: Callable[..., object], name: str, *arguments: object, **options: object) -> object:

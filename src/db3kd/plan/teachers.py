@@ -3,13 +3,13 @@
 Called by `opening` for a whole plan, and by the commands that need a teacher alone.
 """
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from db3kd.errors import PlanError, missing_extra
 from db3kd.models import parameter_count, weights
+from db3kd.names import load
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.runs import RecordedTeacher
 from db3kd.teachers import (
@@ -173,14 +173,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
 
 
 def _open_python(section: TeacherSection, rest: str) -> Teacher:
-    module_name, name = rest.split(":")
-    try:
-        found: object = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise PlanError(
-            f"teacher.uri names {rest!r}, which cannot be imported ({error}); nothing was asked: mend it, or install "
-            "what it needs"
-        ) from error
+    found = load(rest, "teacher.uri names it; nothing was asked")
     if isinstance(found, Teacher) and not isinstance(found, type):
         allowed = {"uri", "abstentions", *_SERVICE_KEYS}
         if _is_prepared(section):
