@@ -109,6 +109,15 @@ def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path, monkeypa
         keeper = keeper_of(run)
         standing = next(one for one in keeper.standing(keeper.declared()) if one.name == "answers")
     assert (standing.state, standing.ahead) == ("done", 0)
+    # Who wishes another end goes on.
+    longer = replace(described, rounds=replace(rounds, patience=0))
+    with Run(tmp_path) as run:
+        keeper = keeper_of(run)
+        standing = next(one for one in keeper.standing(foretell(longer, keeper)) if one.name == "answers")
+    assert (standing.state, standing.ahead) == ("begun", 120 - len(asked.answers))
+    on = _ask(longer, tmp_path)
+    assert (on.ended, len(on.answers), teacher.rows) == ("all", 120, 120)
+    assert on.answers.images.ids[: len(asked.answers)] == asked.answers.images.ids
 
 
 @pytest.mark.parametrize(("trusted_from", "chosen"), [(0.0, True), (1.0, False)])

@@ -170,6 +170,14 @@ def test_nothing_follows_a_last_part(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         (standing,) = Keeper(run).standing([stage.outline])
     assert (standing.state, standing.done, standing.total, standing.ahead) == ("done", 2, 3, 0)
+    # How a run stands is told of what is broken too; whoever needs it is told more.
+    path = next(path for path in sorted(tmp_path.rglob("00001*")) if path.suffix != ".journal")
+    path.write_bytes(path.read_bytes()[:10])
+    with Run(tmp_path) as run:
+        (standing,) = Keeper(run).standing([stage.outline])
+    assert (standing.done, standing.ahead) == (2, ROWS)
+    with pytest.raises(ArtifactError, match="truncated"):
+        _perform(tmp_path, Asks(untouched(teacher), last=1))
 
 
 def test_each_key_that_differs_is_named_before_anything_is_asked(tmp_path: Path) -> None:

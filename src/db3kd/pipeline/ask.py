@@ -4,6 +4,7 @@ Each answer is noted before it is used. Which images are offered is the pool's b
 acquisition's; the members that choose a round are a stage of their own (`learn`).
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -68,7 +69,8 @@ class AskPool:
     def outline(self) -> Outline:
         steps = enumerate(self._steps)
         parts = tuple(Part(numbered_part(NAME, number), queries=step.size, way=step.way) for number, step in steps)
-        return Outline(NAME, parts, "rounds")
+        rounds = asdict(self._story.rounds)
+        return Outline(NAME, parts, "rounds", ends=json.dumps({name: rounds[name] for name in _ENDS}))
 
     @property
     def key(self) -> Key:

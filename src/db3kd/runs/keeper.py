@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, final
 
+from safetensors import SafetensorError, safe_open
+
 from db3kd.context import HERE, Context
 from db3kd.errors import ArtifactError, RunError, RunMismatch
 from db3kd.ledger import Limits
@@ -133,6 +135,9 @@ class Keeper:
                 _log.info("%s is made again, since what it was made of has changed", path)
                 return None
             differing = ["what was bought before it is not what it was made of"]
+        if found.last and not differing and found.about.get("ends", "") != stage.outline.ends:
+            _log.info("%s is gone on with, since what ends it has changed", stage.outline.name)
+            return None
         if differing:
             raise RunMismatch(
                 f"{path} was made for something else: {'; '.join(differing)}. Nothing was changed or spent: ask for "
@@ -221,8 +226,11 @@ class Keeper:
 
     def _stand(self, outline: Outline, epochs: Mapping[str, int]) -> Standing:
         there = [part for part in outline.parts if self.has(part.name)]
+        ending = self._ending(there[-1].name) if there else None
+        if ending not in (None, outline.ends):
+            there.pop()
         missing = [part for part in outline.parts if part not in there]
-        ended = missing and any(self._is_last(part.name) for part in reversed(there))
+        ended = missing and ending == outline.ends
         done, total, unit = len(outline.parts) - len(missing), len(outline.parts), outline.unit
         if total == 1 and outline.parts[0].epochs:
             done, total, unit = epochs.get(outline.parts[0].name, 0), outline.parts[0].epochs, "epochs"
@@ -234,11 +242,15 @@ class Keeper:
         ahead = 0 if ended else sum(part.queries for part in missing)
         return Standing(outline.name, state, done, total, unit, ahead, outline.held_out)
 
-    def _is_last(self, part: str) -> bool:
-        from safetensors import safe_open
-
-        with safe_open(self._path(part), "pt") as file:
-            return (file.metadata() or {}).get("last") == "yes"
+    def _ending(self, part: str) -> str | None:
+        """By which wishes a part is the last one; None where it is not."""
+        try:
+            with safe_open(self._path(part), "pt") as file:
+                about = file.metadata() or {}
+        except SafetensorError:
+            # Whether it is whole shows when it is read.
+            return None
+        return about.get("ends", "") if about.get("last") == "yes" else None
 
     def _write(self, part: str, stage: Stage[object], made: Kept) -> None:
         self.run.hold()
@@ -246,7 +258,9 @@ class Keeper:
         self._make_folder(path.parent)
         key = json.dumps(stage.key, sort_keys=True)
         about = {**made.about, "part": part, "key": key, "source": stage.source}
-        write_atomically(path, pack(made.tensors, about | ({"last": "yes"} if made.last else {}), kind=stage.kind))
+        if made.last:
+            about |= {"last": "yes", "ends": stage.outline.ends}
+        write_atomically(path, pack(made.tensors, about, kind=stage.kind))
 
     def _forget_beginning(self, part: str) -> None:
         """Delete the state of a training that is done, and the journal of answers that are kept now."""

@@ -46,12 +46,15 @@ class Outline:
         parts: in the order in which they are made.
         unit: of the parts.
         held_out: whether its queries are booked outside the budget.
+        ends: what may end it early, as text; an end that was found by other wishes holds no longer. The part that says
+            so must hold nothing that was bought.
     """
 
     name: str
     parts: tuple[Part, ...]
     unit: str = "parts"
     held_out: bool = False
+    ends: str = ""
 
     @property
     def queries(self) -> int:
