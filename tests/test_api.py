@@ -490,3 +490,12 @@ class _Spec5:
 def test_a_spec_that_is_none_is_refused() -> None:
     with pytest.raises(PlanError, match="the spec of _Spec5 is a int"):
         db3kd.distill(_Spec5(), torch.rand(5, *SHAPE), student=NETWORK)  # type: ignore[arg-type]  # as users write it
+
+
+def test_rows_that_a_teacher_answers_show_where_nobody_else_listens(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A round of ten thousand questions is one part: without its rows it seems to stand still."""
+    caplog.set_level("INFO", logger="db3kd.progress")
+    db3kd.distill(Small(), draw_images(Small(), 40), student=NETWORK, recipe=QUICK, run=tmp_path)
+    assert any(record.message.startswith("answers: ") and "queries/s" in record.message for record in caplog.records)

@@ -28,15 +28,17 @@ from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.sources import make_pool
 from db3kd.pipeline.story import FixedLesson, Preset, Source
 from db3kd.pipeline.tell import own_name, tell
-from db3kd.progress import showing
+from db3kd.progress import Stages, showing
 from db3kd.report.schema import Report
-from db3kd.runs import Index, Keeper, Run
+from db3kd.runs import Keeper, Run
+from db3kd.runs.replay import known_answers
 from db3kd.runs.tracking import tracking
 from db3kd.scaling import Cluster, replicated
 from db3kd.softening import Softening
 from db3kd.teachers import Teacher, recognised
 from db3kd.teachers.protocol import spec_of
 from db3kd.teachers.scikit_learn import Estimator
+from db3kd.teachers.watched import WatchedTeacher
 from db3kd.training import Committee, Recipe
 
 # Whatever `db3kd.data.dataset_of` takes: a user's mistake is to meet its words, and not those of a type checker.
@@ -155,7 +157,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))
         opened = stack.enter_context(Run(folder))
         tracker = stack.enter_context(tracking(track, None if run is None else Path(run)))
-        heard = progress or stack.enter_context(showing())
+        heard: Progress = progress or stack.enter_context(showing())
         wanted = (
             spec_of(teacher).input_shape if isinstance(teacher, Teacher) and not isinstance(teacher, type) else None
         )
@@ -169,15 +171,12 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         asking = recognised(teacher, shapes[0] if shapes else None)
         if isinstance(pool, str):
             wishes = replace(wishes, pool=make_pool(pool, wishes.images, asking.spec, find(POOLS, pool)))
-        if cluster is not None:
-            asking = stack.enter_context(replicated(cluster, asking))
-        story = settle(wishes, asking)
-        # Where each question is billed, none is asked twice.
-        billed = asking.spec.meter is not None
-        index = Index(asking.spec) if billed else None
-        keeper = Keeper(
-            opened, Context(device, seed, heard, tracker, cluster is not None), recording=billed, index=index
-        )
+        asking = stack.enter_context(replicated(cluster, asking))
+        if isinstance(heard, Stages):
+            asking = WatchedTeacher(asking, heard.hear_rows)
+        story, context = settle(wishes, asking), Context(device, seed, heard, tracker, cluster is not None)
+        recording, index = known_answers(asking.spec)
+        keeper = Keeper(opened, context, recording=recording, index=index)
         purchase, students = tell(story, keeper)
         report = conclude(story, keeper, purchase, students)
         spent = opened.statement().total

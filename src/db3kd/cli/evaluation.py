@@ -10,7 +10,7 @@ from db3kd.cli import options
 from db3kd.cli.display import print_json, print_pairs, remark
 from db3kd.cli.options import content_of
 from db3kd.cli.results import print_report
-from db3kd.cli.session import Watched, open_session, read_images
+from db3kd.cli.session import open_session, read_images
 from db3kd.cli.stories import finish
 from db3kd.cli.tables import print_table
 from db3kd.errors import InputError, RunError
@@ -32,6 +32,7 @@ from db3kd.progress import showing
 from db3kd.report.tables import UNKNOWN, Column, Table, count, percent
 from db3kd.runs import Keeper, existing
 from db3kd.teachers import TeacherSpec
+from db3kd.teachers.watched import WatchedTeacher
 
 
 def evaluate(
@@ -109,7 +110,7 @@ def _evaluate_network(file: Path, content: Content, *, device: str, as_json: boo
         check_images(teacher.spec, images)
         with showing(remark) as stages, Ledger(None) as ledger, ledger.account("held-out", held_out=True) as account:
             stages("held-out", 0, len(images), "images")
-            decisions = Oracle(Watched(teacher, stages.hear_rows), account)(images.images())
+            decisions = Oracle(WatchedTeacher(teacher, stages.hear_rows), account)(images.images())
             stages("held-out", len(images), len(images), "images")
             asked = account.spent
     found = measure(network, images, decisions=decisions, labels=images.labels, device=device)

@@ -1,9 +1,8 @@
 """A run as a command opens it: its plan with what is asked for now, the teacher, the story, the keeper."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from db3kd.cli.display import remark
 from db3kd.context import Context, Progress, Tracker, silent, untracked
@@ -23,11 +22,11 @@ from db3kd.plan import (
 )
 from db3kd.plan.schema import ImagesSection
 from db3kd.progress import Stages, showing
-from db3kd.runs import Index, Keeper, Run
+from db3kd.runs import Keeper, Run
 from db3kd.runs.plan_file import merge_plans
+from db3kd.runs.replay import known_answers
 from db3kd.scaling import Cluster, replicated
-from db3kd.teachers import Teacher, TeacherSpec
-from db3kd.tensors import Float, Int, Tensor
+from db3kd.teachers.watched import WatchedTeacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +48,14 @@ class Session:
     @contextmanager
     def asking(self, stages: Stages) -> Iterator[Story]:
         """Give the story with a teacher whose rows show in the progress: its replicas, where there is a cluster."""
-        teacher, cluster = self.story.teacher, self.cluster
-        with ExitStack() as stack:
-            if cluster is not None:
-                teacher = stack.enter_context(replicated(cluster, teacher))
-            yield replace(self.story, teacher=Watched(teacher, stages.hear_rows))
+        with replicated(self.cluster, self.story.teacher) as teacher:
+            yield replace(self.story, teacher=WatchedTeacher(teacher, stages.hear_rows))
 
     def keeper(self, progress: Progress = silent, tracker: Tracker = untracked) -> Keeper:
         """Give the keeper of the run."""
         budget, spec = self.plan.budget, self.teacher.teacher.spec
         context = Context(self.device, self.plan.run.seed, progress, tracker, self.plan.cluster is not None)
-        recorded = [Path(folder) for folder in budget.recorded]
-        # Where each question is billed, none is asked twice.
-        recording = spec.meter is not None if budget.record is None else budget.record
-        index = Index(spec, recorded) if recording or recorded else None
+        recording, index = known_answers(spec, budget.recorded, record=budget.record)
         return Keeper(self.run, context, recording=recording, index=index)
 
     @contextmanager
@@ -113,16 +106,3 @@ def read_images(section: ImagesSection, shape: tuple[int, int, int], *, like: Im
     """Read the images that a section names, brought to a shape, for a command that keeps none; see `open_images`."""
     with reading() as place:
         return open_images(section, wanted=shape, place=place, like=like)
-
-
-class Watched:
-    """A teacher whose answers are heard of, so that a long search shows that it moves."""
-
-    def __init__(self, teacher: Teacher, hear: Callable[[int], None]) -> None:
-        self.spec: TeacherSpec = teacher.spec
-        self._teacher, self._hear = teacher, hear
-
-    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        decisions = self._teacher(images)
-        self._hear(len(images))
-        return decisions

@@ -73,6 +73,14 @@ class Index:
         self._known |= answers
 
 
+def known_answers(
+    spec: TeacherSpec, folders: Sequence[str | Path] = (), *, record: bool | None = None
+) -> tuple[bool, Index | None]:
+    """Say whether answers are recorded, and which are known: where each question is billed, none is asked twice."""
+    recording = spec.meter is not None if record is None else record
+    return recording, Index(spec, [Path(folder) for folder in folders]) if recording or folders else None
+
+
 @final
 class Recalling:
     """Asks only what was never asked before."""

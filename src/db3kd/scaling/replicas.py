@@ -122,11 +122,11 @@ class Replicas:
 
 
 @contextmanager
-def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
+def replicated(cluster: Cluster | None, teacher: Teacher) -> Iterator[Teacher]:
     """Start replicas of a teacher, and end them with the block.
 
     Args:
-        cluster: where, and how many.
+        cluster: where, and how many; None for no cluster, and the teacher itself.
         teacher: says what is asked; it decides nothing here.
 
     Yields:
@@ -137,6 +137,9 @@ def replicated(cluster: Cluster, teacher: Teacher) -> Iterator[Teacher]:
             nothing was asked.
         TeacherError: no replica is there in time, or it is another teacher than here; nothing was asked.
     """
+    if cluster is None:
+        yield teacher
+        return
     if not cluster.replicas:
         with connected(cluster):
             yield teacher
