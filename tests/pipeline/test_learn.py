@@ -9,7 +9,7 @@ import torch
 from db3kd.context import Context
 from db3kd.errors import ArtifactError
 from db3kd.models import weights
-from db3kd.pipeline.learn import Fixed, LearnCommittee, network_of, train_part
+from db3kd.pipeline.learn import Fixed, LearnCommittee, Training, network_of, train_part
 from db3kd.runs import Keeper, Run
 from db3kd.training import Material, Objective
 from made_answers import CLASSES, SHAPE, answered
@@ -164,16 +164,8 @@ def test_a_network_is_the_one_that_was_trained(tmp_path: Path) -> None:
     stage = _stage()
     material = Material(ANSWERS.images.pixels, Objective(labels=ANSWERS.decisions))
     with Run(tmp_path) as run:
-        kept = train_part(
-            Keeper(run),
-            stage,
-            stage.outline.parts[0],
-            Fixed(material, RECIPE.epochs),
-            architecture=NETWORK,
-            recipe=RECIPE,
-            num_classes=CLASSES,
-            seed=5,
-        )
+        lesson, part = Fixed(material, RECIPE.epochs), stage.outline.parts[0]
+        kept = train_part(Keeper(run), Training(stage, part, NETWORK, CLASSES, 5, lesson, RECIPE))
     network = network_of(kept)
     assert all(torch.equal(value, kept.tensors[name]) for name, value in network.state_dict().items())
     assert network(torch.zeros(1, *SHAPE)).shape == (1, CLASSES)

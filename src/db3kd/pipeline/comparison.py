@@ -19,7 +19,7 @@ from db3kd.evaluation import logits
 from db3kd.models.placement import one_thread
 from db3kd.pipeline.bought import Bought, cost_of
 from db3kd.pipeline.conclude import mean_of
-from db3kd.pipeline.learn import Fixed, Training, train_together
+from db3kd.pipeline.learn import Fixed, train_together
 from db3kd.pipeline.lessons import fixed_material
 from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
@@ -107,9 +107,7 @@ def compare(
         for seed in seeds
     }
     missing = {
-        (row, seed): Training(stage, part, student.architecture, classes, seed, contenders[row].material, recipe)
-        for (row, seed), stage in stages.items()
-        if keeper.read(part := stage.outline.parts[0], stage) is None
+        place: stage.training for place, stage in stages.items() if keeper.read(stage.outline.parts[0], stage) is None
     }
     # On a cluster all networks of a call learn the same, and these do not.
     beside = len(missing) > 1 and not keeper.context.clustered

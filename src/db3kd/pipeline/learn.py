@@ -101,24 +101,15 @@ class LearnCommittee:
             if self._ahead:
                 return self._ahead.pop(number)
         with one_thread():
-            return train_part(
-                keeper,
-                self,
-                one.part,
-                Fixed(one.material, one.recipe.epochs),
-                architecture=one.architecture,
-                recipe=one.recipe,
-                num_classes=one.num_classes,
-                seed=one.seed,
-            )
+            return train_part(keeper, one)
 
     def _trainings(self) -> "list[Training]":
         """What each member learns."""
         committee, recipe, learned = self._committee, self._recipe, self._learned
         architecture, classes = committee.architecture, committee.classes_for(self._answers, self._pool)
-        material = committee.lesson(self._answers, recipe, self._pool, choosing=self._choosing)
+        lesson = Fixed(committee.lesson(self._answers, recipe, self._pool, choosing=self._choosing), recipe.epochs)
         return [
-            Training(self, part, architecture, classes, member_seed(self._seed, number, learned), material, recipe)
+            Training(self, part, architecture, classes, member_seed(self._seed, number, learned), lesson, recipe)
             for number, part in enumerate(self.outline.parts)
         ]
 
@@ -148,7 +139,7 @@ class LearnCommittee:
             resume={number: _resumed(notebook) for number, notebook in notebooks.items()},
             on_epoch=hear,
         )
-        return {number: trainings[number].kept(network) for number, network in trained.items()}
+        return {number: trainings[number].kept(network, material.image_shape) for number, network in trained.items()}
 
     def join(self, parts: Sequence[Kept]) -> tuple[nn.Module, ...]:
         return tuple(network_of(part) for part in parts)
@@ -180,18 +171,25 @@ class Training:
     architecture: str
     num_classes: int
     seed: int
-    material: Material
+    lessons: Lessons
     recipe: Recipe
+
+    @property
+    def material(self) -> Material:
+        """What is learned first, and all along where it is never exchanged."""
+        return self.lessons.material(0)[0]
 
     def is_worth_a_process(self, keeper: Keeper) -> bool:
         """Tell whether it takes long, and could be done beside others in a process of its own."""
-        seen = self.recipe.epochs * (self.material.images_per_epoch or len(self.material))
+        material = self.material
+        seen = self.recipe.epochs * (material.images_per_epoch or len(material))
         side_by_side = count_cores() > 1 or keeper.context.clustered
         return side_by_side and seen >= _LONG and _may_leave(self.architecture, keeper)
 
-    def kept(self, network: nn.Module) -> Kept:
-        """Give a trained network as a part."""
-        return _kept(network, self.architecture, self.material, self.num_classes)
+    def kept(self, network: nn.Module, shape: tuple[int, int, int]) -> Kept:
+        """Give a network that was trained on images of a shape as a part."""
+        about = weights.describe(self.architecture, shape, self.num_classes, module=network)
+        return Kept(network.state_dict(), about)
 
 
 def train_together(trainings: Sequence[Training], keeper: Keeper) -> Generator[Kept]:
@@ -213,24 +211,15 @@ def train_together(trainings: Sequence[Training], keeper: Keeper) -> Generator[K
         networks = train_side_by_side(jobs, lessons, cores=count_cores(), hear=hear)
     with closing(networks):
         for one, network in zip(trainings, networks, strict=True):
-            yield one.kept(network)
+            yield one.kept(network, one.material.image_shape)
 
 
-def train_part(
-    keeper: Keeper,
-    stage: Stage[object],
-    part: Part,
-    lessons: Lessons,
-    *,
-    architecture: str,
-    recipe: Recipe,
-    num_classes: int,
-    seed: int,
-) -> Kept:
+def train_part(keeper: Keeper, training: Training) -> Kept:
     """Train a network as a part of a run, or go on with it where it was interrupted."""
-    notebook = keeper.training(part, stage)
+    architecture, num_classes, recipe = training.architecture, training.num_classes, training.recipe
+    notebook = keeper.training(training.part, training.stage)
     state = _resumed(notebook)
-    context = replace(keeper.context, seed=seed)
+    context = replace(keeper.context, seed=training.seed)
     done = 0 if state is None else state.epoch
     network: nn.Module | None = None
     student: nn.Module | None = None
@@ -242,24 +231,24 @@ def train_part(
         notebook.note(epoch.number, asdict(epoch), lambda: snapshot().tensors)
 
     while done < recipe.epochs:
-        material, until = lessons.material(done)
+        material, until = training.lessons.material(done)
         until = min(until, recipe.epochs)
         if keeper.context.clustered and _may_leave(architecture, keeper):
-            job = Job(architecture, num_classes, seed, state)
+            job = Job(architecture, num_classes, training.seed, state)
             threads = torch.get_num_threads()
             ((student, state),) = train_as_tasks(
                 [job], material, recipe, hear=_noted([notebook]), until=until, threads=threads
             )
         else:
             if network is None:
-                network = build(architecture, material.image_shape, num_classes, seed=seed)
+                network = build(architecture, material.image_shape, num_classes, seed=training.seed)
             student = fit(network, material, recipe, context=context, until=until, resume=state, on_epoch=hear_here)
             if until < recipe.epochs:
                 assert latest is not None, "at least one epoch was trained"
                 state = latest()
         done = until
     assert student is not None, "a training whose last epoch is done leaves no state"
-    return _kept(student, architecture, material, num_classes)
+    return training.kept(student, material.image_shape)
 
 
 def _may_leave(architecture: str, keeper: Keeper) -> bool:
@@ -282,12 +271,6 @@ def _resumed(notebook: Notebook) -> TrainingState | None:
     """Where a training was interrupted; None for one that begins."""
     resumed = notebook.resume()
     return None if resumed is None else TrainingState(*resumed)
-
-
-def _kept(network: nn.Module, architecture: str, material: Material, num_classes: int) -> Kept:
-    """A trained network as a part, with what it takes to build it."""
-    about = weights.describe(architecture, material.image_shape, num_classes, module=network)
-    return Kept(network.state_dict(), about)
 
 
 def network_of(kept: Kept) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import nn
 
 from db3kd.data import Dataset
 from db3kd.models import weights
-from db3kd.pipeline.learn import Lessons, network_of, train_part
+from db3kd.pipeline.learn import Lessons, Training, network_of, train_part
 from db3kd.pipeline.story import FixedLesson, Lesson, Story
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of
 from db3kd.training import Recipe, adapted, for_photos, student_recipe
@@ -53,19 +53,16 @@ class Teach:
     def key(self) -> Key:
         return {"student": self.architecture, "seed": self.seed, **self.about}
 
+    @property
+    def training(self) -> Training:
+        """What is learned, as its one part."""
+        (part,) = self.outline.parts
+        return Training(self, part, self.architecture, self.num_classes, self.seed, self.lessons, self.recipe)
+
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         if self.ahead is not None:
             return self.ahead
-        return train_part(
-            keeper,
-            self,
-            self.outline.parts[0],
-            self.lessons,
-            architecture=self.architecture,
-            recipe=self.recipe,
-            num_classes=self.num_classes,
-            seed=self.seed,
-        )
+        return train_part(keeper, self.training)
 
     def join(self, parts: Sequence[Kept]) -> nn.Module:
         return network_of(parts[0])

@@ -16,7 +16,7 @@ from db3kd.answers import Answers
 from db3kd.data import Dataset
 from db3kd.evaluation import predict
 from db3kd.models import weights
-from db3kd.pipeline.learn import Fixed, network_of, train_part
+from db3kd.pipeline.learn import Fixed, Training, network_of, train_part
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
 from db3kd.tensors import Bool, Tensor
 from db3kd.training import Committee, member_seed
@@ -85,16 +85,16 @@ class Trial:
         self._made = True
         committee = self._committee.of(self._kinds[number])
         lesson = committee.lesson(self._answers, self._recipe, self._pool, choosing=True)
-        return train_part(
-            keeper,
+        training = Training(
             self,
             self.outline.parts[number],
+            committee.architecture,
+            committee.classes_for(self._answers, self._pool),
+            member_seed(self._seed, number, len(self._answers.learned())),
             Fixed(lesson, self._recipe.epochs),
-            architecture=committee.architecture,
-            recipe=self._recipe,
-            num_classes=committee.classes_for(self._answers, self._pool),
-            seed=member_seed(self._seed, number, len(self._answers.learned())),
+            self._recipe,
         )
+        return train_part(keeper, training)
 
     def join(self, parts: Sequence[Kept]) -> Committee:
         """Take another kind than the usual one only where it is surely better, by a standard error."""
