@@ -43,7 +43,7 @@ check: $(INSTALLED)  ## style, types, the direction of imports, docstrings
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pydoclint --quiet src
 
-format: $(INSTALLED)  ## put the code into its form and mend what ruff can mend
+format: $(INSTALLED)  ## put the code into its form and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -132,6 +132,6 @@ class Extract:
         if process.returncode:
             raise Db3kdError(
                 f"the process of {self.rival} must end with code 0, got {process.returncode}; what it asked stays "
-                f"charged and is in the run's journal: mend what it said and run again to go on:\n"
+                f"charged and is in the run's journal: correct what it said and run again to go on:\n"
                 f"{said.read_text(errors='replace').strip()[-2000:]}"
             )

@@ -45,7 +45,7 @@ def check_arguments(function: Callable[..., object], given: Mapping[str, object]
     faults = faults or [*_unlike_axes(given, hints)]
     if faults:
         name = function.__qualname__.removesuffix(".__init__")
-        raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: mend it")
+        raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: correct it")
 
 
 @functools.cache

@@ -254,7 +254,7 @@ class Oracle:
         except Exception as error:
             raise TeacherError(
                 f"the teacher raised {type(error).__name__}: {error}; the {len(batch)} rows stay charged, and what was "
-                "bought before is kept: mend it and run again to go on"
+                "bought before is kept: correct it and run again to go on"
             ) from error
         finally:
             self._book()

@@ -57,8 +57,8 @@ def test_a_subset_keeps_ids_pixels_and_labels_together() -> None:
 
 def test_joined_images_stay_in_bytes_where_both_are_and_keep_the_labels_that_both_have() -> None:
     first, second = make().subset(torch.arange(3)), make().subset(torch.arange(3, 5))
-    both = first.joined(second, name="both")
-    assert (both.name, both.ids) == ("both", (*first.ids, *second.ids))
+    both = first.joined(second)
+    assert (both.name, both.ids) == (first.name, (*first.ids, *second.ids))
     assert both.labels is not None
     assert both.labels.tolist() == [0, 1, 2, 0, 1]
     assert torch.equal(both.pixels, torch.cat([first.pixels, second.pixels]))

@@ -35,7 +35,7 @@ def test_tokens_come_from_the_environment_or_as_digests(tmp_path: Path, monkeypa
         (f'[ann]\ntoken_sha256 = "{DIGEST}"\nspeed = 1', "speed"),
         (f'[ann]\ntoken_sha256 = "{DIGEST}"\n[bob]\ntoken_sha256 = "{DIGEST}"', "one token"),
         ('[ann]\ntoken_env = "NO_SUCH_TOKEN"', "NO_SUCH_TOKEN, which is not set"),
-        ("[ann", "mend it"),
+        ("[ann", "correct it"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, named: str) -> None:

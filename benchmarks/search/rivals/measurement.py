@@ -122,6 +122,6 @@ def _asked(settings: RivalSettings, rival: str, request: Path) -> dict[str, Tens
     if done.returncode:
         raise Db3kdError(
             f"the process of {rival} must end with code 0, got {done.returncode}; its figures are missing and nothing "
-            f"of it was kept: leave the rivals out, or mend what it said:\n{done.stderr.strip()[-2000:]}"
+            f"of it was kept: leave the rivals out, or correct what it said:\n{done.stderr.strip()[-2000:]}"
         )
     return {name: torch.from_numpy(values) for name, values in np.load(answer).items()}

@@ -23,6 +23,8 @@ from db3kd.tensors import Float, Int, Tensor
 _BLOCK = 64
 # On 360 pairs, 4 / 8 / 16 looks come to 1.63 / 1.59 / 1.58 of the white-box minimum at 200 queries a pair.
 _LOOKS = 8
+# The standard deviation of these looks, in input units.
+_NOISE = 0.05
 _OVERSHOOT = 1.02
 _LONGEST_STEP = 1.0
 # Where normals are looked at for the subspace: so many images, drawn with repetition, and how far off them.
@@ -45,7 +47,6 @@ class Guide:
     Args:
         members: networks that map images to scores; they are copied.
         subspace: orthonormal directions in which the boundary's normals mostly lie; see `find_subspace`.
-        noise: standard deviation of the shifts, in input units.
         bounds: lowest and highest pixel value.
         device: where the members run.
     """
@@ -55,7 +56,6 @@ class Guide:
         members: Members,
         subspace: Float[Tensor, "m d"],
         *,
-        noise: float = 0.05,
         bounds: tuple[float, float] = (0.0, 1.0),
         device: str = "cpu",
     ) -> None:
@@ -63,8 +63,8 @@ class Guide:
         self.subspace = subspace
         self.passes, self.seconds = 0, 0.0
         self._members = [place(member, device).eval().requires_grad_(False) for member in members]
-        self._device, self._bounds, self._noise = find_device(device), bounds, noise
-        self.fingerprint = _digest(members, noise)
+        self._device, self._bounds = find_device(device), bounds
+        self.fingerprint = _digest(members, _NOISE)
 
     def slopes(self, points: Float[Tensor, "b c h w"], goals: Goals) -> Slopes:
         """Look at the margin of points, in `looks` passes of a member forward and backward for each."""
@@ -107,7 +107,7 @@ class Guide:
         drawn = torch.randn(self.looks, *points.shape[1:], generator=torch.Generator().manual_seed(0))
         slopes = [
             margin_slopes(self._members[number % len(self._members)], asked + shift, wanted)
-            for number, shift in enumerate((self._noise * drawn).to(self._device))
+            for number, shift in enumerate((_NOISE * drawn).to(self._device))
         ]
         normals = torch.stack([slope.normals for slope in slopes]).mean(dim=0)
         margins = torch.stack([slope.margins for slope in slopes]).mean(dim=0)

@@ -1,7 +1,7 @@
 """The guided search: a committee says where the boundary should be, and the teacher is asked whether it is.
 
 It starts where the committee expects the crossing, follows its normal along the boundary while that helps, and then
-asks around the crossing, in directions in which normals lie, to mend the normal. It works without a committee too.
+asks around the crossing, in directions in which normals lie, to correct the normal. It works without a committee too.
 """
 
 import functools
@@ -32,7 +32,7 @@ _WIDEST = 1.45
 
 @dataclass(frozen=True)
 class GuidedDistance:
-    """The distance to the boundary where a committee expects it, mended by asking.
+    """The distance to the boundary where a committee expects it, corrected by asking.
 
     Without a guide, directions are taken from the lowest frequencies, and all is found by asking.
 

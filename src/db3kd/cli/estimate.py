@@ -84,7 +84,7 @@ def show_estimate(
         verdict = "is enough" if enough else "may not be enough: asking then ends there, and a larger budget goes on"
         remark(f"the budget leaves {left:,} queries, which {verdict}")
     remark(
-        "the teacher was not asked, so no time is told"
+        "the teacher was not asked, and its speed is not known"
         if speed is None
         else f"the time is the teacher's alone, at {speed.rows_per_second:,.0f} rows/s, measured with {speed.asked:,} "
         "queries outside the budget; searches and the training of networks take theirs"

@@ -126,7 +126,7 @@ class Dataset:
         ids = tuple(self.ids[row] for row in rows.tolist())
         return Dataset(self.name, ids, self.pixels[rows], labels, self.class_names, self.reading)
 
-    def joined(self, other: "Dataset", *, name: str = "") -> "Dataset":
+    def joined(self, other: "Dataset") -> "Dataset":
         """Put other images, with ids of their own, behind these; labels stay where both have some."""
         alike = self.pixels.dtype == other.pixels.dtype
         parts = (self.pixels, other.pixels) if alike else (self.images(), other.images())
@@ -135,7 +135,7 @@ class Dataset:
             labels = torch.cat([self.labels, other.labels])
             # Labels of the one may have no name among those of the other.
             class_names = self.class_names if self.class_names == other.class_names else ()
-        return Dataset(name or self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
+        return Dataset(self.name, (*self.ids, *other.ids), torch.cat(parts), labels, class_names)
 
 
 def _listed(count: int, take: Callable[[slice], Sequence[object]]) -> Iterator[str]:

@@ -8,6 +8,8 @@ from db3kd.evaluation.figures import Gain
 from db3kd.evaluation.trust import interval
 
 _LEAST_ERROR = 1e-3
+# Questions that a forecast is made for.
+MORE = 1000
 
 
 class Point(NamedTuple):
@@ -26,8 +28,8 @@ def curve_of(gains: Sequence[Gain]) -> tuple[Point, ...]:
     return tuple(Point(queries, share, *interval(share, images)) for queries, (share, images) in found.items())
 
 
-def forecast(points: Sequence[Point], last: Sequence[Point] = (), more: int = 1000) -> float | None:
-    """Tell the agreement after so many more questions, by the power law through the errors of a curve.
+def forecast(points: Sequence[Point], last: Sequence[Point] = ()) -> float | None:
+    """Tell the agreement after 1,000 more questions, by the power law through the errors of a curve.
 
     It is taken on from the `last` point where there is one: of networks that learned for longer, which says nothing of
     what questions bring. None where fewer than two points tell nothing. What is not sure to shrink is taken to stay.
@@ -42,5 +44,5 @@ def forecast(points: Sequence[Point], last: Sequence[Point] = (), more: int = 10
     spread = sum((place - middle) ** 2 for place in across)
     slope = sum((place - middle) * (error - mean) for place, error in zip(across, errors, strict=True)) / spread
     (now,) = last or points[-1:]
-    shrunk: float = ((now.queries + more) / now.queries) ** min(0.0, slope)
+    shrunk: float = ((now.queries + MORE) / now.queries) ** min(0.0, slope)
     return 1 - (1 - now.agreement) * shrunk

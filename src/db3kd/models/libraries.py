@@ -25,7 +25,6 @@ from db3kd.models.logits import check_logits
 from db3kd.tensors import Float, Tensor
 
 _EXTRAS = {"timm": "timm", "torchvision": "torchvision", "hf": "huggingface"}
-SCHEMES = tuple(f"{library}:NAME" for library in _EXTRAS)
 _COLORS = 3
 _UNBUILT, _WEIGHTLESS, _UNFIT = "cannot be built", "has no weights at hand", "does not take such images"
 _WAYS_OUT = {

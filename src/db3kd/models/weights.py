@@ -21,7 +21,6 @@ def describe(
     input_shape: tuple[int, int, int],
     num_classes: int,
     *,
-    dataset: str = "",
     module: nn.Module | None = None,
 ) -> dict[str, str]:
     """Make the header of a file of weights, with what `build` takes; a caller may add entries of its own.
@@ -33,7 +32,6 @@ def describe(
         "architecture": architecture,
         "input_shape": "x".join(str(side) for side in input_shape),
         "num_classes": str(num_classes),
-        "dataset": dataset,
         **({"configuration": configuration} if configuration else {}),
     }
 

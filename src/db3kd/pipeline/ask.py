@@ -204,7 +204,8 @@ class AskPool:
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:
         """Whether a committee knows enough of a pool to choose better than the lot; so where nothing is set aside.
 
-        That an image is of no class is something to know as well: of a pool that is mostly so, it is the most.
+        Abstentions count here, unlike in what a report says of trust: many pools are mostly of no class, and a
+        committee that sees this can choose.
         """
         least, rows = self._story.rounds.trusted_from, answers.aside.nonzero()[:, 0]
         if self._pool.size is None or not members or not least or not len(rows):

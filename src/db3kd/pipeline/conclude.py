@@ -17,6 +17,7 @@ from db3kd.boundary import closeness
 from db3kd.data import Reading
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import measure_trust, predict, predict_together
+from db3kd.evaluation.curve import MORE
 from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.bought import cost_of
@@ -262,7 +263,7 @@ def asking_figures(
     trust = None
     if len(rows) and student is not None:
         trust = measure_trust(predict(student, answers.images.pixels[rows], device=device), answers)
-    return AskingFigures.of(
+    figures = AskingFigures.of(
         answers,
         pool=story.pool.name,
         acquisition=story.acquisition.name,
@@ -274,6 +275,9 @@ def asking_figures(
         else (),
         trust=trust,
     )
+    if story.pool.size is not None and story.pool.size - len(answers) < MORE:
+        return figures.model_copy(update={"after_1000_more": None})
+    return figures
 
 
 def _names_of(story: Story) -> tuple[str, ...]:

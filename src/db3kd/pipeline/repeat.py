@@ -36,7 +36,8 @@ class Repeats:
             return ()
         return (
             f"the teacher is not constant: {self.changed} of {self.asked} images got another answer when they were "
-            "asked a second time, so all that was bought means less; db3kd check-teacher tells whether it is the batch",
+            "asked a second time, and some of the answers bought are chance; db3kd check-teacher tells whether the "
+            "batch is why",
         )
 
 
@@ -70,7 +71,7 @@ class AskAgain:
         return teacher_key(self.teacher.spec)
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
-        """Ask, or let it be; a recorded answer does not count here."""
+        """Ask where the budget reaches; a recorded answer does not count here."""
         rows = draw(self.answers.images.ids, self._count, seed=0)
         candidates = Candidates(self.answers.images.pixels[rows], ("repeated",) * len(rows))
         limits = self.budget.limits(REPEATS)

@@ -134,8 +134,8 @@ def check_images(spec: TeacherSpec, images: Dataset, *, labelled: bool = True) -
     if spec.bounds != (0.0, 1.0):
         raise InputError(
             f"images are given in [0, 1], and the teacher's bounds are {spec.bounds}: it would be asked about other "
-            "pictures than these; nothing was asked: say how images are brought to it, with scale = 255 for instance "
-            "in place of bounds = [0, 255], or let a callable rescale its images itself, with the bounds 0, 1"
+            "pictures than these; nothing was asked: let scale = 255, for instance, take the place of bounds = "
+            "[0, 255], or let a callable rescale its images itself, with the bounds 0, 1"
         )
     if images.image_shape != tuple(spec.input_shape):
         raise InputError(

@@ -91,8 +91,8 @@ def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset 
     """Choose a preset: the paper's for fixed labels, one cycle for what a committee thinks.
 
     A pool is seen 50 times, 100,000 images at least and 3,000,000 at most (600,000 where it is no LeNet5), fewer where
-    they are large, in no more than 480 epochs; of endless candidates the more, the more questions were asked. A pool
-    that is larger than that is seen in part, once.
+    they are large, in no more than 480 epochs. Of endless candidates it sees more where more questions were asked. A
+    pool that is larger than that is seen in part, once.
     """
     if isinstance(lesson, FixedLesson):
         return student_recipe(architecture)

@@ -31,20 +31,7 @@ _log = logging.getLogger(__name__)
 def tried(
     committee: Committee, answers: Answers, opening: int, keeper: Keeper, pool: Dataset | None = None
 ) -> Committee:
-    """Settle of which networks a committee is: of those that copy the first answers best.
-
-    Args:
-        committee: says which are tried.
-        answers: so far.
-        opening: how many of them came before a committee first chose: these are learned.
-        keeper: of the run.
-        pool: the images at hand, which the committee learns from as well.
-
-    Returns:
-        The committee, with nothing left to try; as it was where there is nothing to try, or to try it on.
-
-    Cost: no query.
-    """
+    """Settle of which networks a committee is: of those that copy its opening answers best; at no query."""
     if not committee.rivals:
         return committee
     first = answers.take(torch.arange(opening))

@@ -31,7 +31,7 @@ def check_chat(section: TeacherSection) -> tuple[int, int, int]:
     if faults or section.input_shape is None or section.model is None:
         raise PlanError(
             f"a vision model is named chat:https://HOST/v1?model=NAME with its class_names, and with input_shape, "
-            f"[channels, height, width] of the images: {'; '.join(faults)}; nothing was asked: mend it"
+            f"[channels, height, width] of the images: {'; '.join(faults)}; nothing was asked: correct it"
         )
     return section.input_shape
 

@@ -215,7 +215,7 @@ def parse_plan(content: Mapping[str, object], origin: str = "what was asked for"
         return model.model_validate(content)
     except ValidationError as error:
         faults = "; ".join(_fault(fault, model) for fault in error.errors(include_url=False))
-        raise PlanError(f"{origin} cannot be followed: {faults}; nothing was done: mend these keys") from error
+        raise PlanError(f"{origin} cannot be followed: {faults}; nothing was done: correct these keys") from error
 
 
 def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> str:

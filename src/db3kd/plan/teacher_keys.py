@@ -39,7 +39,7 @@ class TeacherSection(Section):
         timeout: seconds to wait for a server's answer; 60 for a vision model unless it is said.
         in_flight: most calls at once; by default 2 for a server, 8 for a vision model, 1 for all others.
         rate_limit: most rows to send in a second.
-        patience: seconds to go on asking a teacher that surely did not serve; by default 60 for a server.
+        patience: seconds to go on asking a teacher that cannot be reached or refuses; by default 60 for a server.
         model: the server's name of a vision model.
         class_descriptions: what each class means to a vision model, in the order of class_names; an empty text where
             the name says it.

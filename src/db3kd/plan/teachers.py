@@ -92,7 +92,7 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
     raise PlanError(
         "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, hf:DIR_OR_NAME, "
         "http(s)://HOST:PORT/v2/models/NAME, chat:https://HOST/v1, recorded:RUN or python:package.module:name, got "
-        f"{section.uri!r}; nothing was asked: mend it"
+        f"{section.uri!r}; nothing was asked: correct it"
     )
 
 
@@ -159,7 +159,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
     if separator and header["architecture"] != architecture:
         raise PlanError(
             f"teacher.uri names {architecture!r}, and {file} holds the weights of {header['architecture']!r}; nothing "
-            "was asked: mend it"
+            "was asked: correct it"
         )
     teacher = TorchTeacher(
         module,

@@ -19,7 +19,7 @@ def read_plan(path: Path) -> Content:
     except OSError as error:
         raise PlanError(f"the plan {path} cannot be read: {error.strerror}; name another file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PlanError(f"the plan {path} is no TOML: {error}; mend it") from error
+        raise PlanError(f"the plan {path} is no TOML: {error}; correct it") from error
 
 
 def read_settings(settings: Sequence[str]) -> Content:

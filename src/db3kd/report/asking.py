@@ -135,8 +135,8 @@ def trust_notes(
     if trust is not None and trust.agreement is not None:
         notes.append(
             f"The student agrees with the teacher on {percent(trust.agreement)} of {trust.images:,} answers that no "
-            f"training saw (95% interval: {percent(trust.lower)} to {percent(trust.upper)}). On images of another kind "
-            "the share may differ."
+            f"training saw (95% interval: {percent(trust.lower)} to {percent(trust.upper)}), and in the mean of the "
+            f"classes on {percent(trust.mean_over_classes)}. On images of another kind the share may differ."
         )
     elif taught:
         notes.append("No answer was set aside, so only held-out images can tell how far to trust the student.")

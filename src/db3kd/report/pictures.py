@@ -47,11 +47,11 @@ def distance_heat_map(
     return _element(drawn, f"Median distance for each pair of classes, {len(medians)} by {len(medians)}")
 
 
-def confusion_map(counts: Sequence[Sequence[int]], class_names: tuple[str, ...], *, name: str = "confusion") -> str:
+def confusion_map(counts: Sequence[Sequence[int]], class_names: tuple[str, ...]) -> str:
     """Draw how the images of each class of the teacher are shared out by the student, in per cent."""
     values = [[100 * count / sum(row) if any(row) else math.nan for count in row] for row in counts]
     about = ("the student's class", "the teacher's class", "% of the teacher's class")
-    drawn = _class_map(values, class_names, about, colors="YlGnBu", name=name)
+    drawn = _class_map(values, class_names, about, colors="YlGnBu", name="confusion")
     return _element(drawn, f"Where the student decides otherwise than the teacher, {len(counts)} classes")
 
 
@@ -192,10 +192,10 @@ def reliability_diagram(calibration: Calibration, *, name: str = "reliability") 
     return _element(drawn, f"Reliability, calibration error {percent(calibration.error)}")
 
 
-def accuracy_chart(report: Report, *, name: str = "accuracies") -> str:
+def accuracy_chart(report: Report) -> str:
     """Draw each student's accuracy and agreement on one scale, with a line at the teacher's accuracy."""
     students = [student for student in report.students if student.accuracy is not None or student.agreement is not None]
-    with _chart(name, 7.6, 0.9 + 0.3 * len(students)) as (_, axes, drawn):
+    with _chart("accuracies", 7.6, 0.9 + 0.3 * len(students)) as (_, axes, drawn):
         for row, student in enumerate(students):
             axes.axhline(row, color=MUTED, linewidth=0.5, alpha=0.4, zorder=0)
             if student.accuracy is not None:

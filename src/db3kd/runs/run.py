@@ -123,10 +123,10 @@ class Run:
         self.hold()
         append_record(self.folder / name, record)
 
-    def rewrite_lines(self, records: Sequence[Mapping[str, object]], *, name: str = _TRAINING) -> None:
-        """Replace a file of records, for instance by those up to the epoch that a training goes on from."""
+    def rewrite_lines(self, records: Sequence[Mapping[str, object]]) -> None:
+        """Replace the records of trainings, for instance by those up to the epoch that one goes on from."""
         self.hold()
-        write_records(self.folder / name, records)
+        write_records(self.folder / _TRAINING, records)
 
     def lines(self, *, name: str = _TRAINING) -> tuple[dict[str, object], ...]:
         """Read a file of records, without a last line that a kill tore off; none where there is no file."""

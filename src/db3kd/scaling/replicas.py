@@ -57,7 +57,7 @@ class Replicas:
                 raise error.cause from None
             raise TeacherError(
                 f"a replica of the teacher raised {error.cause!r}; the {len(images)} rows stay charged, and what was "
-                "bought before is kept: mend it and run again to go on"
+                "bought before is kept: correct it and run again to go on"
             ) from error
         except ray.exceptions.RayError as error:
             self._give_back(None)
@@ -187,7 +187,7 @@ def _check(ray: Any, actors: list[Any], spec: TeacherSpec, cluster: Cluster) -> 
     try:
         found = ray.get(first[0])
     except ray.exceptions.RayError as error:
-        raise TeacherError(f"a replica could not open the teacher: {error}; nothing was asked: mend it") from error
+        raise TeacherError(f"a replica could not open the teacher: {error}; nothing was asked: correct it") from error
     if found != spec.fingerprint:
         raise PlanError(
             f"a replica has the teacher {found!r}, and here it is {spec.fingerprint!r}; nothing was asked: put the "

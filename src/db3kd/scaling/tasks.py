@@ -106,8 +106,8 @@ def _follow(
             if isinstance(error.cause, Db3kdError):
                 raise error.cause from None
             raise Db3kdError(
-                f"a training on the cluster raised {error.cause!r}; what was trained before is kept: mend it, or run "
-                "again without the cluster to go on"
+                f"a training on the cluster raised {error.cause!r}; what was trained before is kept: correct it, or "
+                "run again without the cluster to go on"
             ) from error
         except ray.exceptions.RayError as error:
             losses += 1

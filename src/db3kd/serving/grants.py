@@ -69,7 +69,7 @@ def read_grants(path: Path) -> dict[str, Grant]:
     except OSError as error:
         raise PlanError(f"the clients {path} cannot be read: {error.strerror}; name another file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise PlanError(f"{path} does not say who may ask: {error}; nothing was served: mend it") from error
+        raise PlanError(f"{path} does not say who may ask: {error}; nothing was served: correct it") from error
     if not tables:
         raise PlanError(f"{path} names no client, and nobody could ask; nothing was served: add one")
     grants = {

@@ -121,4 +121,4 @@ def _from_json(tensor: _Input, count: int) -> npt.NDArray[Any]:
 
 
 def _refusal(expected: str, came: str) -> ImageError:
-    return ImageError(f"expected {expected}, got {came}; nothing was charged: mend the request")
+    return ImageError(f"expected {expected}, got {came}; nothing was charged: correct the request")

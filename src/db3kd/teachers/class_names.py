@@ -21,7 +21,7 @@ class ClassNames:
     """The names of a teacher's classes, in the order of their numbers.
 
     Args:
-        names: at least two, each another one, as the teacher writes them; upper and lower case matter.
+        names: at least two, all different, as the teacher writes them; upper and lower case matter.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class ClassNames:
         self._told: set[str] = set()
         if isinstance(names, str) or len(self._numbers) != len(self.names) or len(self.names) < 2:
             raise PlanError(
-                f"class_names must be at least two names, each another one, got {str(names)[:_SHOWN]!r}; nothing was "
+                f"class_names must be at least two names, all different, got {str(names)[:_SHOWN]!r}; nothing was "
                 "asked: list what the teacher answers"
             )
 

@@ -50,7 +50,9 @@ def split_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise PlanError(f"a server is named http(s)://HOST[:PORT], got {error}; nothing was asked: mend it") from error
+        raise PlanError(
+            f"a server is named http(s)://HOST[:PORT], got {error}; nothing was asked: correct it"
+        ) from error
     return parts
 
 
@@ -95,8 +97,8 @@ class Connection:
                 raise NotServed(f"{self._url} was not reached: {type(error).__name__}") from error
             except urllib3.exceptions.SSLError as error:
                 raise TeacherError(
-                    f"the certificate of {self._url} cannot be verified ({error}); nothing was sent: mend it, or name "
-                    "the authority in SSL_CERT_FILE"
+                    f"the certificate of {self._url} cannot be verified ({error}); nothing was sent: correct it, or "
+                    "name the authority in SSL_CERT_FILE"
                 ) from error
             except urllib3.exceptions.HTTPError as error:
                 raise MaybeServed(f"{self._url} did not answer: {type(error).__name__}") from error
@@ -138,7 +140,7 @@ class Connection:
             raise NotServed(said, retry_after=later)
         if response.status >= 500:
             raise MaybeServed(said)
-        way_out = "a further attempt would end the same: mend the plan or the token"
+        way_out = "a further attempt would end the same: correct the plan or the token"
         raise Rejected(f"{said}; {way_out}", code=code, status=response.status)
 
     def _message(self, response: urllib3.BaseHTTPResponse) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def _load(name: str) -> tuple[Any, Any]:
     local = Path(name).is_dir()
     if not local and (name.count("/") > 1 or name.startswith((".", "~"))):
         raise PlanError(
-            f"there is no folder {name}, and no model on the hub has such a name; nothing was asked: mend it"
+            f"there is no folder {name}, and no model on the hub has such a name; nothing was asked: correct it"
         )
     try:
         processor = AutoImageProcessor.from_pretrained(name, local_files_only=local, backend="pil")

@@ -83,7 +83,7 @@ class Preparation:
             if len(values) not in (1, channels):
                 raise PlanError(
                     f"{name} needs one value, or one for each of the {channels} channels that the teacher sees, got "
-                    f"{len(values)}; nothing was asked: mend it"
+                    f"{len(values)}; nothing was asked: correct it"
                 )
         size = self.resize or image_shape[1:]
         if self.crop is not None and (self.crop[0] > size[0] or self.crop[1] > size[1]):

@@ -14,6 +14,8 @@ from db3kd.tensors import Float, Tensor
 _KNOTS = 8
 _LEAST = 1e-4
 _SEGMENTS = 12
+# The share of frames that are left as they are.
+_UPRIGHT = 0.65
 
 
 def pixel_of(size: Size) -> float:
@@ -28,9 +30,9 @@ def moved(at: Frame, centre: Point, angle: Number) -> Frame:
     return Frame(cosine * y - sine * x, cosine * x + sine * y)
 
 
-def turned(at: Frame, dice: Dice, *, upright: float = 0.65) -> Frame:
+def turned(at: Frame, dice: Dice) -> Frame:
     """Lay some frames on their side, and turn half of those over; no other angle comes out."""
-    lying = ~dice.chance(upright)
+    lying = ~dice.chance(_UPRIGHT)
     over = dice.chance(0.5)
     y, x = torch.where(lying, at.x, at.y), torch.where(lying, at.y, at.x)
     return Frame(torch.where(over, -y, y), x)

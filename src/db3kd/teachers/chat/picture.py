@@ -32,7 +32,7 @@ class Picture:
     def __post_init__(self) -> None:
         check_arguments(type(self).__init__, vars(self))
         if not 1 <= self.quality <= 100:
-            raise PlanError(f"image_quality is from 1 to 100, got {self.quality}; nothing was asked: mend it")
+            raise PlanError(f"image_quality is from 1 to 100, got {self.quality}; nothing was asked: correct it")
 
     def write(self, image: Float[Tensor, "c h w"]) -> dict[str, object]:
         """Write an image in [0, 1] as a part of a message."""
@@ -48,5 +48,5 @@ def check_shape(shape: tuple[int, int, int]) -> None:
     if shape[0] not in _CHANNELS:
         raise PlanError(
             f"an image for a vision model has 1 channel or 3, and teacher.input_shape says {shape[0]}; nothing was "
-            "asked: mend it"
+            "asked: correct it"
         )

@@ -48,7 +48,9 @@ class Prompt:
         if self.template is not None and self.template.count(_PLACE) != 1:
             faults.append(f"prompt must hold {_PLACE} once, where the names go, got {self.template!r}")
         if faults:
-            raise PlanError("a vision model cannot be asked so: " + "; ".join(faults) + "; nothing was asked: mend it")
+            raise PlanError(
+                "a vision model cannot be asked so: " + "; ".join(faults) + "; nothing was asked: correct it"
+            )
 
     @property
     def text(self) -> str:

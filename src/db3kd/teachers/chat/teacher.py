@@ -165,7 +165,7 @@ def _server(url: str) -> str:
     if "?" in server or "#" in server:
         raise PlanError(
             "a vision model is named http(s)://HOST[:PORT]/v1 with its name beside it, got a URL with a query or a "
-            "fragment; nothing was asked: mend it"
+            "fragment; nothing was asked: correct it"
         )
     return server
 
@@ -187,5 +187,5 @@ def _digest(body: dict[str, Any], prompt: Prompt, picture: Picture) -> str:
     try:
         written = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:
-        raise PlanError(f"teacher.request cannot be sent as JSON ({error}); nothing was asked: mend it") from error
+        raise PlanError(f"teacher.request cannot be sent as JSON ({error}); nothing was asked: correct it") from error
     return hashlib.sha256(written).hexdigest()[:16]

@@ -98,6 +98,6 @@ def _take_apart(url: str) -> tuple[str, str]:
     if not found or not name or parts.query or parts.fragment:
         raise PlanError(
             f"a model on a server is named http(s)://HOST[:PORT]/v2/models/NAME, got a URL with the path "
-            f"{parts.path!r}; nothing was asked: mend it"
+            f"{parts.path!r}; nothing was asked: correct it"
         )
     return f"{parts.scheme}://{parts.netloc}{before}", _MODELS + quote(unquote(name), safe="/")
