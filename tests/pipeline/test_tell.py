@@ -21,6 +21,7 @@ from known_teachers import Failing
 from made_runs import (
     BD,
     GUIDED,
+    MEMBERS,
     NETWORK,
     QUICK,
     Small,
@@ -121,7 +122,7 @@ def test_mixtures_are_foretold_as_many_as_are_asked_and_as_the_total_pays(tmp_pa
     assert described.committee is not None
     many = replace(described, committee=replace(described.committee, mixtures_per_image=5.0))
     with Run(tmp_path) as run:
-        for total, mixtures in ((None, 24 * 5), (60, 60 - 24)):
+        for total, mixtures in ((None, 24 * 5), (60, 60 - 24 - 16)):
             foretold = foretell(replace(many, budget=Budget(total)), keeper_of(run))
             assert {outline.name: outline.queries for outline in foretold}["mixtures"] == mixtures
 
@@ -401,3 +402,20 @@ def test_a_recipe_that_follows_from_the_answers_is_exchanged_with_them(tmp_path:
         told(story(Small(), student=unsaid, lesson=lesson, budget=Budget(total)), tmp_path)
     with Run(tmp_path) as run:
         assert [line["part"] for line in run.lines()] == ["student"]
+
+
+@pytest.mark.parametrize("beyond", [1, 16, 17, 40, 127])
+def test_a_budget_beyond_the_pool_is_spent_to_the_last_query(tmp_path: Path, beyond: int) -> None:
+    """Mixtures get what is left beside repeated questions, in a short call where that is no whole one."""
+    pool = ImagePool(images(60))
+    for total in (60 + beyond, 60 + 150):
+        teacher = Small()
+        mixing = replace(MEMBERS, mixtures_per_image=3.0)
+        lesson = FixedLesson(Opinions(), mixtures=True)
+        described = story(teacher, pool=pool, committee=mixing, lesson=lesson, budget=Budget(total))
+        with Run(tmp_path) as run:
+            keeper = keeper_of(run)
+            foretold = sum(outline.queries for outline in foretell(described, keeper) if not outline.held_out)
+            purchase = buy(described, keeper)
+            assert run.statement().total == foretold == total
+        assert (purchase.repeats is None) == (beyond < 16 and total < 200)

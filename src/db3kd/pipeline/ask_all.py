@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+import torch
+
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.data import Dataset
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, teacher_key, to_kept
@@ -21,7 +23,7 @@ MIXTURES, HELD_OUT = "mixtures", "held-out"
 @final
 @dataclass(frozen=True, eq=False)
 class AskAll:
-    """Asks about each of some candidates."""
+    """Asks about each of some candidates, or about the first of them where a budget leaves no more."""
 
     name: str
     teacher: Teacher
@@ -29,6 +31,7 @@ class AskAll:
     about: str
     budget: Budget | None
     class_names: tuple[str, ...] = ()
+    most: int | None = None
 
     kind = ANSWERS
     source = ""
@@ -50,17 +53,25 @@ class AskAll:
         """Ask about all of them; what a budget leaves unasked waits in the journal."""
         limits = None if self.budget is None else self.budget.limits(self.name)
         with keeper.asking(self.teacher, self, limits=limits, held_out=self.budget is None) as oracle:
-            decisions, ended = ask(oracle, self.candidates)
-        return to_kept(answered(self.candidates, decisions, self._none), {}, whole=ended is None)
+            decisions, _ = ask(oracle, self.candidates.take(torch.arange(len(self.candidates))[: self.most]))
+        whole = len(decisions) == len(self.candidates)
+        return to_kept(answered(self.candidates, decisions, self._none), {}, whole=whole)
 
     def join(self, parts: Sequence[Kept]) -> Answers:
         return all_of(parts, self._none)
 
 
 def ask_mixtures(
-    teacher: Teacher, answers: Answers, count: int, *, budget: Budget, seed: int, name: str = MIXTURES
+    teacher: Teacher,
+    answers: Answers,
+    count: int,
+    *,
+    budget: Budget,
+    seed: int,
+    name: str = MIXTURES,
+    most: int | None = None,
 ) -> AskAll:
-    """Ask about mixtures of images that were answered, for a committee to learn from."""
+    """Ask about mixtures of images that were answered, for a committee to learn from; about so many at most now."""
     images = answers.images.subset(answers.learned())
     return AskAll(
         name,
@@ -69,6 +80,7 @@ def ask_mixtures(
         f"mixtures of {images.digest} by seed {seed}",
         budget=budget,
         class_names=images.class_names,
+        most=most,
     )
 
 

@@ -35,6 +35,13 @@ class Budget:
             wanted = self.total - reserved
         return wanted if allowed is None else min(wanted, allowed)
 
+    def most_mixtures(self, images: int, *, spent: int) -> int | None:
+        """Tell how many mixtures the total leaves beside what was asked, and repeated questions if it has those too."""
+        if self.total is None:
+            return None
+        left, repeats = max(0, self.total - spent), min(self.repeats, images)
+        return left - repeats if left >= repeats else left
+
     def for_each_pair(self, pairs: int, *, before: int) -> int | None:
         """Tell how many queries the total leaves for each pair of an image and a class; None for no limit."""
         return None if self.total is None else max(0, self.total - before) // max(1, pairs)

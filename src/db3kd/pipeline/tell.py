@@ -85,14 +85,13 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
         return Purchase(Bought(answers, none), asked.gains, asked.ended, planned, asked.rounds, made=made)
     # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
     whole = asked.ended != "budget" or not _is_spent(story, keeper)
-    mixtures, members = none, tuple[nn.Module, ...]()
+    mixtures, members, mixed = none, tuple[nn.Module, ...](), True
     if story.committee is not None:
         story = replace(story, committee=tried(story.committee, answers, asked.opening, keeper, story.images))
     if story.has_members and (until is None or _spends_after(story)):
         mixtures, members, mixed = _learn(story, answers, keeper, asking=whole)
-        whole &= mixed
     gains = (*asked.gains, *_last_gain(story, asked, members, keeper))
-    measured = _measure(story, answers, members, keeper, asking=whole)
+    measured = _measure(story, answers, members, keeper, asking=whole and mixed)
     distances = None if measured is None else measured.distances
     bought = Bought(answers, mixtures, members, distances)
     repeats = None
@@ -165,8 +164,7 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
     committee = story.committee
     if committee is not None and story.has_members:
         mixed = committee.mixtures_for(questions)
-        if story.budget.total is not None:
-            mixed = min(mixed, max(0, story.budget.total - questions))
+        mixed = mixed if (most := story.budget.most_mixtures(questions, spent=questions)) is None else min(mixed, most)
         stages += [Outline(MIXTURES, (Part(MIXTURES, mixed),))] if mixed else []
         recipe = committee.recipe_for(questions + mixed, story.images)
         stages.append(outline_of(COMMITTEE, committee.members, recipe))
@@ -220,13 +218,16 @@ def _learn(
     committee, seed = story.committee, keeper.context.seed
     assert committee is not None, "a story that has members has a committee"
     known = answers.known()
-    mixtures, count = known.take(torch.arange(0)), committee.mixtures_for(len(known))
+    mixtures, count, most = known.take(torch.arange(0)), committee.mixtures_for(len(known)), None
     if count and asking:
-        mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed))
+        by_stage = keeper.run.statement().by_stage
+        spent = sum(rows for stage, rows in by_stage.items() if stage not in (MIXTURES, REPEATS))
+        most = story.budget.most_mixtures(len(known), spent=spent)
+        mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed, most=most))
     learned = answers.joined(mixtures)
     stage = LearnCommittee(COMMITTEE, learned, committee, members=committee.members, seed=seed, pool=story.images)
-    whole = len(mixtures) == count or not _is_spent(story, keeper)
-    return mixtures, keeper.perform(stage), asking and whole
+    cut_short = len(mixtures) < count and ((most is not None and most < count) or _is_spent(story, keeper))
+    return mixtures, keeper.perform(stage), not cut_short
 
 
 def _measure(
