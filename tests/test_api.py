@@ -28,7 +28,7 @@ from db3kd.pipeline.story import Taken
 from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.training import Committee, Recipe
-from known_teachers import Counting, Failing, Sectors, draw_images
+from known_teachers import Constant, Counting, Failing, Sectors, draw_images
 from made_files import write_cifar10_folder
 from made_pictures import blocks
 from made_runs import MEMBERS, NETWORK, PUSHED, QUICK, SHAPE, Small, make_small, parts_of, untouched
@@ -490,6 +490,18 @@ class _Spec5:
 def test_a_spec_that_is_none_is_refused() -> None:
     with pytest.raises(PlanError, match="the spec of _Spec5 is a int"):
         db3kd.distill(_Spec5(), torch.rand(5, *SHAPE), student=NETWORK)  # type: ignore[arg-type]  # as users write it
+
+
+def test_a_target_ends_asking_before_the_budget(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    teacher, pool = Counting(Constant(shape=SHAPE, classes=3)), draw_images(Small(), 300)
+    wish = partial(db3kd.distill, teacher, pool, student=NETWORK, recipe=QUICK, budget=140, progress=silent)
+    for target, acquisition in ((0.7, None), (0.7, "random")):
+        result = wish(target_agreement=target, acquisition=acquisition)
+        asking = result.report.asking
+        assert asking is not None
+        assert (asking.ended, len(result.answers) < 120) == ("agreement", True)
+    with pytest.raises(PlanError, match="target_agreement must be a number above 0 below 1"):
+        wish(target_agreement=1.0)
 
 
 def test_rows_that_a_teacher_answers_show_where_nobody_else_listens(

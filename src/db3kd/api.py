@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 from torch import nn
 
 from db3kd.acquisition import Acquisition
@@ -79,6 +79,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     search: str | Method | Measurement | None = None,
     pool: str | Source | None = None,
     acquisition: str | Acquisition | None = None,
+    target_agreement: Annotated[float, Gt(0), Lt(1)] | None = None,
     softening: str | Softening | None = None,
     committee: Committee | None = None,
     recipe: Recipe | Literal["photo"] | None = None,
@@ -114,6 +115,9 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             beside and out of `images`, which are of another kind than the teacher's, or an object of `db3kd.pools`.
         acquisition: chooses what is asked: "random", "margin", "disagreement" or an object of `db3kd.acquisition`; None
             for margin among images at hand, and disagreement among images that are made.
+        target_agreement: asking ends where the committee surely agrees with the teacher so often: the lower end of the
+            interval of 95% on answers that are set aside; a fraction of 1. None asks to the end of the budget, or until
+            two rounds in a row surely gained too little.
         softening: makes soft labels of what was bought: "smoothed", "opinions", "proportional", "inverse" (the paper's,
             of distances) or an object of `db3kd.softening`; None for what suits.
         committee: networks that learn the answers; None for what suits.
@@ -152,6 +156,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         recipe=recipe if isinstance(recipe, Recipe) else None,
         preset=_preset(recipe),
         budget=Budget(total=budget, prices=prices or Prices()),
+        changes={} if target_agreement is None else {"rounds": {"target_agreement": target_agreement}},
     )
     with ExitStack() as stack:
         folder = run or stack.enter_context(tempfile.TemporaryDirectory(prefix="db3kd-"))

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from db3kd.acquisition import Choosers, Disagreement, Random, Rounds, count_fresh, propose, set_aside
+from db3kd.acquisition import Choosers, Disagreement, Random, Rounds, Step, count_fresh, propose, set_aside
 from db3kd.acquisition.duplicates import unlike
 from db3kd.answers import Candidates, is_fresh
 from db3kd.data import from_arrays
 from db3kd.errors import PlanError
+from db3kd.evaluation import interval
 from db3kd.pools import ImagePool, Joined, Priors
 from made_answers import NONE, PRIORS, SHAPE, add, answered, committee, seeded
 
@@ -173,9 +174,35 @@ def test_children_of_other_images_are_never_set_aside() -> None:
 def test_a_raised_budget_sets_more_aside_and_goes_on_in_few_rounds(by_lot: bool) -> None:
     for rounds, first in ((Rounds.of_pool(), 10), (Rounds.of_pool(), 300), (Rounds(), 100)):
         known = rounds.steps(first, size=10**5, channels=1)
-        more = rounds.further(known, 3000, size=10**5, by_lot=by_lot)
+        more = rounds.further(known, 3000, size=10**5, channels=1, by_lot=by_lot)
         assert sum(step.size for step in (*known, *more)) == 3000
         assert sum(step.size for step in (*known, *more) if step.way == "aside") == 150
-        assert {step.way for step in more} == {"aside", "lot" if by_lot else "chosen"}
+        assert {step.way for step in more} - {"views"} == {"aside", "lot" if by_lot else "chosen"}
+        # As many transformed images as if it had been known from the beginning.
+        views = sum(step.size for step in (*known, *more) if step.way == "views")
+        assert views == sum(step.size for step in rounds.steps(3000, size=10**5, channels=1) if step.way == "views")
         assert len(more) < 15
-    assert Rounds.of_pool().further(known, 100, size=10**5, by_lot=by_lot) == ()
+    assert Rounds.of_pool().further(known, 100, size=10**5, channels=1, by_lot=by_lot) == ()
+
+
+def test_what_choosing_left_of_a_pool_is_no_fair_sample_of_it() -> None:
+    rounds, ways = Rounds.of_pool(), dict[int, set[str]]()
+    known = rounds.steps(1900, size=4000, channels=1)
+    chosen = sum(step.size for step in known if step.way == "chosen")
+    for size in (4000, 20 * chosen):
+        more = rounds.further(known, 3000, size=size, channels=1, by_lot=False)
+        ways[size] = {step.way for step in more}
+        assert sum(step.size for step in (*known, *more)) == 3000
+    assert "aside" not in ways[4000]
+    assert "aside" in ways[20 * chosen]
+
+
+def test_a_target_has_answers_enough_set_aside_to_be_shown_or_says_what_it_takes() -> None:
+    rounds = replace(Rounds.of_pool(), target_agreement=0.95)
+    assert interval(1.0, rounds.shows_target)[0] >= 0.95 > interval(1.0, rounds.shows_target - 1)[0]
+    enough = 4 * rounds.shows_target
+    assert rounds.doubt(enough, size=10**4) == ""
+    assert rounds.steps(enough, size=10**4, channels=1)[0] == Step("aside", rounds.shows_target)
+    assert f"raise the budget to {enough} or more" in rounds.doubt(enough // 2, size=10**4)
+    assert "set aside" in rounds.doubt(enough, size=None)
+    assert Rounds.of_pool().doubt(50, size=10**4) == ""

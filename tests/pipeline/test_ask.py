@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from db3kd.acquisition import Disagreement, Margin, Random, Rounds
+from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
 from db3kd.pipeline.ask import Asked, AskPool, plan_rounds
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.story import Story
@@ -118,6 +118,30 @@ def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path, monkeypa
     on = _ask(longer, tmp_path)
     assert (on.ended, len(on.answers), teacher.rows) == ("all", 120, 120)
     assert on.answers.images.ids[: len(asked.answers)] == asked.answers.images.ids
+
+
+@pytest.mark.parametrize("acquisition", [Margin(), Random()])
+def test_a_target_that_is_reached_ends_asking_however_images_are_chosen(
+    tmp_path: Path, acquisition: Acquisition
+) -> None:
+    """A committee agrees wholly with a teacher that always says the same; 0.7 takes nine answers set aside."""
+    teacher = Counting(Constant(shape=SHAPE, classes=3))
+    rounds = replace(Rounds.of_pool(), aside_every=4, trusted_from=0.0, patience=0, views=0.0, target_agreement=0.7)
+    committee = replace(MEMBERS, recipe=Recipe("adam", 1e-2, epochs=20, batch_size=16))
+    described = story(
+        teacher,
+        pool=ImagePool(images(200)),
+        rounds=rounds,
+        acquisition=acquisition,
+        committee=committee,
+        budget=Budget(90),
+    )
+    asked = _ask(described, tmp_path)
+    assert (asked.ended, len(asked.answers)) == ("agreement", teacher.rows)
+    assert teacher.rows < 74
+    # A higher one goes on, and 0.99 cannot be shown with so few.
+    more = replace(described, rounds=replace(rounds, target_agreement=0.99))
+    assert _ask(more, tmp_path).ended == "all"
 
 
 @pytest.mark.parametrize(("trusted_from", "chosen"), [(0.0, True), (1.0, False)])

@@ -6,6 +6,7 @@ query, and lets an acquisition choose among them.
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ from db3kd.answers import Answers, Candidates, is_fresh, together
 from db3kd.arguments import check_arguments
 from db3kd.augmentation import affordable
 from db3kd.errors import PlanError
+from db3kd.evaluation import interval
 from db3kd.options import check_options
 from db3kd.pools import Pool, push_some, supply
 from db3kd.tensors import Bool, Tensor
@@ -27,6 +29,8 @@ _OPENING_STEPS = 4
 # A round makes at most so much of what is known: a fifth grows to the whole in three rounds.
 _GROWTH = 1.75
 _MOST_ASIDE, _LEAST_ASIDE = 1000, 20
+# More is set aside later where no more than one of so many images of the pool was chosen.
+_FAIR = 20
 _MOST_BYTES = 512 * 2**20
 # So many candidates for each query there are at any rate, however large the images.
 _LEAST_CANDIDATES = 2
@@ -67,7 +71,8 @@ class Rounds:
         views: the share of the budget that goes to transformed images, to see what the teacher minds; of a pool that
             has a size.
         aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size
-            they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth.
+            they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth, and as many
+            as could show the target where that is no more than a quarter.
         trusted_from: a committee that agrees with fewer of the answers set aside chooses nothing, and the round is
             drawn by lot; of a pool that has a size. A fraction of 1, two of three by default; 0 to let every committee
             choose.
@@ -139,13 +144,26 @@ class Rounds:
         rounds = self._grown("chosen", aside + opening + views, budget)
         return tuple(step for step in (Step("aside", aside), *lots, Step("views", views), *rounds) if step.size > 0)
 
-    def further(self, known: Sequence[Step], budget: int, *, size: int | None, by_lot: bool) -> tuple[Step, ...]:
-        """Divide what a budget adds to the steps that are known: more is set aside of a pool, then rounds follow."""
-        asked = sum(step.size for step in known)
-        aside = sum(step.size for step in known if step.way == "aside")
-        more = 0 if size is None else min(max(0, self.aside(budget) - aside), budget - asked)
-        rounds = self._grown("lot" if by_lot else "chosen", asked + more, budget)
-        return tuple(step for step in (Step("aside", more), *rounds) if step.size > 0)
+    def further(
+        self, known: Sequence[Step], budget: int, *, size: int | None, channels: int, by_lot: bool
+    ) -> tuple[Step, ...]:
+        """Divide what a budget adds to the steps that are known: rounds, and before them more of what a pool has.
+
+        What is set aside later is drawn from what choosing left, which is easier. So nothing is where a twentieth of
+        the pool was chosen.
+        """
+        sizes = Counter[Way]()
+        for step in known:
+            sizes[step.way] += step.size
+        more = list[Step]()
+        left = budget - sizes.total()
+        if size is not None and left > 0:
+            aside = self.aside(budget) if _FAIR * sizes["chosen"] <= size else 0
+            aside = min(left, max(0, aside - sizes["aside"]))
+            views = affordable(round(self.views * budget) - sizes["views"], channels)
+            more = [Step("aside", aside), Step("views", min(left - aside, max(0, views)))]
+        rounds = self._grown("lot" if by_lot else "chosen", sizes.total() + sum(step.size for step in more), budget)
+        return tuple(step for step in (*more, *rounds) if step.size > 0)
 
     def _grown(self, way: Way, known: int, budget: int) -> list[Step]:
         """Divide what is left of a budget into rounds that each add the same part of what is known."""
@@ -162,7 +180,29 @@ class Rounds:
         """Tell how many answers of a pool that has a size are set aside."""
         if not self.aside_every:
             return 0
-        return min(_MOST_ASIDE, max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10)))
+        wanted = max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10), min(self.shows_target, budget // 4))
+        return min(_MOST_ASIDE, wanted)
+
+    @property
+    def shows_target(self) -> int:
+        """How many answers set aside would show the target, if the committee agreed with all of them."""
+        if self.target_agreement is None:
+            return 0
+        return next(count for count in itertools.count(1) if interval(1.0, count)[0] >= self.target_agreement)
+
+    def doubt(self, budget: int, *, size: int | None) -> str:
+        """Say why a budget cannot show the target; nothing where it can."""
+        aside, needed = (
+            self.aside(budget) if size is not None else budget // max(1, self.aside_every),
+            self.shows_target,
+        )
+        if aside >= needed:
+            return ""
+        return (
+            f"an agreement of {self.target_agreement:.0%} cannot be shown with {aside} answers set aside, even if "
+            f"the committee agreed with all of them: it takes {needed}, so asking goes on to the end of {budget:,} "
+            f"questions; raise the budget to {4 * needed:,} or more, or lower the target"
+        )
 
     def pairs(self, size: int) -> int:
         """Tell how many boundary pairs a round of so many queries bisects."""

@@ -101,7 +101,7 @@ class AskPool:
 
     @property
     def _chooses(self) -> bool:
-        return self._story.acquisition.committee and self._story.rounds.opening < 1
+        return _has_judges(self._story) and self._story.rounds.opening < 1
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round; what a budget leaves unasked waits in the journal."""
@@ -184,7 +184,8 @@ class AskPool:
         """Choose the images of a step."""
         if step.way == "views":
             return view_questions(answers, count, generator)
-        if step.way != _CHOSEN or not self._is_trusted(answers, members, keeper):
+        by_lot = self._pool.size is not None and not self._story.acquisition.committee
+        if step.way != _CHOSEN or by_lot or not self._is_trusted(answers, members, keeper):
             return self._in_order(self._pool.draw(count, answers, generator))
         chosen = propose(
             self._pool,
@@ -240,6 +241,11 @@ class AskPool:
         return found.joined(answered(candidates, decisions, before, marks)), ended
 
 
+def _has_judges(story: Story) -> bool:
+    """Whether networks look at the rounds: to choose, or to see where a target is reached."""
+    return story.acquisition.committee or story.rounds.target_agreement is not None
+
+
 def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
     """How far a committee agrees with the answers set aside."""
     rows, device = answers.aside.nonzero()[:, 0], keeper.context.device
@@ -257,8 +263,8 @@ def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:
     if begun.queries >= wanted:
         # What was planned stays planned; the budget ends it.
         return known
-    by_lot = not story.acquisition.committee
-    return (*known, *story.rounds.further(known, wanted, size=story.pool.size, by_lot=by_lot))
+    by_lot = not _has_judges(story)
+    return (*known, *story.rounds.further(known, wanted, size=story.pool.size, channels=channels, by_lot=by_lot))
 
 
 def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:

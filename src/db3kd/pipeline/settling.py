@@ -80,17 +80,18 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
     by_committee = _is_chosen(wishes, pool)
     acquisition = wishes.acquisition or _usual_acquisition(by_committee=by_committee, endless=endless)
     committee = wishes.committee or _usual_committee(wishes, pool, spec, lesson, acquisition)
-    rounds = wishes.rounds or _usual_rounds(acquisition, by_committee=by_committee, endless=endless)
+    said, changes = (wishes.changes.get(name, {}) for name in ("rounds", "recipe"))
+    judged = acquisition.committee or said.get("target_agreement") is not None
+    rounds = wishes.rounds or _usual_rounds(judged=judged, by_committee=by_committee, endless=endless)
     usual: tuple[Baseline, ...] = ("true-labels", "hard-decisions") if held_out is not None and not endless else ()
     asked = usual if wishes.baselines is None else wishes.baselines
     baselines = tuple(name for name in asked if has_labels(pool) or name != TRUE_LABELS)
-    changes, architecture = wishes.changes.get("recipe", {}), _usual_student(wishes, spec)
     follows = wishes.architecture is None and committee is not None and bool(committee.rivals)
-    student = Student(architecture, wishes.recipe, baselines, wishes.preset, changes, follows)
+    student = Student(_usual_student(wishes, spec), wishes.recipe, baselines, wishes.preset, changes, follows)
     story = Story(
         teacher=teacher,
         pool=pool,
-        rounds=replace(rounds, **wishes.changes.get("rounds", {})),
+        rounds=replace(rounds, **said),
         acquisition=acquisition,
         committee=committee,
         measurement=wishes.measurement,
@@ -101,8 +102,8 @@ def settle(wishes: Wishes, teacher: Teacher) -> Story:
         names=wishes.names,
     )
     _check(story)
+    # An object that says nothing of itself could not be told from another one when the run goes on.
     for options in (story.acquisition, story.measurement, story.lesson):
-        # An object that says nothing of itself could not be told from another one when the run goes on.
         key_of(options)
     return story
 
@@ -191,10 +192,10 @@ def _usual_acquisition(*, by_committee: bool, endless: bool) -> Acquisition:
     return Margin() if by_committee else Random()
 
 
-def _usual_rounds(acquisition: Acquisition, *, by_committee: bool, endless: bool) -> Rounds:
+def _usual_rounds(*, judged: bool, by_committee: bool, endless: bool) -> Rounds:
     if endless:
-        return Rounds() if acquisition.committee else Rounds(opening=1.0)
-    if acquisition.committee:
+        return Rounds() if judged else Rounds(opening=1.0)
+    if judged:
         return Rounds.of_pool()
     return replace(Rounds.of_pool(), opening=1.0, opening_at_most=None, number=0) if by_committee else Rounds.once()
 

@@ -4,6 +4,7 @@
 beforehand. Called by `db3kd.api` and by the commands.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -36,6 +37,8 @@ from db3kd.pipeline.trial import tried
 from db3kd.report.figures import RepulsionFigures
 from db3kd.runs import Keeper, Outline, Part, key_of, numbered_part, timed
 from db3kd.training import Committee
+
+_log = logging.getLogger(__name__)
 
 Until = Literal["answers", "distances"]
 
@@ -161,6 +164,8 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
         asking = AskPool(story, seed, plan_rounds(story, keeper)).outline
         stages.append(asking)
         questions = asking.queries
+        if doubt := story.rounds.doubt(questions, size=pool.size):
+            _log.warning(doubt)
     committee = story.committee
     if committee is not None and story.has_members:
         mixed = committee.mixtures_for(questions)
