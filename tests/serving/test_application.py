@@ -17,7 +17,7 @@ from db3kd.oracle import Oracle
 from db3kd.serving import Clients, RequestLimits, make_application
 from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Service, Teacher
 from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
-from known_teachers import Sectors
+from known_teachers import Flaky, Sectors
 from served_teacher import IMAGES, INFER, SHAPE, LocalServer, call, question, served
 
 
@@ -86,6 +86,17 @@ def test_metadata_and_health_and_metrics() -> None:
     assert 'db3kd_requests_total{status="400"} 1.0' in text
     assert client.get("/v2/models/other").status == 404
     assert client.get(INFER).status == 405
+
+
+def test_metrics_tell_what_a_client_was_charged_again() -> None:
+    flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset({1}))
+    with Ledger(None) as ledger:
+        clients = Clients(ledger, {}, burst=8)
+        application = make_application(flaky, clients)
+        assert call(application, "POST", INFER, orjson.dumps(question(3))).status == 200
+        clients.close()
+        assert ledger.statement().total == 6
+    assert "db3kd_charged_again_rows_total 3.0" in call(application, "GET", "/metrics").text
 
 
 def test_who_comes_when_all_places_are_taken_is_asked_to_come_back() -> None:

@@ -133,6 +133,9 @@ class _Served:
         self._requests = counter("requests", "Requests for decisions, by the status of the answer.", ["status"])
         self._rows = counter("rows", "Rows that were decided.")
         self._remembered = counter("remembered_rows", "Rows that were answered from memory, and charged to nobody.")
+        self._again = counter(
+            "charged_again_rows", "Rows charged again: a call without an answer may have been served."
+        )
         self._teacher_seconds = counter("teacher_seconds", "Seconds in the teacher.")
         self._request_seconds = counter("request_seconds", "Seconds from a whole request to its answer.")
 
@@ -189,7 +192,11 @@ class _Served:
             with self._turn:
                 started = time.perf_counter()
                 # The oracle checks the images and charges the client before the teacher is called, once.
-                decisions = self._decide(Oracle(self._teacher, client.account, known=True), asked.images)
+                oracle = Oracle(self._teacher, client.account, known=True)
+                try:
+                    decisions = self._decide(oracle, asked.images)
+                finally:
+                    self._again.inc(oracle.usage.repeated)
                 self._teacher_seconds.inc(time.perf_counter() - started)
         except InputError as error:
             raise HTTPException(400, str(error)) from error
