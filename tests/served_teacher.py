@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from starlette.applications import Starlette
 
 from db3kd.ledger import Ledger
 from db3kd.serving import Clients, Grant, RequestLimits, make_application
-from db3kd.serving.binding import configure
+from db3kd.serving.binding import bound, configure
 from db3kd.teachers import Teacher
 from known_teachers import Counting, Sectors
 
@@ -34,20 +33,17 @@ def served(
     with Ledger(None) as ledger:
         clients = Clients(ledger, grants or {}, burst=limits.rows)
         application = make_application(teacher, clients, limits=limits)
-        server = uvicorn.Server(configure(application, "127.0.0.1", port))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 30
-        while not server.started:
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.01)
-        (listening,) = server.servers[0].sockets
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(20)
-            clients.close()
+        # It listens from here on: whoever comes before the server is up waits in the line.
+        with bound("127.0.0.1", port) as line:
+            server = uvicorn.Server(configure(application, *line.getsockname()))
+            thread = threading.Thread(target=server.run, args=([line],), daemon=True)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{line.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                thread.join(20)
+                clients.close()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import base64
 import io
 import logging
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +25,7 @@ from db3kd.teachers.chat import ChatOptions, ChatTeacher, Prompt
 from db3kd.teachers.chat.picture import Picture
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Sectors
+from made_clock import stopped
 
 SHAPE = (3, 6, 5)
 KNOWN = Sectors(SHAPE)
@@ -316,11 +317,18 @@ def test_any_answer_is_a_decision_an_abstention_or_an_error_of_ours(
         assert account.spent == 1
 
 
-def test_a_rate_limit_and_requests_in_flight_are_those_of_other_servers() -> None:
-    server = ChatServer(KNOWN)
-    with chatting(server):
+def test_a_rate_limit_and_requests_in_flight_are_those_of_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    together, waits = threading.Barrier(3, timeout=20), stopped(monkeypatch)
+
+    def wait_for_the_others(handler: ChatHandler, number: int, name: str) -> str:
+        # The first image goes alone, and the next two one after the other.
+        if 4 <= number <= 6:
+            together.wait()
+        return name
+
+    with chatting(ChatServer(KNOWN, wait_for_the_others)) as server:
         options = replace(QUICK, service=Service(in_flight=3, rows_per_second=200.0))
-        started = time.monotonic()
-        _ask(_open(server, options))
+        decisions, _, _ = _ask(_open(server, options))
+    assert torch.equal(decisions, EXPECTED)
     # 30 rows at 200 a second: the last goes after 145 milliseconds.
-    assert time.monotonic() - started >= 0.14
+    assert sorted(waits) == pytest.approx([0.005 * row for row in range(30)])

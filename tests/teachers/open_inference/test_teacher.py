@@ -1,20 +1,19 @@
 """A model on a server decides as it does in the process, and nothing is lost or paid twice unseen."""
 
-import itertools
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from db3kd.errors import BudgetExhausted, TeacherError
+from db3kd.errors import BudgetExhausted, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle, Usage
 from db3kd.teachers import ModelDescription, Preparation, PreparedTeacher, Service, Teacher
 from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Sectors
+from made_clock import stopped
 from model_server import Handler, Server, serving
 
 SHAPE = (3, 6, 5)
@@ -61,14 +60,16 @@ def test_every_kind_of_server_gives_the_decisions_of_the_process(
 
 
 def test_several_requests_are_in_flight_and_their_answers_in_order() -> None:
-    known, together = Sectors(SHAPE), threading.Barrier(4, timeout=20)
+    known, answered = Sectors(SHAPE), [threading.Event() for _ in range(4)]
 
     def wait_for_the_others(handler: Handler, number: int) -> bool:
-        if number <= 4:
-            together.wait()
-            # The first to come is the last to be answered.
-            time.sleep(0.05 * (4 - number))
-        return True
+        if number > 4:
+            return True
+        # The first to come is the last to be answered.
+        assert number == 4 or answered[number].wait(20)
+        handler.send(200, handler.known.answer(handler.known.requests[number - 1], b""))
+        answered[number - 1].set()
+        return False
 
     server = Server(known, script=wait_for_the_others)
     with serving(server):
@@ -76,6 +77,20 @@ def test_several_requests_are_in_flight_and_their_answers_in_order() -> None:
         decisions, usage, charged = _ask(_open(server, options))
     assert torch.equal(decisions, known(IMAGES))
     assert (usage.calls, charged) == (6, 60)
+
+
+class _Knocking:
+    """Tells when a server was asked and was not there."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self.spec, self._teacher, self.in_vain = teacher.spec, teacher, threading.Event()
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        try:
+            return self._teacher(images)
+        except NotServed:
+            self.in_vain.set()
+            raise
 
 
 class TestFaults:
@@ -107,11 +122,12 @@ class TestFaults:
         assert usage.repeated == 20
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_being_asked_to_wait_costs_time_and_nothing_else(self, status: int) -> None:
-        times: list[float] = []
+    def test_being_asked_to_wait_costs_time_and_nothing_else(
+        self, status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits = stopped(monkeypatch)
 
         def script(handler: Handler, number: int) -> bool:
-            times.append(time.monotonic())
             # Longer than there are attempts: patience is what counts here.
             if 2 <= number <= 9:
                 handler.send(status, {"error": "later"}, retry_after="0.02")
@@ -119,7 +135,7 @@ class TestFaults:
 
         usage, charged = self._served(Server(Sectors(SHAPE), script=script))
         assert (usage.repeated, charged) == (0, 60)
-        assert min(later - sooner for sooner, later in itertools.pairwise(times[1:10])) > 0.018
+        assert waits == [0.02] * 8
 
     def test_an_answer_that_is_cut_short_is_charged_again(self) -> None:
         def script(handler: Handler, number: int) -> bool:
@@ -131,24 +147,27 @@ class TestFaults:
         assert usage.repeated == 10
 
     def test_a_hang_ends_at_the_time_out_and_is_charged_again(self) -> None:
+        over = threading.Event()
+
         def script(handler: Handler, number: int) -> bool:
             if number == 2:
-                time.sleep(1.0)
-            return True
+                over.wait(20)
+            return number != 2
 
         server = Server(Sectors(SHAPE), script=script)
         with serving(server):
             decisions, usage, charged = _ask(_open(server, ServerOptions(timeout=0.4, max_batch=10)))
+            over.set()
         assert torch.equal(decisions, Sectors(SHAPE)(IMAGES))
         assert (usage.repeated, charged) == (10, 70)
 
     def test_a_server_that_is_killed_and_comes_back_is_waited_for(self) -> None:
         server = Server(Sectors(SHAPE))
         with serving(server):
-            teacher, port = _open(server), int(server.url.split(":")[2].split("/")[0])
+            teacher, port = _Knocking(_open(server)), int(server.url.split(":")[2].split("/")[0])
 
         def come_back() -> None:
-            time.sleep(0.2)
+            assert teacher.in_vain.wait(20)
             with serving(server, port):
                 done.wait(20)
 
@@ -223,11 +242,10 @@ def test_what_came_before_a_failure_or_the_end_of_the_budget_is_given() -> None:
         assert charged - len(got) <= 30
 
 
-def test_a_rate_limit_is_kept() -> None:
-    server = Server(Sectors(SHAPE))
+def test_a_rate_limit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, waits = Server(Sectors(SHAPE)), stopped(monkeypatch)
     with serving(server):
         options = ServerOptions(max_batch=10, service=Service(in_flight=3, rows_per_second=500.0))
-        teacher, started = _open(server, options), time.monotonic()
-        _ask(teacher)
-    # 60 rows at 500 a second: the first batch goes at once, the sixth after a tenth of a second.
-    assert time.monotonic() - started >= 0.1
+        _ask(_open(server, options))
+    # Six calls of 10 rows at 500 a second: the first goes at once, the sixth after a tenth of a second.
+    assert sorted(waits) == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08, 0.1])

@@ -1,0 +1,17 @@
+"""A clock that stands still for the oracle, so that a test knows what it would wait for, and does not wait."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Stop the oracle's clock until the test ends; gives the seconds that it wanted to wait, as they come."""
+    waits: list[float] = []
+    stop = SimpleNamespace(wait=waits.append, set=lambda: None, is_set=lambda: False)
+    monkeypatch.setattr("db3kd.oracle.threading", SimpleNamespace(Event=lambda: stop, Lock=threading.Lock))
+    clock = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter)
+    monkeypatch.setattr("db3kd.oracle.time", clock)
+    return waits
