@@ -13,6 +13,8 @@ from db3kd.context import Context, silent
 from db3kd.data import Dataset, from_arrays
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
+from db3kd.pipeline.push import push
+from db3kd.pipeline.repel import Made
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story, Student
 from db3kd.pipeline.tell import Purchase, own_name, tell
 from db3kd.pools import ImagePool, NoiseOptions, Priors, Repulsion
@@ -162,6 +164,12 @@ def concluded(told_story: Story, folder: Path) -> Report:
         keeper = keeper_of(run)
         purchase, students = tell(told_story, keeper)
         return conclude(told_story, keeper, purchase, students)
+
+
+def push_noise(folder: Path, teacher: Teacher, pushed: Pushed = PUSHED, *, budget: Budget | None = None) -> Made:
+    """Ask about noise and push it, in a run."""
+    with Run(folder) as run:
+        return push(story(teacher, pool=pushed, budget=budget or Budget()), pushed, keeper_of(run))
 
 
 def parts_of(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""A student learns what a committee thinks of a whole pool, and of what was asked half of what the teacher said."""
+"""A student learns what a committee thinks of a pool, whole or endless, and of what was asked what the teacher said."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,16 +8,19 @@ import pytest
 import torch
 
 from db3kd.augmentation import approve
-from db3kd.context import HERE
+from db3kd.context import HERE, Context
+from db3kd.evaluation import mean_logits
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import Lessons
 from db3kd.pipeline.lessons import lessons_for
-from db3kd.pipeline.opinions import WholePool, opinions_of
+from db3kd.pipeline.opinions import Endless, WholePool, opinions_of
 from db3kd.pipeline.story import CommitteeLesson, Preset, Story
+from db3kd.pipeline.teach import Teach
 from db3kd.pipeline.tell import buy
-from db3kd.runs import Run
-from db3kd.training import Material
-from made_runs import QUICK, Small, keeper_of, stories, told
+from db3kd.runs import Keeper, Run
+from db3kd.training import Material, Recipe
+from made_answers import PRIORS, answered, committee
+from made_runs import NETWORK, QUICK, Small, Stopped, keeper_of, parts_of, stories, told
 
 
 def _bought(story: Story, folder: Path) -> Bought:
@@ -130,3 +133,68 @@ def test_only_the_preset_for_photos_transforms(
     changes = {"epochs": 1, "batch_size": 16}
     told(replace(story, student=replace(story.student, recipe=None, preset=preset, changes=changes)), tmp_path)
     assert heard == [expected]
+
+
+ENDLESS = CommitteeLesson(candidates=32, answered=20)
+ANSWERS = answered(60)
+LONG = Recipe("adam", 1e-2, epochs=7, batch_size=16, schedule="one-cycle")
+
+
+def _endless(seed: int = 0) -> Endless:
+    bought = Bought(ANSWERS, ANSWERS.take(torch.arange(0)), tuple(committee()))
+    return Endless(ENDLESS, bought, PRIORS, LONG, Context(seed=seed))
+
+
+class TestEndless:
+    def test_each_set_is_new_and_the_same_whenever_it_is_made(self) -> None:
+        first, again = _endless(), _endless()
+        sets = [first.material(epoch) for epoch in (0, 2, 4)]
+        assert [until for _, until in sets] == [2, 4, 6]
+        assert all(len(material.pixels) == 52 for material, _ in sets)
+        assert not torch.equal(sets[0][0].pixels, sets[1][0].pixels)
+        # In the middle of a set, it is still that one.
+        for epoch, (material, _) in ((1, sets[0]), (3, sets[1]), (4, sets[2])):
+            made, _ = again.material(epoch)
+            assert torch.equal(made.pixels, material.pixels)
+            assert made.objective.soft_labels is not None
+            assert material.objective.soft_labels is not None
+            assert torch.equal(made.objective.soft_labels, material.objective.soft_labels)
+        assert not torch.equal(_endless(seed=1).material(0)[0].pixels, sets[0][0].pixels)
+
+    def test_decisions_weigh_as_much_as_they_are_trusted_and_none_is_set_aside(self) -> None:
+        answers, bought = ANSWERS, Bought(ANSWERS, ANSWERS.take(torch.arange(0)), tuple(committee()))
+        trusting = replace(ENDLESS, trust=1.0, answered=60)
+        material, _ = Endless(trusting, bought, PRIORS, LONG, HERE).material(0)
+        soft = material.objective.soft_labels
+        assert soft is not None
+        known = soft[32:]
+        assert len(known) == len(answers.learned()) < 60
+        assert torch.equal(known.amax(1), torch.ones(len(known)))
+        thought = (mean_logits(bought.committee, material.pixels[:32]) / 2).softmax(1)
+        assert torch.allclose(soft[:32], thought)
+
+    @pytest.mark.parametrize("stops", [(5,), (1, 2, 3, 4, 5, 6)], ids=str)
+    def test_resumed_in_the_middle_of_a_set_it_is_byte_for_byte_the_same(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: tuple[int, ...]
+    ) -> None:
+        monkeypatch.setattr("db3kd.runs.notebook._SECONDS_BETWEEN_STATES", -1.0)
+
+        def train(folder: Path, stop: int | None = None) -> None:
+            def hear(stage: str, done: int, total: int, unit: str) -> None:
+                # Where it is resumed from is heard first.
+                if done == stop and heard:
+                    raise Stopped
+                heard.append(done)
+
+            heard: list[int] = []
+            stage = Teach("student", _endless(), NETWORK, LONG, about={}, digest="some", num_classes=4, seed=0)
+            with Run(folder) as run:
+                Keeper(run, Context(progress=hear)).perform(stage)
+
+        train(tmp_path / "whole")
+        for stop in stops:
+            with pytest.raises(Stopped):
+                train(tmp_path / "parts", stop)
+        train(tmp_path / "parts")
+        assert parts_of(tmp_path / "parts") == parts_of(tmp_path / "whole")
+        assert [line["epoch"] for line in Run(tmp_path / "parts").lines()] == [1, 2, 3, 4, 5, 6, 7]

@@ -5,7 +5,6 @@ import tomllib
 
 from db3kd.plan import parse_plan
 from db3kd.plan.listing import all_keys, help_of
-from db3kd.plan.section import arguments_of
 
 
 def test_every_key_has_a_type_and_a_sentence() -> None:
@@ -42,18 +41,5 @@ def test_a_default_that_is_shown_is_one_that_can_be_written() -> None:
         assert getattr(parse_plan({section: content}), section) is not None
 
 
-def test_the_help_of_a_key_and_of_an_argument() -> None:
-    class Documented:
-        """One line.
-
-        Args:
-            first: of two
-                lines: yes.
-            second: short.
-
-        Raises:
-            Error: never.
-        """
-
-    assert arguments_of(Documented) == {"first": "of two lines: yes.", "second": "short."}
+def test_the_help_of_a_key() -> None:
     assert help_of("budget.total") == "Most queries of all stages together."

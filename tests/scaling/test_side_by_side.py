@@ -11,43 +11,23 @@ import torch
 from torch import nn
 
 from db3kd.context import Context
-from db3kd.data.mapped import in_file, map_file
+from db3kd.data.mapped import map_file
 from db3kd.errors import Db3kdError, PlanError
 from db3kd.models import build
 from db3kd.models.placement import one_thread
 from db3kd.scaling import Job, train_side_by_side
-from db3kd.scaling.parcel import Parcel, unwrapped, wrapped
-from db3kd.tensorfile import pack, unpack
 from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit
 from made_jobs import JOBS, MATERIAL, PIXELS, SHAPE
 
 RECIPE = Recipe("adam", 1e-3, 3, 16, schedule="one-cycle")
 
 
-def test_what_is_to_be_learned_comes_back_as_it_was() -> None:
-    opinions = Objective(soft_labels=torch.full((60, 3), 1 / 3), temperature=2.0)
-    for material in (MATERIAL, Material(PIXELS, opinions, rows=torch.arange(1, 60, 2))):
-        tensors, about = wrapped(material)
-        packed = pack(tensors, about, kind="x")
-        back = unwrapped(Parcel(*unpack(packed, kind="x", origin="memory", way_out="none")))
-        again = wrapped(back)
-        assert {**again.about} == {**about}
-        assert again.tensors.keys() == tensors.keys()
-        assert all(torch.equal(again.tensors[name], tensors[name]) for name in tensors)
-
-
 @pytest.mark.slow
-def test_a_pool_in_a_file_is_opened_and_not_sent(tmp_path: Path) -> None:
+def test_a_pool_in_a_file_is_learned_as_one_in_memory(tmp_path: Path) -> None:
     (tmp_path / "pool").write_bytes(PIXELS.numpy().tobytes())
     pool = map_file((tmp_path / "pool").open("rb"), tuple(PIXELS.shape), "uint8")
     assert MATERIAL.unasked is not None
     there = replace(MATERIAL, unasked=replace(MATERIAL.unasked, pixels=pool))
-    parcel = wrapped(there)
-    assert "pool" not in parcel.tensors
-    back = unwrapped(parcel)
-    assert back.unasked is not None
-    assert torch.equal(back.unasked.pixels, PIXELS)
-    assert in_file(back.unasked.pixels) is not None
     together = train_side_by_side(JOBS, [(there, RECIPE)] * 2, cores=2, hear=lambda *_: None)
     with one_thread():
         for job, network in zip(JOBS, together, strict=True):
