@@ -86,31 +86,6 @@ def test_it_tells_itself_from_others(pool: Pool) -> None:
     assert all(isinstance(name, str) for name in pool.key)
 
 
-def test_a_few_images_are_offered_beside_endless_ones_until_they_run_out() -> None:
-    pool = MAKERS["joined"]()
-    drawn = pool.draw(100, NONE, seeded())
-    assert drawn.origins.count("images") == 50
-    assert sum(bool(name) for name in drawn.ids) == 50
-    assert drawn.origins[:50].count("images") > 10
-    many = pool.draw(1000, NONE, seeded())
-    assert (len(many), many.origins.count("images")) == (1000, 90)
-
-
-def test_pools_with_a_size_are_drawn_from_in_proportion() -> None:
-    pool = MAKERS["joined, all limited"]()
-    drawn = pool.draw(40, NONE, seeded())
-    assert sum(name.startswith("other/") for name in drawn.ids) == 10
-    assert len(pool.draw(1000, NONE, seeded())) == pool.size == 120
-
-
-def test_labels_go_with_the_images() -> None:
-    drawn = MAKERS["images"]().draw(20, NONE, seeded())
-    assert drawn.labels is not None
-    places = [IMAGES.ids.index(name) for name in drawn.ids]
-    assert drawn.labels.tolist() == [place % 4 for place in places]
-    assert torch.equal(drawn.pixels, IMAGES.pixels[places])
-
-
 def test_images_that_the_teacher_would_not_decide_are_no_parents() -> None:
     answers = answered(100)
     none = Answers(answers.images, torch.full((100,), 4), answers.origins, 4, answers.aside)

@@ -1,0 +1,55 @@
+"""Several pools as one: by their sizes where all have one, else alike, and one makes up for what another lacks."""
+
+import pytest
+import torch
+
+from db3kd.data import from_arrays
+from db3kd.errors import PlanError
+from db3kd.pools import ImagePool, Joined, Priors
+from made_answers import NONE, PRIORS, SHAPE, answered, seeded
+
+
+def _images(count: int, name: str) -> ImagePool:
+    return ImagePool(from_arrays(torch.rand(count, *SHAPE, generator=seeded(count)), name=name))
+
+
+def test_a_few_images_are_offered_beside_endless_ones_until_they_run_out() -> None:
+    # Whichever comes first.
+    some = _images(90, "some")
+    for pool in (Joined([some, PRIORS]), Joined([PRIORS, some])):
+        assert pool.size is None
+        drawn = pool.draw(100, NONE, seeded())
+        assert drawn.origins.count("images") == 50
+        assert sum(bool(name) for name in drawn.ids) == 50
+        assert drawn.origins[:50].count("images") > 10
+    many = Joined([some, PRIORS]).draw(1000, NONE, seeded())
+    assert (len(many), many.origins.count("images")) == (1000, 90)
+
+
+def test_pools_with_a_size_are_drawn_from_in_proportion() -> None:
+    pool = Joined([_images(90, "some"), Joined([_images(30, "other")])])
+    drawn = pool.draw(40, NONE, seeded())
+    assert sum(name.startswith("other/") for name in drawn.ids) == 10
+    assert len(pool.draw(1000, NONE, seeded())) == pool.size == 120
+
+
+def test_children_are_made_by_those_that_can_alone() -> None:
+    pool = Joined([_images(20, "some"), PRIORS])
+    assert pool.children == PRIORS.children / 2
+    made = pool.offspring(answered(), 30, seeded())
+    assert len(made) == 30
+    assert "images" not in made.origins
+    assert not len(Joined([_images(20, "some")]).offspring(answered(), 30, seeded()))
+
+
+def test_its_name_and_its_key_are_those_of_all() -> None:
+    some, other = _images(20, "some"), _images(10, "other")
+    assert Joined([some, Priors(SHAPE)]).name == f"images and {PRIORS.name}"
+    assert Joined([some, other]).key != Joined([other, some]).key
+    assert Joined([some, other]).key == Joined((some, other)).key
+
+
+def test_nothing_to_join_is_refused() -> None:
+    with pytest.raises(PlanError, match="at least one, got none"):
+        Joined([])
+    assert len(Joined([_images(20, "some")]).draw(0, NONE, seeded())) == 0
