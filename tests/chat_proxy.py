@@ -7,19 +7,16 @@ it, and FOLDER/account.json what that comes to.
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import urllib3
-
 from environments import environment
+from served_program import free_ports, served_program
 
 # Compiling a gigabyte of packages takes longer than installing them; most modules are never imported.
 WANTED = ("litellm[proxy]==1.108.7", "scikit-learn==1.9.1", "pillow==13.0.0", "--no-compile")
@@ -157,35 +154,12 @@ def running(folder: Path) -> Iterator[Proxy]:
     programs = environment(*WANTED) / "bin"
     (folder / "digits_handler.py").write_text(_HANDLER.format(names=NAMES, faults=FAULTS))
     (folder / "config.yaml").write_text(_CONFIG % KEY)
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        port = probing.getsockname()[1]
+    (port,) = free_ports(1)
     told = {"DIGITS_ACCOUNT": str(folder / "account.jsonl"), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     arguments = ("--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False")
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [programs / "litellm", *arguments], stdout=log, stderr=log, cwd=folder, env={**os.environ, **told}
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(server, url, folder)
+    url = f"http://127.0.0.1:{port}"
+    with served_program((programs / "litellm", *arguments), folder, [f"{url}/health/liveliness"], told):
         yield Proxy(f"{url}/v1", folder / "account.jsonl")
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _wait(server: subprocess.Popen[bytes], url: str, folder: Path) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert server.poll() is None, (folder / "server.log").read_text()
-        try:
-            if urllib3.request("GET", f"{url}/health/liveliness", retries=False).status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError((folder / "server.log").read_text())
 
 
 def serve(folder: Path, command: list[str]) -> None:

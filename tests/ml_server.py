@@ -4,20 +4,16 @@ As a program it measures the wire to it: `python tests/ml_server.py MODEL.onnx C
 """
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import urllib3
-
 from environments import environment
+from served_program import free_ports, served_program
 
 WANTED = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "onnxruntime", "scikit-learn")
 _RUNTIME = """
@@ -83,43 +79,14 @@ def running(programs: Path, folder: Path, settings: Mapping[str, Mapping[str, ob
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "model-settings.json").write_text(json.dumps({"name": name, **content}))
     (folder / "runtime.py").write_text(_RUNTIME)
-    ports = []
-    for _ in range(3):
-        with socket.socket() as probing:
-            probing.bind(("127.0.0.1", 0))
-            ports.append(probing.getsockname()[1])
+    ports = free_ports(3)
     kinds = ("http_port", "grpc_port", "metrics_port")
     about = {"host": "127.0.0.1", "parallel_workers": 0, **dict(zip(kinds, ports, strict=True))}
     (folder / "settings.json").write_text(json.dumps(about))
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [programs / "mlserver", "start", folder],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
-        )
-    try:
-        url = f"http://127.0.0.1:{ports[0]}"
-        _wait(server, url, folder, settings)
+    url = f"http://127.0.0.1:{ports[0]}"
+    ready = [f"{url}/v2/models/{name}/ready" for name in settings]
+    with served_program((programs / "mlserver", "start", folder), folder, ready, {"PYTHONPATH": str(folder)}):
         yield MlServer(url, f"http://127.0.0.1:{ports[2]}/metrics")
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
-def _wait(server: subprocess.Popen[bytes], url: str, folder: Path, names: Mapping[str, object]) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert server.poll() is None, (folder / "server.log").read_text()
-        try:
-            asked = [f"{url}/v2/models/{name}/ready" for name in names]
-            if all(urllib3.request("GET", one, retries=False).status == 200 for one in asked):
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError((folder / "server.log").read_text())
 
 
 def measure(model: Path, shape: tuple[int, ...], classes: int, figures: Path) -> None:

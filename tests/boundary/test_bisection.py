@@ -5,7 +5,6 @@ import torch
 
 from db3kd.boundary import BoundaryDistance, ExemplarPool, Outcome
 from db3kd.errors import PlanError
-from db3kd.tensors import Float, Tensor
 from known_teachers import Ball, HalfSpace
 from questions import Question, Stack, across_of, ask, question
 
@@ -48,16 +47,11 @@ def test_a_boundary_close_to_the_image_is_found_to_the_same_relative_tolerance()
     assert answer.distances[0].item() == pytest.approx(1e-3, rel=1.1e-2)
 
 
-def _lengths(points: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-    lengths: Tensor = torch.linalg.vector_norm(points.flatten(1), dim=1)
-    return lengths
-
-
 def test_an_exemplar_that_cannot_win_costs_one_query() -> None:
     teacher = Ball(radius=3.0)
     image = torch.zeros(1, 1, 8, 8)
     directions = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    ends = directions / _lengths(directions)[:, None, None, None] * torch.tensor([5.0, 6.0]).view(2, 1, 1, 1)
+    ends = directions / directions.flatten(1).norm(dim=1).view(2, 1, 1, 1) * torch.tensor([5.0, 6.0]).view(2, 1, 1, 1)
     pool = ExemplarPool(Stack(ends), teacher(ends), num_classes=2)
     asked = Question(teacher, image, teacher(image), pool, ends)
     one, both = (ask(asked, BoundaryDistance(exemplars=count), queries=100) for count in (1, 2))

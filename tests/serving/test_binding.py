@@ -20,6 +20,7 @@ from db3kd.teachers.open_inference import OpenInferenceTeacher, ServerOptions
 from known_teachers import Sectors
 from logged_teacher import CLASSES, PROTOTYPES, SIDE, rows_seen
 from processes import start
+from served_program import free_ports
 from served_teacher import served
 
 _SERVE = """
@@ -70,9 +71,7 @@ def test_a_server_killed_and_restarted_loses_nothing(tmp_path: Path, monkeypatch
     log = tmp_path / "rows"
     monkeypatch.setenv("LOGGED_ROWS", str(log))
     monkeypatch.setenv("LOGGED_SECONDS", "0.02")
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        port = int(probing.getsockname()[1])
+    (port,) = free_ports(1)
     images = torch.rand(1600, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     expected = [((PROTOTYPES - image[0]) ** 2).sum((1, 2)).argmin() for image in images.numpy()]
     server, got = _serve(port), list[int]()

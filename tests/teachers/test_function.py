@@ -11,20 +11,8 @@ import torch
 from db3kd.errors import InvalidDecision, MaybeServed, NotServed, PlanError, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
-from db3kd.teachers import FunctionTeacher, Teacher
-
-SHAPE, CLASSES = (1, 4, 4), 5
-WEIGHTS = np.random.default_rng(0).normal(size=(16, CLASSES)).astype(np.float32)
-IMAGES = torch.rand(50, *SHAPE, generator=torch.Generator().manual_seed(0))
-
-
-def _decide(images: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    classes: npt.NDArray[np.int64] = ((images.reshape(len(images), -1) - 0.5) @ WEIGHTS).argmax(1)
-    return classes
-
-
-def _function_teacher() -> Teacher:
-    return FunctionTeacher(_decide, input_shape=SHAPE, num_classes=CLASSES)
+from db3kd.teachers import FunctionTeacher
+from made_teachers import CLASSES, IMAGES, SHAPE, function_teacher, largest_score
 
 
 def test_the_function_gets_float32_arrays_of_its_own_in_plain_order() -> None:
@@ -48,9 +36,9 @@ def test_the_function_gets_float32_arrays_of_its_own_in_plain_order() -> None:
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.uint16])
 def test_any_integers_are_classes(kind: type[np.integer]) -> None:
-    teacher = FunctionTeacher(lambda images: _decide(images).astype(kind), input_shape=SHAPE, num_classes=CLASSES)
+    teacher = FunctionTeacher(lambda images: largest_score(images).astype(kind), input_shape=SHAPE, num_classes=CLASSES)
     assert teacher(IMAGES).dtype == torch.int64
-    assert torch.equal(teacher(IMAGES), _function_teacher()(IMAGES))
+    assert torch.equal(teacher(IMAGES), function_teacher()(IMAGES))
 
 
 @pytest.mark.parametrize(
@@ -93,8 +81,8 @@ def test_what_is_no_class_per_image_is_refused_with_what_to_do(
     [list, tuple, torch.from_numpy, lambda classes: classes.astype(object), lambda classes: np.ma.array(classes)],
 )
 def test_lists_tensors_and_arrays_of_objects_are_answers_too(answer: Callable[[npt.NDArray[np.int64]], Any]) -> None:
-    teacher = FunctionTeacher(lambda images: answer(_decide(images)), input_shape=SHAPE, num_classes=CLASSES)
-    assert torch.equal(teacher(IMAGES), _function_teacher()(IMAGES))
+    teacher = FunctionTeacher(lambda images: answer(largest_score(images)), input_shape=SHAPE, num_classes=CLASSES)
+    assert torch.equal(teacher(IMAGES), function_teacher()(IMAGES))
 
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
@@ -103,13 +91,13 @@ NAMES = ("ant", "bee", "cat", "dog", "eel")
 @pytest.mark.parametrize("kind", ["<U20", object])
 def test_names_become_classes_and_what_is_off_the_list_is_none(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
     def decide(images: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        named = np.array(NAMES, dtype=kind)[_decide(images)].astype(kind)
+        named = np.array(NAMES, dtype=kind)[largest_score(images)].astype(kind)
         named[3] = "I see a cat"
         return named
 
     teacher = FunctionTeacher(decide, input_shape=SHAPE, class_names=NAMES, max_batch=100)
     assert (teacher.spec.num_classes, teacher.spec.class_names, teacher.spec.abstains) == (5, NAMES, True)
-    expected = _function_teacher()(IMAGES)
+    expected = function_teacher()(IMAGES)
     expected[3] = 5
     assert torch.equal(teacher(IMAGES), expected)
     assert torch.equal(teacher(IMAGES), expected)
@@ -119,9 +107,9 @@ def test_names_become_classes_and_what_is_off_the_list_is_none(kind: Any, caplog
 
 
 def test_numbers_stay_numbers_where_the_classes_have_names_and_none_of_them_passes_for_no_class() -> None:
-    teacher = FunctionTeacher(_decide, input_shape=SHAPE, class_names=list(NAMES))
-    assert torch.equal(teacher(IMAGES), _function_teacher()(IMAGES))
-    from_one = FunctionTeacher(lambda images: _decide(images) + 1, input_shape=SHAPE, class_names=NAMES)
+    teacher = FunctionTeacher(largest_score, input_shape=SHAPE, class_names=list(NAMES))
+    assert torch.equal(teacher(IMAGES), function_teacher()(IMAGES))
+    from_one = FunctionTeacher(lambda images: largest_score(images) + 1, input_shape=SHAPE, class_names=NAMES)
     with pytest.raises(InvalidDecision, match=r"from 0 to 4, got 5.*count classes from 0"):
         from_one(IMAGES)
 
@@ -129,14 +117,14 @@ def test_numbers_stay_numbers_where_the_classes_have_names_and_none_of_them_pass
 @pytest.mark.parametrize("names", [["a"], ["a", "a"], "ab", ["a", "b\nc"]])
 def test_names_that_name_no_classes_are_refused(names: Any) -> None:
     with pytest.raises(PlanError, match="name"):
-        FunctionTeacher(_decide, input_shape=SHAPE, class_names=names)
+        FunctionTeacher(largest_score, input_shape=SHAPE, class_names=names)
 
 
 def test_a_function_without_a_number_of_classes_is_refused() -> None:
     with pytest.raises(PlanError, match="num_classes or class_names"):
-        FunctionTeacher(_decide, input_shape=SHAPE)
+        FunctionTeacher(largest_score, input_shape=SHAPE)
     with pytest.raises(PlanError, match="class_names must be 3 names"):
-        FunctionTeacher(_decide, input_shape=SHAPE, num_classes=3, class_names=NAMES)
+        FunctionTeacher(largest_score, input_shape=SHAPE, num_classes=3, class_names=NAMES)
 
 
 def test_an_error_of_the_function_is_named_and_kept_as_the_cause() -> None:
@@ -159,11 +147,11 @@ def test_a_function_that_asks_a_service_may_say_that_a_retry_makes_sense(error: 
         calls.append(len(images))
         if len(calls) == 1:
             raise error("the line broke")
-        return _decide(images)
+        return largest_score(images)
 
     teacher = FunctionTeacher(decide, input_shape=SHAPE, num_classes=CLASSES)
     with Ledger(None) as ledger, ledger.account("label") as account:
-        assert torch.equal(Oracle(teacher, account)(IMAGES), _function_teacher()(IMAGES))
+        assert torch.equal(Oracle(teacher, account)(IMAGES), function_teacher()(IMAGES))
         assert account.spent == (51 if error is MaybeServed else 50)
 
 
@@ -177,13 +165,13 @@ def test_another_function_has_another_fingerprint() -> None:
         lambda images: images.max((1, 2, 3)) > 1,
         lambda images: [int(image.sum() > 1) for image in images],
         lambda images: [int(image.sum() > 2) for image in images],
-        _decide,
+        largest_score,
     ]
     assert len({fingerprint(function) for function in functions}) == len(functions)
 
 
 def test_the_users_own_fingerprint_is_taken_as_it_is() -> None:
-    teacher = FunctionTeacher(_decide, input_shape=SHAPE, num_classes=CLASSES, fingerprint="forest, March")
+    teacher = FunctionTeacher(largest_score, input_shape=SHAPE, num_classes=CLASSES, fingerprint="forest, March")
     assert teacher.spec.fingerprint == "forest, March"
 
 

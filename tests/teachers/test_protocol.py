@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from torch import nn
@@ -13,7 +11,6 @@ from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.teachers import (
     AbstainingTeacher,
-    FunctionTeacher,
     Preparation,
     PreparedTeacher,
     ServedTeacher,
@@ -24,15 +21,7 @@ from db3kd.teachers import (
 )
 from db3kd.tensors import Float, Tensor
 from known_teachers import Ball, Constant, Counting, Flaky, HalfSpace, Liar, Sectors, Slow
-
-SHAPE, CLASSES = (1, 4, 4), 5
-WEIGHTS = np.random.default_rng(0).normal(size=(16, CLASSES)).astype(np.float32)
-IMAGES = torch.rand(50, *SHAPE, generator=torch.Generator().manual_seed(0))
-
-
-def _decide(images: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    classes: npt.NDArray[np.int64] = ((images.reshape(len(images), -1) - 0.5) @ WEIGHTS).argmax(1)
-    return classes
+from made_teachers import CLASSES, IMAGES, SHAPE, WEIGHTS, function_teacher
 
 
 def _network() -> nn.Module:
@@ -47,16 +36,12 @@ def _torch_teacher() -> Teacher:
     return TorchTeacher(_network(), input_shape=SHAPE, num_classes=CLASSES)
 
 
-def _function_teacher() -> Teacher:
-    return FunctionTeacher(_decide, input_shape=SHAPE, num_classes=CLASSES)
-
-
 ADAPTERS: dict[str, Callable[[], Teacher]] = {
     "torch": _torch_teacher,
-    "function": _function_teacher,
-    "abstaining": lambda: AbstainingTeacher(_function_teacher(), (-1,)),
-    "prepared": lambda: PreparedTeacher(_function_teacher(), Preparation(), image_shape=SHAPE),
-    "served": lambda: ServedTeacher(_function_teacher(), Service(in_flight=2)),
+    "function": function_teacher,
+    "abstaining": lambda: AbstainingTeacher(function_teacher(), (-1,)),
+    "prepared": lambda: PreparedTeacher(function_teacher(), Preparation(), image_shape=SHAPE),
+    "served": lambda: ServedTeacher(function_teacher(), Service(in_flight=2)),
 }
 every_adapter = pytest.mark.parametrize("make", ADAPTERS.values(), ids=ADAPTERS)
 

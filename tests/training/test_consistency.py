@@ -13,6 +13,7 @@ from db3kd.models import build
 from db3kd.training import Material, Objective, Recipe, TrainingState, Unasked, Views, fit
 from db3kd.training.consistency import Consistency
 from db3kd.training.learners import Alone
+from made_networks import bytes_of
 
 SHAPE = (1, 16, 16)
 RECIPE = Recipe("adam", 3e-3, 4, 16, schedule="one-cycle")
@@ -38,11 +39,6 @@ def _material(labelled: int, *, for_each: int = 3, per_epoch: int = 64) -> Mater
     return Material(pixels[:labelled], objective, per_epoch, VIEWS, unasked)
 
 
-def _bytes(module: torch.nn.Module) -> bytes:
-    plain = {name: one.clone(memory_format=torch.contiguous_format) for name, one in module.state_dict().items()}
-    return safetensors.torch.save(plain)
-
-
 def test_what_is_learned_from_the_pool_is_more_than_the_answers_tell() -> None:
     pixels, labels = _pool()
     network, recipe = build("lenet5-fifth", SHAPE, 2, seed=1), replace(RECIPE, epochs=16)
@@ -59,7 +55,7 @@ def test_resumed_equals_uninterrupted(architecture: str) -> None:
     whole = fit(network, material, RECIPE, on_epoch=lambda _, snapshot: states.append(snapshot()))
     for state in states[:-1]:
         kept = TrainingState(state.epoch, safetensors.torch.load(safetensors.torch.save(state.tensors)))
-        assert _bytes(fit(network, material, RECIPE, resume=kept)) == _bytes(whole)
+        assert bytes_of(fit(network, material, RECIPE, resume=kept)) == bytes_of(whole)
 
 
 def test_the_running_mean_is_what_is_kept() -> None:

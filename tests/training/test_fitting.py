@@ -17,6 +17,7 @@ from db3kd.evaluation import predict
 from db3kd.models import build
 from db3kd.tensors import Float, Int, Tensor, UInt8
 from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit, for_photos
+from made_networks import bytes_of
 
 ADAM = Recipe("adam", 1e-3, epochs=4, batch_size=16)
 SGD = Recipe("sgd", 0.05, epochs=4, batch_size=16, momentum=0.9, weight_decay=1e-4, milestones=(2,))
@@ -41,14 +42,7 @@ def test_some_rows_of_a_large_set_are_learned_as_a_copy_of_them_would_be() -> No
     module, objective, recipe = build("lenet5-fifth", (1, 28, 28), 2), Objective(labels=labels), replace(ADAM, epochs=2)
     copied = fit(module, Material(pixels[rows], objective), recipe)
     taken = fit(module, Material(pixels, objective, rows=rows), recipe)
-    assert _weights(copied) == _weights(taken)
-
-
-def _weights(module: nn.Module) -> bytes:
-    contiguous = {
-        name: value.clone(memory_format=torch.contiguous_format) for name, value in module.state_dict().items()
-    }
-    return safetensors.torch.save(contiguous)
+    assert bytes_of(copied) == bytes_of(taken)
 
 
 def _through_a_file(state: TrainingState) -> TrainingState:
@@ -58,12 +52,12 @@ def _through_a_file(state: TrainingState) -> TrainingState:
 def test_a_small_problem_is_learnt_from_labels() -> None:
     pixels, labels = _bright_halves(96)
     module = build("lenet5-fifth", (1, 28, 28), 2)
-    before = _weights(module)
+    before = bytes_of(module)
     trained = fit(module, Material(pixels, Objective(labels=labels)), replace(ADAM, epochs=12, rate=5e-3))
     assert (predict(trained, pixels) == labels).float().mean() >= 0.95
     assert not trained.training
     assert module.training
-    assert _weights(module) == before
+    assert bytes_of(module) == before
 
 
 def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
@@ -108,13 +102,13 @@ def test_resumed_equals_uninterrupted(
     used = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        whole = _weights(train(on_epoch=keep))
+        whole = bytes_of(train(on_epoch=keep))
         assert list(states) == [1, 2, 3, 4]
         for finished in (1, 3):
             # Whatever happened to the global generator in between must not matter.
             torch.rand(finished)
-            assert _weights(train(resume=_through_a_file(states[finished]))) == whole
-        assert _weights(train(on_epoch=None)) == whole
+            assert bytes_of(train(resume=_through_a_file(states[finished]))) == whole
+        assert bytes_of(train(on_epoch=None)) == whole
     finally:
         torch.set_num_threads(used)
 
@@ -134,11 +128,11 @@ def test_a_training_in_parts_is_the_whole_training() -> None:
     def keep(_: Epoch, state: Callable[[], TrainingState]) -> None:
         states.append(state())
 
-    whole = _weights(train())
-    part = _weights(train(until=2, on_epoch=keep))
+    whole = bytes_of(train())
+    part = bytes_of(train(until=2, on_epoch=keep))
     assert [state.epoch for state in states] == [1, 2]
     assert part != whole
-    assert _weights(train(resume=states[-1])) == whole
+    assert bytes_of(train(resume=states[-1])) == whole
 
 
 def test_a_state_is_a_copy() -> None:
@@ -159,7 +153,7 @@ def test_another_seed_is_another_training_and_no_global_seed_moves() -> None:
     module = build("lenet5-fifth", (1, 28, 28), 2)
     before = torch.get_rng_state()
     first, again, other = (
-        _weights(fit(module, Material(pixels, Objective(labels=labels)), ADAM, context=Context(seed=seed)))
+        bytes_of(fit(module, Material(pixels, Objective(labels=labels)), ADAM, context=Context(seed=seed)))
         for seed in (0, 0, 1)
     )
     assert torch.equal(torch.get_rng_state(), before)
@@ -349,4 +343,4 @@ def test_resumed_equals_uninterrupted_on_a_gpu() -> None:
     train = partial(fit, module, Material(pixels, Objective(labels=labels)), SGD, context=Context("cuda"))
     whole = train(on_epoch=lambda _, state: states.append(state()))
     assert next(whole.parameters()).is_cuda
-    assert _weights(train(resume=_through_a_file(states[1])).cpu()) == _weights(whole.cpu())
+    assert bytes_of(train(resume=_through_a_file(states[1])).cpu()) == bytes_of(whole.cpu())

@@ -25,6 +25,7 @@ from db3kd.training import (
     fit,
     fit_together,
 )
+from made_networks import bytes_of
 
 SHAPE = (1, 16, 16)
 RECIPE = Recipe("adam", 3e-3, 4, 16, schedule="one-cycle")
@@ -50,11 +51,6 @@ def _material(*, unasked: bool, shape: tuple[int, int, int] = SHAPE) -> Material
 
 def _networks(architecture: str = "lenet5-fifth", shape: tuple[int, int, int] = SHAPE) -> list[nn.Module]:
     return [build(architecture, shape, 3, seed=seed) for seed in SEEDS]
-
-
-def _bytes(module: nn.Module) -> bytes:
-    plain = {name: one.clone(memory_format=torch.contiguous_format) for name, one in module.state_dict().items()}
-    return safetensors.torch.save(plain)
 
 
 def _noting(states: Taken) -> Callable[[int, Epoch, Callable[[], TrainingState]], None]:
@@ -87,7 +83,7 @@ def test_each_member_learns_what_it_learns_alone(
     architecture: str, shape: tuple[int, int, int], recipe: Recipe, *, unasked: bool
 ) -> None:
     material, networks = _material(unasked=unasked, shape=shape), _networks(architecture, shape)
-    before = [_bytes(one) for one in networks]
+    before = [bytes_of(one) for one in networks]
     assert can_learn_together(networks, material, recipe, "cpu")
     told: list[tuple[int, int, float]] = []
     together = fit_together(
@@ -97,7 +93,7 @@ def test_each_member_learns_what_it_learns_alone(
         seeds=SEEDS,
         on_epoch=lambda number, epoch, _: told.append((number, epoch.number, epoch.loss)),
     )
-    assert [_bytes(one) for one in networks] == before
+    assert [bytes_of(one) for one in networks] == before
     assert [one[:2] for one in told] == [(n, e) for e in range(1, recipe.epochs + 1) for n in range(3)]
     for number, (network, seed) in enumerate(zip(networks, SEEDS, strict=True)):
         losses: list[float] = []
@@ -134,7 +130,7 @@ def test_resumed_equals_uninterrupted_wherever_each_member_stood(*, unasked: boo
             resume=resume,
             on_epoch=lambda number, epoch, _, told=told: told.append((number, epoch.number)),  # type: ignore[misc]  # bound now
         )
-        assert {n: _bytes(one) for n, one in again.items()} == {n: _bytes(whole[n]) for n in resume}
+        assert {n: bytes_of(one) for n, one in again.items()} == {n: bytes_of(whole[n]) for n in resume}
         begun = {number: 0 if state is None else state.epoch for number, state in resume.items()}
         assert sorted(told) == [(n, epoch) for n in resume for epoch in range(begun[n] + 1, 5)]
 
@@ -173,7 +169,7 @@ def test_several_devices_share_the_members() -> None:
         _alike(network, wanted[number])
     resume = {0: states[0][1], 1: states[1][2]}
     again = fit_together(networks, material, RECIPE, seeds=SEEDS, devices=["cpu", "cpu"], resume=resume)
-    assert {n: _bytes(one) for n, one in again.items()} == {n: _bytes(whole[n]) for n in (0, 1)}
+    assert {n: bytes_of(one) for n, one in again.items()} == {n: bytes_of(whole[n]) for n in (0, 1)}
 
 
 @pytest.mark.parametrize("devices", [["cpu"], ["cpu", "cpu"]], ids=len)
@@ -244,10 +240,10 @@ def _unruled(images: Tensor) -> Tensor:
     ids=["plain", "draws", "asks", "branches", "no rule", "keeps more", "other shapes", "one"],
 )
 def test_whether_they_can_learn_together_is_tried(modules: list[nn.Module], *, can: bool) -> None:
-    before = [_bytes(one) for one in modules]
+    before = [bytes_of(one) for one in modules]
     chance = torch.get_rng_state()
     assert can_learn_together(modules, _material(unasked=False), RECIPE, "cpu") is can
-    assert [_bytes(one) for one in modules] == before
+    assert [bytes_of(one) for one in modules] == before
     assert torch.equal(torch.get_rng_state(), chance)
 
 
@@ -258,4 +254,4 @@ def test_resumed_equals_uninterrupted_on_a_gpu() -> None:
     whole = fit_together(networks, material, RECIPE, seeds=SEEDS, devices=["cuda"], on_epoch=_noting(states))
     resume = {0: states[0][0], 2: states[2][2]}
     again = fit_together(networks, material, RECIPE, seeds=SEEDS, devices=["cuda"], resume=resume)
-    assert {n: _bytes(one.cpu()) for n, one in again.items()} == {n: _bytes(whole[n].cpu()) for n in (0, 2)}
+    assert {n: bytes_of(one.cpu()) for n, one in again.items()} == {n: bytes_of(whole[n].cpu()) for n in (0, 2)}
