@@ -38,16 +38,21 @@ def family_shares(answers: Answers, families: Sequence[str]) -> Float[Tensor, " 
     An answer is worth the bits -log2 p of its class among the answers to a picture of any family, at the shares that
     are sought: a family whose answers are diverse, or of rare classes, is worth much. A share doubles with each eighth
     of a bit. A class is worth less as it is given more often, so that a family that alone shows it only balances it.
+    A share falls with the part of a family's images that are of no class: a question about one brings nothing.
     """
-    counts = _counts(answers, families)
+    asked = _counts(answers, families)
+    counts = asked[:, : answers.num_classes]
     overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
     mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
+    decided = _decided_parts(counts.sum(dim=1), asked.sum(dim=1))
     scores = torch.zeros(len(families))
     for _ in range(_BALANCING_STEPS):
-        shares = _floored(scores)
-        worth = -(mixed * (shares @ mixed).log2()).sum(dim=1)
+        shares = _floored(scores + decided.log())
+        # Of the decided answers, up to a factor that all families have in common.
+        given = (shares * decided) @ mixed
+        worth = -(mixed * given.log2()).sum(dim=1)
         scores = torch.lerp(scores, _DOUBLINGS_PER_BIT * math.log(2.0) * worth, _BALANCING_RATE)
-    return _floored(scores)
+    return _floored(scores + decided.log())
 
 
 def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
@@ -61,15 +66,20 @@ def worth_of_each(answers: Answers) -> Float[Tensor, " n"]:
     return shares[torch.tensor([places.get(name, len(families)) for name in names], dtype=torch.int64)][codes]
 
 
-def _counts(answers: Answers, families: Sequence[str]) -> Float[Tensor, "f num_classes"]:
-    """Count the answers of each class to fresh images of each family."""
+def _decided_parts(decided: Float[Tensor, " f"], asked: Float[Tensor, " f"]) -> Float[Tensor, " f"]:
+    """Estimate for each family which part of its images the teacher decides; exactly 1 where it decides all."""
+    overall = (decided.sum() + 1) / (asked.sum() + 1)
+    return (decided + _PRIOR_ANSWERS * overall) / (asked + _PRIOR_ANSWERS)
+
+
+def _counts(answers: Answers, families: Sequence[str]) -> Float[Tensor, "f classes"]:
+    """Count the answers of each class, and last the abstentions, to fresh images of each family."""
     (names, codes), known = answers.coded, _places(families)
     places = [known.get(name, -1) if is_fresh(name) else -1 for name in names]
     family = torch.tensor(places, dtype=torch.int64)[codes]
-    counted = (family >= 0) & answers.decided
-    cells = family[counted] * answers.num_classes + answers.decisions[counted]
-    counts = torch.bincount(cells, minlength=len(families) * answers.num_classes)
-    return counts.view(len(families), answers.num_classes).float()
+    counted, columns = family >= 0, answers.num_classes + 1
+    cells = family[counted] * columns + answers.decisions[counted]
+    return torch.bincount(cells, minlength=len(families) * columns).view(len(families), columns).float()
 
 
 def _places(families: Sequence[str]) -> dict[str, int]:
