@@ -30,3 +30,11 @@ def test_what_the_members_disagree_on_is_chosen_more_often_and_what_they_agree_o
     chosen = Disagreement().choose(candidates, believed, NONE, 100, seeded(1))
     share = (chosen < 100).float().mean()
     assert 0.4 < share < 0.98
+
+
+def test_what_is_likely_of_no_class_is_asked_about_less() -> None:
+    candidates = Candidates(torch.rand(1000, *SHAPE, generator=seeded()), ("images",) * 1000)
+    believed = torch.zeros(2, 1000, 5)
+    believed[:, :500, 4], believed[:, :500, 0], believed[:, 500:, 0] = 0.95, 0.05, 1.0
+    chosen = Disagreement().choose(candidates, believed, NONE, 200, seeded(1))
+    assert 0.85 < (chosen >= 500).float().mean() < 1

@@ -16,7 +16,8 @@ class Disagreement:
     """Chooses what the committee disagrees on, all expected classes alike, near-duplicates last; see `Acquisition`.
 
     A candidate's chance grows with its worth: one more than its disagreement in parts of the mean, squared. A committee
-    may agree and be wrong, so that what it agrees on is asked about as well.
+    may agree and be wrong, so that what it agrees on is asked about as well. Where members know a last class for what
+    the teacher gives no class, worth falls with its probability.
     """
 
     name = "disagreement"
@@ -30,9 +31,12 @@ class Disagreement:
         count: int,
         generator: torch.Generator,
     ) -> Int[Tensor, " b"]:
-        differing = disagreement(beliefs)
+        differing, together = disagreement(beliefs), beliefs.mean(dim=0)
         worth = (1 + differing / differing.mean().clamp(min=torch.finfo(differing.dtype).tiny)).square()
-        preferred = balanced_choice(beliefs.mean(dim=0).argmax(dim=1), draw_lots(worth, generator), len(candidates))
+        # Only real classes take turns; "no class" has no turn of its own.
+        classes, none = together.tensor_split([answers.num_classes], dim=1)
+        lots = draw_lots(worth * (1 - none.sum(dim=1)), generator)
+        preferred = balanced_choice(classes.argmax(dim=1), lots, len(candidates))
         return new_ones(candidates, answers, preferred, count)
 
 
