@@ -1,8 +1,11 @@
 """Images out of pictures of another kind: each picture once as it is, things cut out of their ground, any shape."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from db3kd.answers import Answers
 from db3kd.data import from_arrays
 from db3kd.errors import PlanError
 from db3kd.pools import Surrogates
@@ -23,6 +26,30 @@ def test_each_picture_is_asked_about_once_as_it_is_and_warped_after_that() -> No
     assert answers.images.labels is None
     assert answers.origins.count("surrogates, warped") > 30
     assert len(set(answers.origins)) == len(PROCEDURAL) + 9
+
+
+def test_a_picture_that_is_set_aside_comes_back_in_no_form() -> None:
+    asked = Answers(PICTURES, torch.arange(30) % 4, ("surrogates",) * 30, 4, torch.arange(30) % 3 == 0)
+    left = PICTURES.subset((~asked.aside).nonzero()[:, 0])
+    drawn, without, whole = (
+        pool.draw(200, answers, seeded())
+        for pool, answers in (
+            (Surrogates(PICTURES), asked),
+            (Surrogates(left), asked),
+            (Surrogates(PICTURES), replace(asked, aside=asked.aside & False)),
+        )
+    )
+    assert drawn.origins == without.origins == whole.origins
+    assert torch.equal(drawn.pixels, without.pixels)
+    assert not torch.equal(drawn.pixels, whole.pixels)
+
+
+def test_where_all_pictures_are_set_aside_procedural_images_are_left() -> None:
+    pool = Surrogates(PICTURES)
+    plain = Answers(PICTURES, torch.zeros(30, dtype=torch.int64), ("surrogates",) * 30, 4, torch.ones(30).bool())
+    drawn = pool.draw(50, plain, seeded())
+    assert len(drawn) == 50
+    assert not any(origin.startswith("surrogates") for origin in drawn.origins)
 
 
 def test_a_thing_is_cut_out_of_a_ground_of_one_colour() -> None:

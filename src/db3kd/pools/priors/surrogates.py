@@ -5,7 +5,7 @@ grounds and on surfaces; and as outlines with textures of our own. Children are 
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -24,7 +24,7 @@ from db3kd.pools.priors.fields import Dice, Shape, coordinates
 from db3kd.pools.priors.pictures import recoloured
 from db3kd.pools.priors.pool import FamilySet, families_of
 from db3kd.pools.priors.shares import drawn_of_each
-from db3kd.tensors import Float, Tensor
+from db3kd.tensors import Float, Int, Tensor
 
 # A border is of one colour where so much of it comes near that; what is farther away than that is no ground.
 _NEAR, _ONE_COLOUR = 0.08, 0.7
@@ -59,36 +59,47 @@ class Surrogates:
         names = [family.name for family in families_of(self.families)]
         return {"type": self.name, "pictures": self.pictures.digest, "children": self.children, "families": [*names]}
 
-    @cached_property
-    def _drawn(self) -> tuple[Family, ...]:
-        """The families that have no end."""
-        cutouts = partial(_cutouts, self.pictures)
-        made = (Family(name, partial(draw, cutouts=cutouts)) for name, draw in SURROGATE.items())
-        return (*families_of(self.families), Family(WARPED, partial(_warped, self.pictures)), *made)
-
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
-        """Give pictures as they are, and make others, the families by what their answers were worth; see `Pool`."""
-        families = self._drawn
+        """Give pictures as they are, and make others, the families by what their answers were worth; see `Pool`.
+
+        Nothing is made of a picture that is set aside: it would tell of it.
+        """
+        kept = self.pictures.without(answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist())
+        families = self._families(kept)
         names = [one.name for one in families]
+        if not len(kept):
+            return paint_all(families, drawn_of_each(names, count, answers, generator), self._shape, generator)
         *numbers, plain = drawn_of_each([*names, AS_THEY_ARE], count, answers, generator)
         given = ImagePool(self.pictures).draw(plain, answers, generator)
         given = replace(given, origins=(AS_THEY_ARE,) * len(given), labels=None)
         # Each is asked about once; what is wanted beyond that comes warped.
         numbers[names.index(WARPED)] += plain - len(given)
-        return together([paint_all(families, numbers, self.pictures.image_shape, generator), given])
+        return together([paint_all(families, numbers, self._shape, generator), given])
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
         """Recombine images that were answered, of whatever family; see `Pool`."""
         return recombined(answers, count, generator)
 
+    @property
+    def _shape(self) -> Shape:
+        return self.pictures.image_shape
 
-def _some(pictures: Dataset, dice: Dice) -> Float[Tensor, "n c h w"]:
-    return pictures.images(dice.whole(0, len(pictures) - 1))
+    def _families(self, rows: Int[Tensor, " k"]) -> tuple[Family, ...]:
+        """The families that have no end: procedural ones, and those made of some of the pictures."""
+        if not len(rows):
+            return families_of(self.families)
+        cutouts = partial(_cutouts, self.pictures, rows)
+        made = (Family(name, partial(draw, cutouts=cutouts)) for name, draw in SURROGATE.items())
+        return (*families_of(self.families), Family(WARPED, partial(_warped, self.pictures, rows)), *made)
 
 
-def _warped(pictures: Dataset, image_shape: Shape, dice: Dice) -> Float[Tensor, "n c h w"]:
+def _some(pictures: Dataset, rows: Int[Tensor, " k"], dice: Dice) -> Float[Tensor, "n c h w"]:
+    return pictures.images(rows[dice.whole(0, len(rows) - 1)])
+
+
+def _warped(pictures: Dataset, rows: Int[Tensor, " k"], image_shape: Shape, dice: Dice) -> Float[Tensor, "n c h w"]:
     """Show whole pictures: warped, half of them mirrored, half relit, half of the coloured in other colours."""
-    images = _some(pictures, dice)
+    images = _some(pictures, rows, dice)
     if image_shape[0] == _COLOURS:
         images = recoloured(images, _COLOURS, dice)
     images = torch.where(dice.chance(0.5)[:, None], images.flip(3), images)
@@ -96,9 +107,9 @@ def _warped(pictures: Dataset, image_shape: Shape, dice: Dice) -> Float[Tensor, 
     return torch.where(dice.chance(0.5)[:, None], relight(images, dice), images)
 
 
-def _cutouts(pictures: Dataset, dice: Dice) -> Float[Tensor, "n 4 s s"]:
+def _cutouts(pictures: Dataset, rows: Int[Tensor, " k"], dice: Dice) -> Float[Tensor, "n 4 s s"]:
     """Draw pictures, their middle square, cut out of their background."""
-    images = _some(pictures, dice)
+    images = _some(pictures, rows, dice)
     side = min(images.shape[2:])
     top, left = ((whole - side) // 2 for whole in images.shape[2:])
     return cut_out(images[:, :, top : top + side, left : left + side], dice)
