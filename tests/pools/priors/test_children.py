@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
-from db3kd.answers import Candidates
+from db3kd.answers import Answers, Candidates
+from db3kd.data import from_arrays
 from db3kd.pools.priors.children import parenthood, recombined
+from db3kd.tensors import Tensor
 from made_answers import NONE, SHAPE, add, answered, seeded
 
 
@@ -36,3 +39,24 @@ def test_a_child_is_of_its_mothers_family() -> None:
     children = recombined(answers, 60, seeded(1))
     families = {origin for origin in answers.origins if "/" not in origin}
     assert all(origin.removeprefix("recombined/") in families for origin in children.origins)
+
+
+@pytest.mark.parametrize(
+    ("shape", "parts"), [((1, 16, 16), [4096, 4]), ((1, 28, 28), [4096, 4]), ((3, 64, 64), [261, 261, 78])]
+)
+def test_children_are_made_in_parts_that_are_smaller_where_images_are_larger(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int, int], parts: list[int]
+) -> None:
+    made = []
+
+    def noting(images: Tensor, *rest: object, **options: object) -> Tensor:
+        made.append(len(images))
+        return images
+
+    monkeypatch.setattr("db3kd.pools.priors.children.warp", noting)
+    images = from_arrays(torch.rand(8, *shape, generator=seeded()))
+    answers = Answers(images, torch.arange(8) % 4, ("shapes",) * 8, 4, torch.zeros(8).bool())
+    children = recombined(answers, sum(parts), seeded())
+    assert children.pixels.shape == (sum(parts), *shape)
+    # A second parent and each child are warped.
+    assert made == [size for size in parts for _ in range(2)]

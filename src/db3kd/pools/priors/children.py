@@ -3,6 +3,8 @@
 They are candidates like any other; which of them are asked about is the matter of `db3kd.acquisition`.
 """
 
+import math
+
 import torch
 
 from db3kd.answers import Answers, Candidates
@@ -12,7 +14,8 @@ from db3kd.pools.priors.fields import Dice
 from db3kd.pools.priors.shares import worth_of_each
 from db3kd.tensors import Float, Int, Tensor, UInt8
 
-_PART = 4096
+# So many at once, and fewer where images are larger than 28x28 in gray: a part holds some dozens of floats a pixel.
+_PART, _PIXELS_PER_PART = 4096, 4096 * 784
 
 
 def recombined(answers: Answers, count: int, generator: torch.Generator) -> Candidates:
@@ -25,8 +28,9 @@ def recombined(answers: Answers, count: int, generator: torch.Generator) -> Cand
     mothers = torch.zeros(0, dtype=torch.int64)
     if count and weights.any():
         mothers = torch.multinomial(weights, count, replacement=True, generator=generator)
-    none = torch.zeros(0, *answers.images.image_shape, dtype=torch.uint8)
-    parts = [_children(answers, part, weights, generator) for part in mothers.split(_PART) if len(part)]
+    shape = answers.images.image_shape
+    none, most = torch.zeros(0, *shape, dtype=torch.uint8), max(1, min(_PART, _PIXELS_PER_PART // math.prod(shape)))
+    parts = [_children(answers, part, weights, generator) for part in mothers.split(most) if len(part)]
     return Candidates(torch.cat([none, *parts]), answers.children("recombined", mothers))
 
 
