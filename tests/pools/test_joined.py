@@ -5,7 +5,7 @@ import torch
 
 from db3kd.data import from_arrays
 from db3kd.errors import PlanError
-from db3kd.pools import ImagePool, Joined, Priors
+from db3kd.pools import ImagePool, Joined, Priors, Surrogates
 from made_answers import NONE, PRIORS, SHAPE, answered, seeded
 
 
@@ -31,6 +31,19 @@ def test_pools_with_a_size_are_drawn_from_in_proportion() -> None:
     drawn = pool.draw(40, NONE, seeded())
     assert sum(name.startswith("other/") for name in drawn.ids) == 10
     assert len(pool.draw(1000, NONE, seeded())) == pool.size == 120
+
+
+def test_a_picture_that_two_pools_hold_is_offered_once() -> None:
+    pictures = _images(90, "some")
+    endless = Joined([pictures, Surrogates(pictures.images)]).draw(200, NONE, seeded())
+    named = [name for name in endless.ids if name]
+    assert len(endless) == 200
+    assert len(named) == len(set(named)) > 60
+    assert {origin for origin in endless.origins if origin in ("images", "surrogates")} == {"images"}
+    twice = Joined([pictures, Joined([_images(30, "other"), pictures])])
+    for count, most in ((60, 60), (500, 120)):
+        drawn = twice.draw(count, NONE, seeded())
+        assert len(drawn) == len(set(drawn.ids)) == most
 
 
 def test_children_are_made_by_those_that_can_alone() -> None:

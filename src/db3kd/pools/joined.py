@@ -10,6 +10,10 @@ from db3kd.answers import Answers, Candidates, together
 from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.pools.pool import Key, Pool
+from db3kd.tensors import Int, Tensor
+
+# What two pools hold is made up for by other images; each time a part of these may be such as well.
+_MOST_TRIES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,22 +54,44 @@ class Joined:
         return sum(pool.children for pool in self.pools) / len(self.pools)
 
     def draw(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
-        """Give images of all pools in random order; see `Pool`."""
-        if self.size is None:
-            # The endless ones come last: they make up for what the others lack.
-            ordered = sorted(self.pools, key=lambda pool: pool.size is None)
-            made = _alike([partial(pool.draw, answers=answers, generator=generator) for pool in ordered], count)
-        else:
-            parts = [pool.draw(count, answers, generator) for pool in self.pools]
-            # A pool of twice the size has twice as many rows before any place in the line.
-            places = [torch.arange(len(part)) / (pool.size or 1) for part, pool in zip(parts, self.pools, strict=True)]
-            made = together(parts).take(torch.cat(places).argsort(stable=True)[:count])
+        """Give images of all pools in random order, what several of them hold once; see `Pool`."""
+        offer = self._of_all if self.size is None else self._of_limited
+        made = offer(count, answers, generator)
         return made.take(torch.randperm(len(made), generator=generator))
+
+    def _of_limited(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
+        parts = [pool.draw(count, answers, generator) for pool in self.pools]
+        # A pool of twice the size has twice as many rows before any place in the line.
+        places = [torch.arange(len(part)) / (pool.size or 1) for part, pool in zip(parts, self.pools, strict=True)]
+        both, order = together(parts), torch.cat(places).argsort(stable=True)
+        return both.take(_once(both, order)[:count])
+
+    def _of_all(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
+        # The endless ones come last: they make up for what the others lack.
+        ordered = sorted(self.pools, key=lambda pool: pool.size is None)
+        draws = [partial(pool.draw, answers=answers, generator=generator) for pool in ordered]
+        made = _alike(draws, count)
+        for _ in range(_MOST_TRIES):
+            kept = _once(made, torch.arange(len(made)))
+            if len(kept) == len(made):
+                return made
+            made = together([made.take(kept), draws[-1](count - len(kept))])
+        return made.take(_once(made, torch.arange(len(made))))
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
         """Make images out of answered ones, as many by each pool that does so; see `Pool`."""
         makers = [pool for pool in self.pools if pool.children] or self.pools
         return _alike([partial(pool.offspring, answers, generator=generator) for pool in makers], count)
+
+
+def _once(candidates: Candidates, order: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
+    """Leave out of an order what has the name of an earlier one; what has no name stays."""
+    if not candidates.ids:
+        return order
+    first: dict[str | int, int] = {}
+    for row in order.tolist():
+        first.setdefault(candidates.ids[row] or row, row)
+    return torch.tensor([*first.values()], dtype=torch.int64)
 
 
 def _alike(sources: Sequence[Callable[[int], Candidates]], count: int) -> Candidates:
