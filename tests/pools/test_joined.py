@@ -6,7 +6,7 @@ import torch
 from db3kd.data import from_arrays
 from db3kd.errors import PlanError
 from db3kd.pools import ImagePool, Joined, Priors, Surrogates
-from made_answers import NONE, PRIORS, SHAPE, answered, seeded
+from made_answers import NONE, PRIORS, SHAPE, add, answered, seeded
 
 
 def _images(count: int, name: str) -> ImagePool:
@@ -24,6 +24,20 @@ def test_a_few_images_are_offered_beside_endless_ones_until_they_run_out() -> No
         assert drawn.origins[:50].count("images") > 10
     many = Joined([some, PRIORS]).draw(1000, NONE, seeded())
     assert (len(many), many.origins.count("images")) == (1000, 90)
+
+
+@pytest.mark.parametrize("useless", ["images", "made"])
+def test_one_whose_answers_are_all_alike_is_drawn_from_less_and_never_given_up(useless: str) -> None:
+    pool, answers = Joined([_images(900, "many"), PRIORS]), NONE
+    drawn = []
+    for seed in range(3):
+        some = pool.draw(200, answers, seeded(seed))
+        at_hand = torch.tensor([origin == "images" for origin in some.origins])
+        decisions = torch.arange(200) % 4
+        answers = add(answers, some, decisions.masked_fill(at_hand == (useless == "images"), 0))
+        drawn.append(int(at_hand.sum()) if useless == "images" else int((~at_hand).sum()))
+    assert drawn[0] == 100
+    assert 0 < max(drawn[1:]) < 40
 
 
 def test_pools_with_a_size_are_drawn_from_in_proportion() -> None:

@@ -10,6 +10,7 @@ from db3kd.answers import Answers, Candidates, together
 from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.pools.pool import Key, Pool
+from db3kd.pools.priors.shares import source_shares
 from db3kd.tensors import Int, Tensor
 
 # What two pools hold is made up for by other images; each time a part of these may be such as well.
@@ -21,8 +22,8 @@ class Joined:
     """Several pools as one; see `Pool`.
 
     Args:
-        pools: at least one. Where all have a size, each is drawn from in proportion to it; where one is endless, all
-            alike, and it makes up for what the others cannot give.
+        pools: at least one. Where all have a size, each is drawn from in proportion to it; where one is endless, by
+            what the answers so far were worth, at first all alike, and it makes up for what the others cannot give.
     """
 
     pools: Sequence[Pool]
@@ -67,21 +68,23 @@ class Joined:
         return both.take(_once(both, order)[:count])
 
     def _of_all(self, count: int, answers: Answers, generator: torch.Generator) -> Candidates:
-        # The endless ones come last: they make up for what the others lack.
-        ordered = sorted(self.pools, key=lambda pool: pool.size is None)
-        draws = [partial(pool.draw, answers=answers, generator=generator) for pool in ordered]
-        made = _alike(draws, count)
+        """Draw from all pools by what their answers were worth; the endless make up for what the others lack."""
+        limited = [pool.draw(count, answers, generator) for pool in self.pools if pool.size is not None]
+        endless = [partial(pool.draw, answers=answers, generator=generator) for pool in self.pools if pool.size is None]
+        shares = source_shares(answers, [set(part.origins) for part in limited], len(endless))
+        made = _divided([*(partial(_first, part) for part in limited), *endless], shares, count)
         for _ in range(_MOST_TRIES):
             kept = _once(made, torch.arange(len(made)))
             if len(kept) == len(made):
                 return made
-            made = together([made.take(kept), draws[-1](count - len(kept))])
+            made = together([made.take(kept), endless[-1](count - len(kept))])
         return made.take(_once(made, torch.arange(len(made))))
 
     def offspring(self, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
         """Make images out of answered ones, as many by each pool that does so; see `Pool`."""
         makers = [pool for pool in self.pools if pool.children] or self.pools
-        return _alike([partial(pool.offspring, answers, generator=generator) for pool in makers], count)
+        makes = [partial(pool.offspring, answers, generator=generator) for pool in makers]
+        return _divided(makes, [1.0] * len(makes), count)
 
 
 def _once(candidates: Candidates, order: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
@@ -94,9 +97,14 @@ def _once(candidates: Candidates, order: Int[Tensor, " n"]) -> Int[Tensor, " m"]
     return torch.tensor([*first.values()], dtype=torch.int64)
 
 
-def _alike(sources: Sequence[Callable[[int], Candidates]], count: int) -> Candidates:
-    """Take as many of each source; what one lacks is divided among those after it."""
+def _first(candidates: Candidates, count: int) -> Candidates:
+    return candidates.take(torch.arange(len(candidates))[:count])
+
+
+def _divided(sources: Sequence[Callable[[int], Candidates]], shares: Sequence[float], count: int) -> Candidates:
+    """Take its share of each source; what one lacks is divided among those after it."""
     parts: list[Candidates] = []
-    for rest, take in zip(range(len(sources), 0, -1), sources, strict=True):
-        parts.append(take((count - sum(map(len, parts))) // rest))
+    for place, take in enumerate(sources):
+        left = count - sum(map(len, parts))
+        parts.append(take(int(left * (shares[place] / sum(shares[place:])))))
     return together(parts)

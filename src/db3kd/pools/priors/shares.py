@@ -1,7 +1,7 @@
 """How often each family is painted: by what its answers so far were worth."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -40,12 +40,32 @@ def family_shares(answers: Answers, families: Sequence[str]) -> Float[Tensor, " 
     of a bit. A class is worth less as it is given more often, so that a family that alone shows it only balances it.
     A share falls with the part of a family's images that are of no class: a question about one brings nothing.
     """
-    asked = _counts(answers, families)
-    counts = asked[:, : answers.num_classes]
-    overall = (counts.sum(dim=0) + 1) / (counts.sum() + answers.num_classes)
+    return _balanced(_counts(answers, families))
+
+
+def source_shares(answers: Answers, limited: Sequence[Collection[str]], endless: int) -> list[float]:
+    """Tell how often each source of images should be drawn from, by the rule of `family_shares`.
+
+    The limited come first, each with the origins that its images have; the endless have all others in common.
+    """
+    names = [name for name in answers.coded.names if is_fresh(name)]
+    others = set(names).difference(*limited)
+    counts = _counts(answers, names)
+    asked = [
+        counts[torch.tensor([name in source for name in names], dtype=torch.bool)].sum(dim=0)
+        for source in (*limited, *[others] * endless)
+    ]
+    shares: list[float] = _balanced(torch.stack(asked)).tolist()
+    return shares
+
+
+def _balanced(asked: Float[Tensor, "f classes"]) -> Float[Tensor, " f"]:
+    """Give the shares that `family_shares` explains, of the answers of each class and, in the last column, of none."""
+    counts, num_classes = asked[:, :-1], asked.shape[1] - 1
+    overall = (counts.sum(dim=0) + 1) / (counts.sum() + num_classes)
     mixed = (counts + _PRIOR_ANSWERS * overall) / (counts.sum(dim=1, keepdim=True) + _PRIOR_ANSWERS)
     decided = _decided_parts(counts.sum(dim=1), asked.sum(dim=1))
-    scores = torch.zeros(len(families))
+    scores = torch.zeros(len(asked))
     for _ in range(_BALANCING_STEPS):
         shares = _floored(scores + decided.log())
         # Of the decided answers, up to a factor that all families have in common.
