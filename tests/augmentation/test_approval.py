@@ -1,5 +1,9 @@
 """A few questions tell which transforms a teacher minds; their answers are answers as all others."""
 
+from collections import Counter
+from dataclasses import replace
+
+import pytest
 import torch
 
 from db3kd.answers import Answers, no_answers
@@ -60,6 +64,23 @@ def test_little_money_is_for_what_matters_most_and_the_rest_is_taken_with_care()
     assert 0 < scores["turn"].strong < turn.strong
     untold = {score.transform: score for score in approve(_asked(60, 0))}
     assert (untold["mirror"].asked, untold["mirror"].weak, untold["mirror"].strong) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("stayed", "weak", "strong"), [(0, 0, 0), (9, 0, 0), (10, 0, 1), (14, 0, 1), (15, 1, 1)])
+def test_what_the_teacher_minds_is_used_neither_weakly_nor_strongly(stayed: int, weak: int, strong: int) -> None:
+    """Of 30 decisions about each transform so many stay."""
+    answers = _asked(60, 240)
+    row_of = {name: row for row, name in enumerate(answers.images.ids)}
+    asked, decisions = Counter[str](), answers.decisions.clone()
+    for name, row in row_of.items():
+        parent, _, way = name.rpartition("#")
+        if parent:
+            decisions[row] = answers.decisions[row_of[parent]] ^ int(asked[way] >= stayed)
+            asked[way] += 1
+    scores = [score for score in approve(replace(answers, decisions=decisions)) if score.transform != "mirror"]
+    assert {(score.asked, score.stayed) for score in scores} == {(30, stayed)}
+    assert all((score.strong > 0) == strong for score in scores)
+    assert {score.transform for score in scores if score.weak > 0} == ({"shift"} if weak else set())
 
 
 def test_without_an_answer_nothing_is_transformed() -> None:
