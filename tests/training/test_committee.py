@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from db3kd.answers import Answers
+from db3kd.data import Dataset, from_arrays
 from db3kd.errors import PlanError
 from db3kd.training import Committee, choosing_recipe, lesson_of, member_seed, teaching_recipe
-from db3kd.training.committee import usually_seen
-from made_answers import CLASSES, of_families
+from db3kd.training.committee import pool_lesson, usually_seen
+from made_answers import CLASSES, SHAPE, of_families, seeded
 
 
 def test_a_committee_sees_no_answer_that_was_set_aside_nor_an_abstention() -> None:
@@ -19,6 +21,33 @@ def test_a_committee_sees_no_answer_that_was_set_aside_nor_an_abstention() -> No
     assert torch.equal(material.objective.labels, answers.decisions[rows])
     assert material.objective.offsets is not None
     assert material.objective.offsets.exp().sum().item() == pytest.approx(1)
+
+
+def _chosen_from(pool: Dataset) -> Answers:
+    """Of class 0, 1 and 2: 6, 4 and 0 set aside, 12, 4 and 0 by lot, 2, 16 and 0 chosen, 0, 0 and 2 transformed."""
+    counts = {"aside": (6, 4, 0), "images": (12, 4, 0), "chosen/images": (2, 16, 0), "mirror/images": (0, 0, 2)}
+    ways = [way for way, some in counts.items() for _ in range(sum(some))]
+    decisions = [label for some in counts.values() for label, count in enumerate(some) for _ in range(count)]
+    aside = torch.tensor([way == "aside" for way in ways])
+    origins = tuple("images" if way == "aside" else way for way in ways)
+    return Answers(pool.subset(torch.arange(len(ways))), torch.tensor(decisions), origins, 3, aside)
+
+
+def test_a_pool_teaches_by_what_is_not_set_aside_as_often_as_it_has_each_class() -> None:
+    pool = from_arrays(torch.randint(0, 256, (60, *SHAPE), dtype=torch.uint8, generator=seeded()))
+    answers = _chosen_from(pool)
+    material = pool_lesson(answers, pool, for_each=3, images_per_epoch=7)
+    assert torch.equal(material.pixels, pool.pixels[10:46])
+    assert material.objective.labels is not None
+    assert torch.equal(material.objective.labels, answers.decisions[10:])
+    assert material.unasked is not None
+    assert material.unasked.rows.tolist() == list(range(10, 60)), "also what was asked, but nothing set aside"
+    # One more of each class, so that none is nothing; by lot, since what was chosen is not as frequent in the pool.
+    by_lot, learned = torch.tensor([13.0, 5.0, 1.0]) / 19, torch.tensor([15.0, 21.0, 3.0]) / 39
+    assert torch.allclose(material.unasked.shares, by_lot)
+    assert material.unasked.certainty == 16
+    assert material.objective.offsets is not None
+    assert torch.allclose(material.objective.offsets, (learned / by_lot).log())
 
 
 def test_members_begin_alike_nowhere() -> None:
