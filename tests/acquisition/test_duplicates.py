@@ -4,8 +4,21 @@ import pytest
 import torch
 
 from db3kd.acquisition import duplicates
-from db3kd.acquisition.duplicates import unlike
-from made_answers import NONE, PRIORS, seeded
+from db3kd.acquisition.duplicates import draw_new, unlike
+from db3kd.data import from_arrays
+from db3kd.pools import ImagePool, Joined, Pool
+from made_answers import NONE, PRIORS, SHAPE, add, seeded
+
+
+def _with_copies(distinct: int, copies: int, *, seed: int = 0, name: str = "array") -> ImagePool:
+    pixels = torch.randint(0, 256, (distinct, *SHAPE), dtype=torch.uint8, generator=seeded(seed))
+    return ImagePool(from_arrays(pixels.repeat(copies, 1, 1, 1), name=name))
+
+
+POOLS = {
+    "images": _with_copies(50, 6),
+    "two": Joined((_with_copies(20, 6, name="one"), _with_copies(30, 6, seed=1, name="other"))),
+}
 
 
 def test_near_duplicates_are_told_from_what_is_new() -> None:
@@ -35,3 +48,29 @@ def test_large_images_are_looked_at_in_small_parts(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(duplicates, "_VALUES_OF_A_PART", 3 * 16 * 16 * 7)
     assert torch.equal(unlike(images[5:], images[:5]), whole)
     assert int(whole.sum()) == 25
+
+
+@pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
+def test_a_draw_passes_over_copies_while_the_pool_has_others(pool: Pool) -> None:
+    answers = add(NONE, draw_new(pool, NONE, 20, seeded()))
+    answers = add(answers, draw_new(pool, answers, 25, seeded(1)))
+    answers = add(answers, draw_new(pool, answers, 25, seeded(2)))
+    assert len(set(answers.images.ids)) == len(answers) == 70
+    assert unlike(answers.images.pixels, NONE.images.pixels).nonzero()[:, 0].tolist() == list(range(50))
+    rest = draw_new(pool, answers, 1000, seeded(3))
+    assert len(rest) == 230, "all that is left"
+
+
+@pytest.mark.parametrize("count", [0, 1, 30, 50, 80])
+def test_without_copies_a_draw_is_the_draw_of_the_pool(count: int) -> None:
+    pool = _with_copies(60, 1)
+    answers = add(NONE, pool.draw(10, NONE, seeded()))
+    mine, its = draw_new(pool, answers, count, seeded(1)), pool.draw(count, answers, seeded(1))
+    assert list(mine.ids) == list(its.ids)
+    assert torch.equal(draw_new(PRIORS, NONE, 40, seeded()).pixels, PRIORS.draw(40, NONE, seeded()).pixels)
+
+
+def test_of_a_very_large_pool_two_images_for_each_question_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_MOST_BYTES", 1)
+    pool = _with_copies(1, 40)
+    assert len(draw_new(pool, NONE, 10, seeded())) == 10

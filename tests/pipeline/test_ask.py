@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
+from db3kd.data import from_arrays
 from db3kd.pipeline.ask import Asked, AskPool, plan_rounds
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.story import Story
@@ -50,6 +51,22 @@ def test_random_rounds_draw_by_lot(tmp_path: Path) -> None:
     assert [len(ids) for ids in drawn] == [20, 40]
     # Not the first ones.
     assert max(int(name.rpartition("/")[2]) for name in drawn[0]) > 100
+
+
+def test_what_is_drawn_by_lot_is_no_copy_of_what_was_answered(tmp_path: Path) -> None:
+    distinct = images(60)
+    pool = ImagePool(from_arrays(distinct.pixels.repeat(5, 1, 1, 1), name="five times"))
+    rounds = replace(Rounds.of_pool(), opening=1.0, number=0, views=0.0, aside_every=4)
+    described = story(Small(), pool=pool, rounds=rounds, budget=Budget(48, repeats=0))
+    asked = _ask(described, tmp_path)
+    answers = asked.answers
+    assert [step.way for step in asked.rounds] == ["aside", "lot"]
+    by_lot = {image.numpy().tobytes() for image in answers.images.pixels[~answers.aside]}
+    aside = {image.numpy().tobytes() for image in answers.images.pixels[answers.aside]}
+    assert len(by_lot) == int((~answers.aside).sum()) == 36
+    assert not by_lot & aside
+    # What is set aside is a fair sample, copies and all.
+    assert len(aside) < int(answers.aside.sum()) == 12
 
 
 def test_rounds_with_a_committee_ask_everything_once_and_compare_it(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from db3kd.answers import Answers, Candidates
+from db3kd.pools import Pool
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 _CELLS = 7
@@ -11,6 +12,39 @@ _STEPS = 12
 _PART, _VALUES_OF_A_PART = 8192, 2**24
 # As many more than are asked for are looked at first.
 _SPARE = 1.5
+# What is drawn to find others in place of near-duplicates, and so many for each question at any rate.
+_MOST_BYTES, _LEAST_DRAWN = 512 * 2**20, 2
+
+
+def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
+    """Draw images by lot, passing over near-duplicates of answered and of drawn ones while the pool has others.
+
+    Of a very large pool, as many images are looked at as fit into 512 MiB, and two for each question at least.
+
+    Args:
+        pool: offers them. Of an endless one, and where there are no near-duplicates, this is its own draw.
+        answers: so far.
+        count: how many to draw.
+        generator: of the draw; it moves on.
+
+    Returns:
+        As many as wanted, near-duplicates last; fewer where the pool runs out.
+
+    Cost: no query.
+    """
+    state = generator.get_state()
+    drawn = pool.draw(count, answers, generator)
+    if pool.size is None or not len(drawn):
+        return drawn
+    new = unlike(drawn.pixels, answers.images.pixels)
+    most = min(pool.size, max(_MOST_BYTES // drawn.pixels[0].nbytes, _LEAST_DRAWN * count))
+    wanted = count
+    while int(new.sum()) < count and wanted < most:
+        # From the same state, a longer draw goes on where the shorter one ended.
+        wanted = min(2 * wanted, most)
+        drawn = pool.draw(wanted, answers, generator.set_state(state))
+        new = unlike(drawn.pixels, answers.images.pixels)
+    return drawn if new.all() and len(drawn) <= count else drawn.take(_first_new(new, count))
 
 
 def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
@@ -20,7 +54,7 @@ def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " 
         new = unlike(candidates.pixels[first], answers.images.pixels)
         if int(new.sum()) >= count:
             break
-    return first[(~new).to(torch.uint8).argsort(stable=True)[:count]]
+    return first[_first_new(new, count)]
 
 
 def unlike(
@@ -50,3 +84,8 @@ def _codes(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Int[T
         # Whole numbers wrap around, so that this is a hash.
         parts.append(((means * steps_per_unit).long() * factors).sum(dim=1))
     return torch.cat(parts)
+
+
+def _first_new(new: Bool[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
+    """Give the places of what is new, in its order, and then of the others."""
+    return (~new).to(torch.uint8).argsort(stable=True)[:count]

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from db3kd.acquisition import Choosers, Step, Way, count_fresh, propose, set_aside
+from db3kd.acquisition.duplicates import draw_new
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.augmentation import view_questions
 from db3kd.data import Dataset
@@ -184,9 +185,12 @@ class AskPool:
         """Choose the images of a step."""
         if step.way == "views":
             return view_questions(answers, count, generator)
+        if step.way == "aside":
+            # A fair sample holds copies as often as the pool does.
+            return self._in_order(self._pool.draw(count, answers, generator))
         by_lot = self._pool.size is not None and not self._story.acquisition.committee
         if step.way != _CHOSEN or by_lot or not self._is_trusted(answers, members, keeper):
-            return self._in_order(self._pool.draw(count, answers, generator))
+            return self._in_order(draw_new(self._pool, answers, count, generator))
         chosen = propose(
             self._pool,
             answers,
