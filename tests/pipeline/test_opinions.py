@@ -17,6 +17,7 @@ from db3kd.pipeline.opinions import Endless, WholePool, opinions_of
 from db3kd.pipeline.story import CommitteeLesson, Preset, Story
 from db3kd.pipeline.teach import Teach
 from db3kd.pipeline.tell import buy
+from db3kd.pools import ImagePool
 from db3kd.runs import Keeper, Run
 from db3kd.training import Material, Recipe
 from made_answers import PRIORS, answered, committee
@@ -55,6 +56,20 @@ def test_the_whole_pool_is_taught_and_the_teacher_is_believed_as_far_as_the_less
                 assert soft[place, decided] == 1
             else:
                 assert torch.allclose(soft[place], thought[row])
+
+
+def test_no_copy_of_what_is_set_aside_is_taught(tmp_path: Path) -> None:
+    story = stories(Small())["pool"]
+    bought = _bought(story, tmp_path)
+    assert story.images is not None
+    answers, pixels = bought.answers, story.images.pixels.clone()
+    left = story.images.without(answers.images.ids)[:3]
+    pixels[left] = answers.images.pixels[answers.aside][0]
+    taught = _material(replace(story, pool=ImagePool(replace(story.images, pixels=pixels))), bought).rows
+    whole = _material(story, bought).rows
+    assert taught is not None
+    assert whole is not None
+    assert set(whole.tolist()) - set(taught.tolist()) == set(left.tolist())
 
 
 def test_of_a_pool_that_is_mostly_of_no_class_only_the_rest_is_taught(tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_a_pool_teaches_by_what_is_not_set_aside_as_often_as_it_has_each_class()
     assert torch.allclose(material.objective.offsets, (learned / by_lot).log())
 
 
+def test_no_copy_of_what_is_set_aside_is_seen_either() -> None:
+    pixels = torch.randint(0, 256, (60, *SHAPE), dtype=torch.uint8, generator=seeded())
+    pixels[50:55], pixels[55] = pixels[3], pixels[12]
+    pool = from_arrays(pixels)
+    material = pool_lesson(_chosen_from(pool), pool, for_each=3, images_per_epoch=7)
+    assert material.unasked is not None
+    assert material.unasked.rows.tolist() == [*range(10, 50), *range(55, 60)]
+
+
 def test_members_begin_alike_nowhere() -> None:
     seeds = {
         member_seed(seed, number, answers) for seed in range(5) for number in range(5) for answers in (10, 11, 500)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from db3kd.augmentation import approve
 from db3kd.context import Context
 from db3kd.data import Dataset
+from db3kd.data.copies import copies_of
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import CommitteeLesson
@@ -54,7 +55,8 @@ class WholePool:
         soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
         soft = soft / known[:, None]
         # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
-        known[torch.isin(rows, places[~decided])] = 0
+        unseen = torch.cat([places[~decided], copies_of(answers.images.pixels[answers.aside], self._images)])
+        known[torch.isin(rows, unseen)] = 0
         here = torch.searchsorted(rows, places[decided])
         known[here] = 1
         soft[here] = _with_decisions(soft[here], answers.decisions[asked[decided]], self._lesson.trust)

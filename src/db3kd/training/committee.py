@@ -14,6 +14,7 @@ from db3kd.answers import Answers, is_fresh
 from db3kd.arguments import check_arguments
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
+from db3kd.data.copies import copies_of
 from db3kd.options import check_options
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
@@ -127,14 +128,15 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
     """Say what a committee learns from answers and, beside them, from a pool.
 
     A class that was chosen more often than the pool has it counts as often as the pool has it, by the answers that were
-    drawn by lot. How images are transformed is what the teacher does not mind. Images that are set aside are not seen.
-    Where the teacher abstained, that is one more class: a pool may be mostly of none.
+    drawn by lot. How images are transformed is what the teacher does not mind. Images that are set aside are not seen,
+    nor are their copies. Where the teacher abstained, that is one more class: a pool may be mostly of none.
     """
     rows, classes = (~answers.aside).nonzero()[:, 0], classes_of(answers)
     decisions = answers.decisions[rows]
     by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
     shares, known = _shares(by_lot, classes), _shares(decisions, classes)
-    beside = pool.without(answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist())
+    aside = answers.images.subset(answers.aside.nonzero()[:, 0])
+    beside = pool.without([*aside.ids, *(pool.ids[row] for row in copies_of(aside.pixels, pool).tolist())])
     views = approve(answers)
     return Material(
         answers.images.pixels[rows],
