@@ -61,7 +61,8 @@ def test_a_picture_that_two_pools_hold_is_offered_once() -> None:
 
 
 def test_children_are_made_by_those_that_can_alone() -> None:
-    pool = Joined([_images(20, "some"), PRIORS])
+    # The last one would have nothing to make up for it.
+    pool = Joined([PRIORS, _images(20, "some")])
     assert pool.children == PRIORS.children / 2
     made = pool.offspring(answered(), 30, seeded())
     assert len(made) == 30
