@@ -42,6 +42,11 @@ def test_rounds_spend_the_whole_budget_in_growing_steps() -> None:
             sizes = _sizes(rounds, budget, size=size)
             assert sum(sizes) == budget
             assert min(sizes) > 0
+    for budget in range(2, 9):
+        # A committee of any kind can learn from what came before its first round.
+        for rounds, size in ((Rounds(), None), (Rounds.of_pool(), 10**6)):
+            steps = rounds.steps(budget, size=size, channels=1)
+            assert sum(step.size for step in steps if step.way == "lot") == 2
     sizes = _sizes(Rounds(), 10_000)
     assert sizes[:4] == (250, 250, 500, 1000)
     assert list(sizes[4:]) == sorted(sizes[4:])

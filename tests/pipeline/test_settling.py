@@ -230,6 +230,16 @@ def test_what_does_not_fit_is_refused_before_a_query(changes: dict[str, object],
         _settled(WISHES, **changes)
 
 
+@pytest.mark.parametrize("pool", [None, ImagePool(from_arrays(torch.rand(9, 1, 8, 8)))])
+def test_one_answer_is_too_few_for_a_network_with_batch_norm_and_two_are_not(pool: ImagePool | None) -> None:
+    teacher = untouched(Small((1, 8, 8)))
+    for wishes in (Wishes(pool=pool), Wishes("residual-half", pool=pool, lesson=FixedLesson(Smoothed()))):
+        with pytest.raises(InputError, match="'residual-half' learns from two or more"):
+            settle(replace(wishes, budget=Budget(1)), teacher)
+        settle(replace(wishes, budget=Budget(2)), teacher)
+    settle(Wishes(NETWORK, pool=pool, committee=MEMBERS, budget=Budget(1)), teacher)
+
+
 def test_other_bounds_than_those_of_images_are_refused_before_a_query() -> None:
     teacher = untouched(HalfSpace(SHAPE))
     for wishes in (WISHES, Wishes(NETWORK), Wishes(NETWORK, pool=PUSHED)):

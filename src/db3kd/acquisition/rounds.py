@@ -26,6 +26,8 @@ from db3kd.pools import Pool, push_some, supply
 from db3kd.tensors import Bool, Tensor
 
 _OPENING_STEPS = 4
+# A network with batch norm learns from two images or more.
+_LEAST_OPENING = 2
 # A round makes at most so much of what is known: a fifth grows to the whole in three rounds.
 _GROWTH = 1.75
 _MOST_ASIDE, _LEAST_ASIDE = 1000, 20
@@ -136,7 +138,7 @@ class Rounds:
         opening = rest = budget - aside - views
         plenty = size is not None and 2 * budget >= size and self.target_agreement is None and self.number is None
         if not plenty and self.opening < 1:
-            opening = min(rest, max(1, round(self.opening * rest)), self.opening_at_most or rest)
+            opening = min(rest, max(_LEAST_OPENING, round(self.opening * rest)), self.opening_at_most or rest)
         lots = [Step("lot", opening)]
         if size is None and self.number:
             marks = [max(1, opening >> step) for step in reversed(range(_OPENING_STEPS))]

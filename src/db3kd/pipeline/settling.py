@@ -12,7 +12,6 @@ from db3kd.arguments import check_arguments
 from db3kd.boundary import BoundaryDistance, Measurement, SampleDistance
 from db3kd.data import Dataset
 from db3kd.errors import InputError
-from db3kd.models import build
 from db3kd.pipeline import measure
 from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.budget import Budget
@@ -30,7 +29,7 @@ from db3kd.pipeline.story import (
     Taken,
     has_labels,
 )
-from db3kd.pipeline.teach import settled_recipe
+from db3kd.pipeline.teach import check_networks, settled_recipe
 from db3kd.pools import ImagePool, Pool, Priors
 from db3kd.runs import Keeper, key_of
 from db3kd.teachers import Teacher, TeacherSpec
@@ -259,14 +258,8 @@ def _beyond(budget: Budget, size: int) -> float:
 
 def _check(story: Story) -> None:
     """Refuse a story whose parts do not fit, before a query is spent on it."""
-    spec, lesson = story.teacher.spec, story.lesson
-    networks = [story.student.architecture]
-    networks += [] if story.committee is None else [story.committee.architecture]
-    if isinstance(story.pool, Pushed) and story.pool.committee is not None:
-        networks.append(story.pool.committee.architecture)
-    for architecture in networks:
-        # Built and dropped: a network that cannot be built must not show after the budget is spent.
-        build(architecture, spec.input_shape, spec.num_classes)
+    lesson = story.lesson
+    check_networks(story)
     settled_recipe(story, 1)
     if isinstance(lesson, CommitteeLesson):
         if not story.has_members or isinstance(story.pool, Pushed | Taken):

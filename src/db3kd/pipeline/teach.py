@@ -8,12 +8,14 @@ from typing import final
 from torch import nn
 
 from db3kd.data import Dataset
-from db3kd.models import weights
+from db3kd.errors import InputError
+from db3kd.models import build, weights
 from db3kd.pipeline.learn import Lessons, Training, network_of, train_part
-from db3kd.pipeline.story import FixedLesson, Lesson, Story
+from db3kd.pipeline.story import FixedLesson, Lesson, Pushed, Story, Taken
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of
 from db3kd.training import Recipe, adapted, for_photos, student_recipe
 from db3kd.training.committee import seen_in_all
+from db3kd.training.steps import has_batch_norm
 
 STUDENT = "student"
 _LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 480, 25_000
@@ -66,6 +68,28 @@ class Teach:
 
     def join(self, parts: Sequence[Kept]) -> nn.Module:
         return network_of(parts[0])
+
+
+def check_networks(story: Story) -> None:
+    """Refuse networks that cannot be built, or cannot learn what is bought, before a query is spent on them."""
+    spec, pool, committee = story.teacher.spec, story.pool, story.committee
+    networks = [story.student.architecture]
+    networks += [] if committee is None else [committee.architecture]
+    if isinstance(pool, Pushed) and pool.committee is not None:
+        networks.append(pool.committee.architecture)
+    # Built and dropped: a network that cannot be built must not show after the budget is spent.
+    normed = {name: has_batch_norm(build(name, spec.input_shape, spec.num_classes)) for name in networks}
+    # Of a pool of one image there is no second answer to be bought.
+    if isinstance(pool, Pushed | Taken) or pool.size == 1 or story.budget.questions(pool.size) != 1:
+        return
+    learning = [story.student.architecture] if isinstance(story.lesson, FixedLesson) else []
+    learning += [committee.architecture] if committee is not None and story.has_members else []
+    for name in learning:
+        if normed[name]:
+            raise InputError(
+                f"the budget pays for one answer, and {name!r} learns from two or more, since it has batch norm; "
+                "nothing was asked: raise the budget, or name a network without batch norm"
+            )
 
 
 def settled_recipe(story: Story, questions: int) -> Recipe:
