@@ -337,6 +337,24 @@ def test_held_out_images_may_come_later_and_are_outside_the_budget(tmp_path: Pat
     assert (result.report.queries.total, result.report.queries.held_out, teacher.rows) == (24, {"held-out": 20}, 44)
 
 
+@pytest.mark.parametrize("shape", [(3, 32, 32), (3, 48, 40)])
+def test_a_teacher_of_colour_images_is_copied_without_any(shape: tuple[int, int, int]) -> None:
+    teacher = Counting(Sectors(shape, 3))
+    result = db3kd.distill(
+        teacher,
+        student=NETWORK,
+        budget=16,
+        committee=Committee("lenet5-fifth", members=1, choosers=2, recipe=replace(QUICK, epochs=1)),
+        recipe=replace(QUICK, epochs=1),
+        progress=silent,
+    )
+    assert result.spent == teacher.rows == len(result.answers) == 16
+    assert result.answers.images.image_shape == shape
+    ways = {origin.partition("/")[0] if "/" in origin else "fresh" for origin in result.answers.origins}
+    assert {"fresh", "recombined"} <= ways
+    assert result.student(torch.rand(2, *shape)).shape == (2, 3)
+
+
 def test_progress_is_heard_by_whoever_listens(capsys: pytest.CaptureFixture[str]) -> None:
     heard: list[str] = []
 

@@ -52,6 +52,21 @@ def test_where_all_pictures_are_set_aside_procedural_images_are_left() -> None:
     assert not any(origin.startswith("surrogates") for origin in drawn.origins)
 
 
+def test_children_are_made_across_pictures_and_procedural_images() -> None:
+    # White pictures and black shapes: an image with both is a child of both.
+    pictures = from_arrays(torch.cat([torch.ones(20, *SHAPE), torch.zeros(20, *SHAPE)]), name="parents")
+    origins = ("surrogates",) * 20 + ("shapes",) * 20
+    answers = Answers(pictures, torch.arange(40) // 20, origins, 4, torch.zeros(40).bool())
+    children = Surrogates(PICTURES).offspring(answers, 200, seeded())
+    flat, kinds = children.images().flatten(1), set(children.origins)
+    assert kinds == {"recombined/surrogates", "recombined/shapes"}
+    both = flat.max(dim=1).values - flat.min(dim=1).values > 0.4
+    for origin in kinds:
+        assert both[torch.tensor([one == origin for one in children.origins])].float().mean() > 0.05
+    alone = Surrogates(PICTURES).offspring(answers.take(torch.arange(20)), 100, seeded()).images().flatten(1)
+    assert (alone.max(dim=1).values - alone.min(dim=1).values).max() < 0.05
+
+
 def test_a_thing_is_cut_out_of_a_ground_of_one_colour() -> None:
     images = torch.full((2, 3, 16, 16), 0.8)
     images[:, :, 5:11, 4:12] = torch.tensor([0.9, 0.1, 0.3])[:, None, None]
