@@ -16,7 +16,7 @@ from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.runs import Run
 from db3kd.training import Recipe
 from known_teachers import Constant, Counting
-from made_runs import MEMBERS, SHAPE, Small, images, keeper_of, stories, story
+from made_runs import MEMBERS, SHAPE, Small, dataset, images, keeper_of, stories, story
 
 
 def _ask(described: Story, folder: Path) -> Asked:
@@ -177,6 +177,29 @@ def test_a_committee_that_knows_too_little_does_not_choose(tmp_path: Path, trust
     assert len(answers) == len(set(answers.images.ids)) == sum(step.size for step in asked.rounds) == 50
     assert any(origin.startswith("chosen/") for origin in answers.origins) is chosen
     assert ("chosen" in {step.way for step in asked.rounds}) is chosen
+
+
+@pytest.mark.parametrize(("budget", "ways"), [(45, ["aside", "lot", "views", "chosen", "chosen"]), (90, ["views"])])
+def test_what_cannot_be_transformed_is_asked_later_or_by_lot(tmp_path: Path, budget: int, ways: list[str]) -> None:
+    """The teacher gives three images of four no class, and only decided ones are transformed."""
+    pixels = images(120).images()
+    pixels[:, 0, 0, 0] = torch.where(torch.arange(120) % 4 > 0, 1.0, 0.0)
+    described = story(
+        Small(abstains=True),
+        pool=ImagePool(dataset(pixels)),
+        rounds=replace(Rounds.of_pool(), views=0.3, trusted_from=0.0, patience=0),
+        acquisition=Margin(),
+        committee=replace(MEMBERS, recipe=Recipe("adam", 1e-9, epochs=1, batch_size=32)),
+        budget=Budget(budget, repeats=0),
+    )
+    asked = _ask(described, tmp_path)
+    with Run(tmp_path) as run:
+        outline = next(one for one in keeper_of(run).declared() if one.name == "answers")
+    planned = [part.queries for part in outline.parts]
+    assert [part.way for part in outline.parts][-len(ways) :] == ways
+    assert sum(step.size for step in asked.rounds if step.way == "views") < planned[2], "few are decided"
+    assert len(asked.answers) == sum(planned) == budget
+    assert sum(step.size for step in asked.rounds) == budget
 
 
 def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -> None:

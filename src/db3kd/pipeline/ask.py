@@ -17,7 +17,7 @@ from torch import nn
 
 from db3kd.acquisition import Choosers, Step, Way, count_fresh, propose, set_aside
 from db3kd.acquisition.duplicates import draw_new
-from db3kd.answers import Answers, Candidates, no_answers
+from db3kd.answers import Answers, Candidates, is_fresh, no_answers, together
 from db3kd.augmentation import view_questions
 from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted
@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 NAME = "answers"
 _CHOSEN: Way = "chosen"
+# They ask what earlier steps could not; without such a step, views ask by lot what they cannot transform.
+_TAKING: tuple[Way, ...] = ("lot", _CHOSEN)
 # They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
 
@@ -132,7 +134,10 @@ class AskPool:
             first, size = sum(done.size for done in rounds), len(part.tensors["decisions"])
             chosen = any(origin.startswith(f"{_CHOSEN}/") for origin in answers.origins[first : first + size])
             by_lot = step.way == _CHOSEN and self._pool.size is not None and not chosen
-            rounds.append(Step("lot" if by_lot else step.way, size))
+            instead = sum(map(is_fresh, answers.origins[first : first + size])) if step.way == "views" else 0
+            rounds.append(Step("lot" if by_lot else step.way, size - instead))
+            if instead:
+                rounds.append(Step("lot", instead))
         return Asked(answers, self._opening(parts), tuple(gains_of(parts)), ended, tuple(rounds))
 
     def _opening(self, parts: Sequence[Kept]) -> int:
@@ -160,7 +165,7 @@ class AskPool:
         self, oracle: Remembering, number: int, answers: Answers, members: tuple[nn.Module, ...], keeper: Keeper
     ) -> tuple[Answers, BudgetExhausted | None]:
         """Ask boundary pairs first, halving by halving, then what is chosen."""
-        rounds, step, seed = self._story.rounds, self._steps[number], (self._seed + 1) * 7919 + number
+        rounds, step, seed = self._story.rounds, self._step(number, len(answers)), (self._seed + 1) * 7919 + number
         found = self._none
         if members and rounds.pairs(step.size):
             pairs = BoundaryPairs(answers, rounds.pairs(step.size), torch.Generator().manual_seed(seed))
@@ -171,7 +176,20 @@ class AskPool:
                 pairs.observe(found.decisions[-len(pairs) :])
         left, generator = step.size - len(found), torch.Generator().manual_seed(seed)
         chosen = self._choose(step, answers, members, left, generator, keeper)
+        lacking = left - len(chosen)
+        if lacking and step.way == "views" and not any(later.way in _TAKING for later in self._steps[number + 1 :]):
+            chosen = together([chosen, draw_new(self._pool, answers, lacking, generator)])
         return self._ask_some(oracle, chosen, answers, found, aside=step.way == "aside")
+
+    def _step(self, number: int, asked: int) -> Step:
+        """Give a step with what earlier ones could not ask of a pool; `asked` answers came before it.
+
+        Where few images are decided, few can be transformed.
+        """
+        step, planned = self._steps[number], sum(step.size for step in self._steps[:number])
+        if self._pool.size is None or step.way not in _TAKING:
+            return step
+        return replace(step, size=step.size + max(0, planned - asked))
 
     def _choose(
         self,
