@@ -44,10 +44,10 @@ def test_who_looks_learns_since_when_it_has_been_held(tmp_path: Path) -> None:
     assert not looking.held
 
 
-@pytest.mark.parametrize("left", ["process 4194305 on {}", f"process {os.getpid()} on another", "no name", ""], ids=str)
+@pytest.mark.parametrize("left", ["process 4194305 on {host}", "process {number} on another", "no name", ""], ids=str)
 def test_a_name_that_a_kill_left_behind_holds_nothing(tmp_path: Path, left: str) -> None:
     # No process has a number above 2 ** 22.
-    (tmp_path / "run.lock").write_text(left.format(socket.gethostname()) + "\n" + "x" * 50)
+    (tmp_path / "run.lock").write_text(left.format(host=socket.gethostname(), number=os.getpid()) + "\n" + "x" * 50)
     lock = RunLock(tmp_path)
     assert lock.held_since() is None
     lock.take()
