@@ -24,8 +24,8 @@ from db3kd.names import SOFTENINGS, find
 from db3kd.pipeline.ask_all import ask_held_out
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.comparison import Contender, baselines, by_lesson, compare
+from db3kd.pipeline.held_out import Measurer
 from db3kd.pipeline.kept import kept_bought
-from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.report.figures import StudentFigures
 from db3kd.runs import Keeper, Run, existing

@@ -19,8 +19,8 @@ from db3kd.acquisition import Disagreement, Rounds
 from db3kd.answers import Answers, no_answers
 from db3kd.data import Dataset
 from db3kd.evaluation import evaluate, mean_logits, never_decided
-from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out
+from db3kd.pipeline.ask_pool import AskPool
 from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import Fixed, LearnCommittee, Lessons

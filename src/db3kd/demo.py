@@ -27,9 +27,9 @@ from db3kd.models import parameter_count
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.comparison import Contender, baselines, by_lesson, compare
 from db3kd.pipeline.conclude import REPORT, account_of, committee_figures, read_report, write_report
+from db3kd.pipeline.held_out import Measurer, measurer_of
 from db3kd.pipeline.learn import Fixed
 from db3kd.pipeline.lessons import lessons_for
-from db3kd.pipeline.measurer import Measurer, measurer_of
 from db3kd.pipeline.pictures import examples_of
 from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import FixedLesson, Story, Student

@@ -6,8 +6,8 @@ import torch
 
 from db3kd.acquisition import Step
 from db3kd.answers import MIXTURE
-from db3kd.pipeline.ask import AskPool
 from db3kd.pipeline.ask_all import ask_held_out, ask_mixtures
+from db3kd.pipeline.ask_pool import AskPool
 from db3kd.pipeline.budget import Budget
 from db3kd.runs import Run
 from made_runs import Small, images, keeper_of, story, untouched

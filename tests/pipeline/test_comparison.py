@@ -12,7 +12,7 @@ from db3kd.errors import InputError
 from db3kd.models import build
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.comparison import baselines, by_lesson, compare
-from db3kd.pipeline.measurer import Measurer
+from db3kd.pipeline.held_out import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.runs import Keeper, Run
 from db3kd.softening import Inverse

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from db3kd.errors import ArtifactError, RunError
+from db3kd.pipeline.ask_again import kept_repeats
 from db3kd.pipeline.kept import kept_answers, kept_bought
-from db3kd.pipeline.repeat import kept_repeats
 from db3kd.runs import Keeper, Run
 from made_runs import Small, stories, told
 

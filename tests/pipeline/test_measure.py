@@ -8,7 +8,7 @@ import torch
 
 from db3kd.acquisition import Step
 from db3kd.boundary import OWN_CLASS, Measurement, Outcome, SampleDistance
-from db3kd.pipeline.ask import AskPool
+from db3kd.pipeline.ask_pool import AskPool
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.measure import EXAMPLES, Measured, MeasureDistances, images_per_shard, outline_of
 from db3kd.pipeline.tell import buy

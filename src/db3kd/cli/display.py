@@ -29,7 +29,7 @@ def telling_assumptions() -> Iterator[None]:
     """Tell on stderr what a teacher's adapter assumes of it, and what a run warns of, while the work inside goes on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("db3kd: %(message)s"))
-    loggers = {logging.getLogger(name): logging.INFO for name in ("db3kd.teachers", "db3kd.pipeline.ask")}
+    loggers = {logging.getLogger(name): logging.INFO for name in ("db3kd.teachers", "db3kd.pipeline.ask_pool")}
     loggers |= {logging.getLogger(f"db3kd.{room}"): logging.WARNING for room in ("data", "runs")}
     before = {logger: logger.level for logger in loggers}
     for logger, level in loggers.items():

@@ -19,10 +19,10 @@ from db3kd.evaluation import evaluate as measure
 from db3kd.ledger import Ledger
 from db3kd.models import parameter_count, weights
 from db3kd.oracle import Oracle
-from db3kd.pipeline.ask import NAME
 from db3kd.pipeline.asking import as_seen
 from db3kd.pipeline.conclude import PAGE, PICTURE, read_report, write_report
 from db3kd.pipeline.pictures import kept_examples
+from db3kd.pipeline.rounds import NAME
 from db3kd.pipeline.settling import check_images
 from db3kd.pipeline.story import Story
 from db3kd.pipeline.teach import STUDENT

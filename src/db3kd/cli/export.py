@@ -15,12 +15,12 @@ from db3kd.cli.session import read_images
 from db3kd.data import Dataset, ImageOptions
 from db3kd.errors import InputError, RunError
 from db3kd.models import weights
-from db3kd.pipeline.ask import NAME
 from db3kd.pipeline.conclude import REPORT, begun_report, read_report
 from db3kd.pipeline.exporting import Exported, Wished
 from db3kd.pipeline.exporting import export as write
 from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.parity import Examples, FileFigures, Latency
+from db3kd.pipeline.rounds import NAME
 from db3kd.pipeline.teach import STUDENT
 from db3kd.plan import OpenedTeacher, Plan, merged, open_image_options, open_teacher, parse_plan
 from db3kd.report.schema import Report

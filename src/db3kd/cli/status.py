@@ -7,8 +7,8 @@ from db3kd.cli.display import print_json
 from db3kd.cli.tables import print_table
 from db3kd.errors import RunError
 from db3kd.ledger import Statement
+from db3kd.pipeline.ask_again import Repeats, kept_repeats
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.repeat import Repeats, kept_repeats
 from db3kd.plan import open_budget, parse_plan
 from db3kd.report.bills import bill_table, shown_money
 from db3kd.report.tables import CHANGED, Column, Table, again_rows, duration, held_out_label

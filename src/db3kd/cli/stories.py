@@ -14,12 +14,12 @@ from db3kd.cli.results import print_report, show_purchase
 from db3kd.cli.session import Session, open_session
 from db3kd.context import Tracker, untracked
 from db3kd.errors import PlanError
+from db3kd.pipeline.ask_again import REPEATS
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.kept import kept_bought, kept_committee
 from db3kd.pipeline.learn import COMMITTEE
 from db3kd.pipeline.measure import NAME as DISTANCES
-from db3kd.pipeline.repeat import REPEATS
 from db3kd.pipeline.settling import following
 from db3kd.pipeline.teach import STUDENT
 from db3kd.pipeline.tell import Purchase, Until, buy, foretell, teach_students, tell

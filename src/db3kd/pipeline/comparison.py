@@ -19,9 +19,9 @@ from db3kd.evaluation import logits
 from db3kd.models.placement import one_thread
 from db3kd.pipeline.bought import Bought, cost_of
 from db3kd.pipeline.conclude import mean_of
+from db3kd.pipeline.held_out import Measurer
 from db3kd.pipeline.learn import Fixed, train_together
 from db3kd.pipeline.lessons import fixed_material
-from db3kd.pipeline.measurer import Measurer
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Teach
 from db3kd.report.figures import StudentFigures

@@ -20,10 +20,10 @@ from db3kd.evaluation import measure_trust, predict, predict_together
 from db3kd.evaluation.curve import MORE
 from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
+from db3kd.pipeline.ask_again import Repeats
 from db3kd.pipeline.bought import cost_of
-from db3kd.pipeline.measurer import Measurer, measurer_of
+from db3kd.pipeline.held_out import Measurer, measurer_of
 from db3kd.pipeline.pictures import examples_of, picture_of
-from db3kd.pipeline.repeat import Repeats
 from db3kd.pipeline.settling import following
 from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import STUDENT, taught
@@ -45,6 +45,8 @@ from db3kd.report.schema import Report, from_json, to_json
 from db3kd.runs import Keeper, Run, spent_seconds, timed
 
 REPORT, PAGE, PICTURE = "report.json", "report.html", "pictures.png"
+# From fewer answers set aside nothing is foretold.
+_LEAST_TO_FORETELL = 20
 
 _log = logging.getLogger(__name__)
 
@@ -275,7 +277,8 @@ def asking_figures(
         else (),
         trust=trust,
     )
-    if story.pool.size is not None and story.pool.size - len(answers) < MORE:
+    few = bool(purchase.gains) and purchase.gains[-1].images < _LEAST_TO_FORETELL
+    if few or (story.pool.size is not None and story.pool.size - len(answers) < MORE):
         return figures.model_copy(update={"after_1000_more": None})
     return figures
 

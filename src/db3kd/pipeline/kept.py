@@ -11,7 +11,7 @@ from db3kd.answers import Answers
 from db3kd.boundary import Distances
 from db3kd.errors import RunError
 from db3kd.models import weights
-from db3kd.pipeline import ask, ask_all, learn, measure
+from db3kd.pipeline import ask_all, learn, measure, rounds
 from db3kd.pipeline.asking import ANSWERS, from_kept, to_kept
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.learn import network_of
@@ -19,12 +19,12 @@ from db3kd.runs import Keeper, Kept, Key, Outline, Part, numbered_part
 from db3kd.training import Committee
 
 # The outline of answers that are kept as they are.
-KEPT = Outline(ask.NAME, (Part(numbered_part(ask.NAME, 0)),), "rounds")
+KEPT = Outline(rounds.NAME, (Part(numbered_part(rounds.NAME, 0)),), "rounds")
 
 
 def kept_answers(keeper: Keeper) -> Answers:
     """Read the finished answers of a run, or raise a RunError where there are none."""
-    parts = _parts(keeper, ask.NAME, ANSWERS)
+    parts = _parts(keeper, rounds.NAME, ANSWERS)
     if not parts:
         raise RunError(
             f"{keeper.run.folder} holds no finished answers yet; nothing was done: go on with this run first"

@@ -19,8 +19,9 @@ from db3kd.errors import BudgetExhausted, InputError
 from db3kd.evaluation import Gain
 from db3kd.models.placement import find_device
 from db3kd.pipeline import measure, repel
-from db3kd.pipeline.ask import NAME, Asked, AskPool, choosers, plan_rounds
+from db3kd.pipeline.ask_again import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
+from db3kd.pipeline.ask_pool import Asked, AskPool, choosers
 from db3kd.pipeline.asking import ANSWERS
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.gains import compare
@@ -29,7 +30,7 @@ from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
 from db3kd.pipeline.lessons import baseline_lessons, lessons_for
 from db3kd.pipeline.measure import Measured, MeasureDistances, guide_by, guide_seconds
 from db3kd.pipeline.push import foretell_push, push
-from db3kd.pipeline.repeat import REPEATS, AskAgain, Repeats
+from db3kd.pipeline.rounds import NAME, plan_rounds
 from db3kd.pipeline.settling import following, settle_measurement
 from db3kd.pipeline.story import FixedLesson, Pushed, Story, Taken
 from db3kd.pipeline.teach import STUDENT, Teach, settled_recipe, taught

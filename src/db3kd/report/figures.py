@@ -15,7 +15,6 @@ from db3kd.evaluation.figures import Count, Fraction, Size
 from db3kd.ledger import Bill, Prices
 
 _MOST_CONFUSED = 40
-_LEAST_TO_FORETELL = 20
 # What the committee is called among the students.
 TOGETHER = "committee"
 Ended = Literal["all", "budget", "flat", "agreement"]
@@ -217,10 +216,7 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         transforms: Sequence[TransformScore] = (),
         trust: Trust | None = None,
     ) -> "AskingFigures":
-        """Count answers; what else there is to know is said as in the fields.
-
-        Nothing is foretold from the agreement with very few answers.
-        """
+        """Count answers; what else there is to know is said as in the fields."""
         histogram, (names, codes) = answers.histogram(), answers.coded
         counts = codes.bincount(minlength=len(names)).tolist()
         return cls(
@@ -236,9 +232,7 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             gains=tuple(gains),
             after_1000_more=forecast(
                 curve_of([gain for gain in gains if not gain.learned_longer]), curve_of(gains)[-1:]
-            )
-            if gains and gains[-1].images >= _LEAST_TO_FORETELL
-            else None,
+            ),
             transforms=tuple(transforms),
             trust=trust,
         )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import takewhile
-from typing import NamedTuple, cast, final
+from typing import NamedTuple, final
 
 import torch
 from torch import nn
@@ -25,6 +25,7 @@ from db3kd.evaluation import Gain, Trust, has_flattened, measure_trust, predict_
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of
 from db3kd.pipeline.learn import LearnCommittee
+from db3kd.pipeline.rounds import NAME, has_judges
 from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.pipeline.trial import tried
@@ -35,7 +36,6 @@ from db3kd.training import Committee
 
 _log = logging.getLogger(__name__)
 
-NAME = "answers"
 _CHOSEN: Way = "chosen"
 # They ask what earlier steps could not; without such a step, views ask by lot what they cannot transform.
 _TAKING: tuple[Way, ...] = ("lot", _CHOSEN)
@@ -104,7 +104,7 @@ class AskPool:
 
     @property
     def _chooses(self) -> bool:
-        return _has_judges(self._story) and self._story.rounds.opening < 1
+        return has_judges(self._story) and self._story.rounds.opening < 1
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round; what a budget leaves unasked waits in the journal."""
@@ -263,30 +263,11 @@ class AskPool:
         return found.joined(answered(candidates, decisions, before, marks)), ended
 
 
-def _has_judges(story: Story) -> bool:
-    """Whether networks look at the rounds: to choose, or to see where a target is reached."""
-    return story.acquisition.committee or story.rounds.target_agreement is not None
-
-
 def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
     """How far a committee agrees with the answers set aside."""
     rows, device = answers.aside.nonzero()[:, 0], keeper.context.device
     said = predict_together(members, answers.images.pixels[rows], device=device) if len(rows) else rows
     return measure_trust(said, answers)
-
-
-def plan_rounds(story: Story, keeper: Keeper) -> tuple[Step, ...]:
-    """Divide the questions: as a run was begun, and further rounds where its budget was raised."""
-    wanted, channels = story.budget.questions(story.pool.size), story.teacher.spec.input_shape[0]
-    begun = next((outline for outline in keeper.declared() if outline.name == NAME), None)
-    if begun is None or not begun.parts:
-        return story.rounds.steps(wanted, size=story.pool.size, channels=channels)
-    known = tuple(Step(cast("Way", part.way), part.queries) for part in begun.parts)
-    if begun.queries >= wanted:
-        # What was planned stays planned; the budget ends it.
-        return known
-    by_lot = not _has_judges(story)
-    return (*known, *story.rounds.further(known, wanted, size=story.pool.size, channels=channels, by_lot=by_lot))
 
 
 def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:

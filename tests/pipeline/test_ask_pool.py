@@ -8,8 +8,9 @@ import torch
 
 from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
 from db3kd.data import from_arrays
-from db3kd.pipeline.ask import Asked, AskPool, plan_rounds
+from db3kd.pipeline.ask_pool import Asked, AskPool
 from db3kd.pipeline.budget import Budget
+from db3kd.pipeline.rounds import plan_rounds
 from db3kd.pipeline.story import Story
 from db3kd.pipeline.tell import buy, foretell
 from db3kd.pools import ImagePool, Joined, Priors

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db3kd.errors import TeacherError
+from db3kd.pipeline.ask_again import REPEATS, Repeats, kept_repeats
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.repeat import REPEATS, Repeats, kept_repeats
 from db3kd.runs import Keeper, Run
 from db3kd.teachers import Teacher
 from known_teachers import Failing, Fickle
