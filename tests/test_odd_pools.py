@@ -118,10 +118,11 @@ def test_copies_are_not_asked_about_again_and_again() -> None:
     copies = digits.pixels[::10].repeat(10, 1, 1, 1)
     copies = copies[torch.randperm(len(copies), generator=generator)]
     result = _distill(from_arrays(copies), 300)
-    chosen = torch.tensor([one.startswith("chosen/") for one in result.answers.origins])
-    pixels = result.answers.images.pixels.flatten(1)
-    different = len(torch.unique(pixels[chosen], dim=0))
-    assert different > 0.9 * int(chosen.sum())
+    answers = result.answers
+    pixels, learned = answers.images.pixels.flatten(1), ~answers.aside
+    assert len(torch.unique(pixels[learned], dim=0)) > 0.95 * int(learned.sum())
+    apart = len(torch.unique(pixels[answers.aside], dim=0)) + len(torch.unique(pixels[learned], dim=0))
+    assert len(torch.unique(pixels, dim=0)) == apart, "no copy of what is set aside is learned from"
     assert _agreement(result) > 0.8
 
 
