@@ -1,5 +1,7 @@
 """Near-duplicates are found among what was asked and among the candidates themselves."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -74,3 +76,13 @@ def test_of_a_very_large_pool_two_images_for_each_question_are_looked_at(monkeyp
     monkeypatch.setattr(duplicates, "_MOST_BYTES", 1)
     pool = _with_copies(1, 40)
     assert len(draw_new(pool, NONE, 10, seeded())) == 10
+
+
+def test_a_picture_that_is_set_aside_more_than_once_is_frequent_and_drawn_once_more() -> None:
+    pool = _with_copies(1, 40)
+    for aside, others in ((1, 0), (2, 1)):
+        other = _with_copies(60, 1, seed=3, name="other")
+        first = add(NONE, pool.draw(aside, NONE, seeded()))
+        answers = replace(first, aside=torch.ones(aside, dtype=torch.bool))
+        drawn = draw_new(Joined([pool, other]), answers, 60, seeded(1))
+        assert sum(not name.startswith("other/") for name in drawn.ids) == others

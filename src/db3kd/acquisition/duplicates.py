@@ -36,22 +36,24 @@ def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generato
     drawn = pool.draw(count, answers, generator)
     if pool.size is None or not len(drawn):
         return drawn
-    new = unlike(drawn.pixels, answers.images.pixels)
+    known = _known(answers)
+    new = unlike(drawn.pixels, known)
     most = min(pool.size, max(_MOST_BYTES // drawn.pixels[0].nbytes, _LEAST_DRAWN * count))
     wanted = count
     while int(new.sum()) < count and wanted < most:
         # From the same state, a longer draw goes on where the shorter one ended.
         wanted = min(2 * wanted, most)
         drawn = pool.draw(wanted, answers, generator.set_state(state))
-        new = unlike(drawn.pixels, answers.images.pixels)
+        new = unlike(drawn.pixels, known)
     return drawn if new.all() and len(drawn) <= count else drawn.take(_first_new(new, count))
 
 
 def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
     """Take the first of the preferred candidates that are no near-duplicates, then near-duplicates where it must be."""
+    known = _known(answers)
     for spare in (round(_SPARE * count), len(preferred)):
         first = preferred[:spare]
-        new = unlike(candidates.pixels[first], answers.images.pixels)
+        new = unlike(candidates.pixels[first], known)
         if int(new.sum()) >= count:
             break
     return first[_first_new(new, count)]
@@ -84,6 +86,22 @@ def _codes(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Int[T
         # Whole numbers wrap around, so that this is a hash.
         parts.append(((means * steps_per_unit).long() * factors).sum(dim=1))
     return torch.cat(parts)
+
+
+def _known(answers: Answers) -> UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]:
+    """Give the answered images that no other one is to be like.
+
+    A picture that was set aside more than once is frequent in the pool: one of it is to be asked about and learned.
+    """
+    rows = answers.aside.nonzero()[:, 0]
+    codes = _codes(answers.images.pixels[rows])
+    each, counts = codes.unique(return_counts=True)
+    frequent = rows[torch.isin(codes, each[counts > 1])]
+    if not len(frequent):
+        return answers.images.pixels
+    wanted = torch.ones(len(answers), dtype=torch.bool)
+    wanted[frequent] = False
+    return answers.images.pixels[wanted]
 
 
 def _first_new(new: Bool[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
