@@ -209,5 +209,11 @@ def test_a_target_has_answers_enough_set_aside_to_be_shown_or_says_what_it_takes
     assert rounds.doubt(enough, size=10**4) == ""
     assert rounds.steps(enough, size=10**4, channels=1)[0] == Step("aside", rounds.shows_target)
     assert f"raise the budget to {enough} or more" in rounds.doubt(enough // 2, size=10**4)
-    assert "set aside" in rounds.doubt(enough, size=None)
+    # Without images every twentieth answer is set aside.
+    assert f"raise the budget to {20 * rounds.shows_target:,} or more" in rounds.doubt(enough, size=None)
+    assert rounds.doubt(20 * rounds.shows_target, size=None) == ""
+    assert "lower the target, since no more than 1,000" in replace(rounds, target_agreement=0.999).doubt(
+        10**5, size=10**6
+    )
+    assert "aside_every" in replace(rounds, aside_every=0).doubt(10**5, size=10**6)
     assert Rounds.of_pool().doubt(50, size=10**4) == ""

@@ -31,6 +31,8 @@ _LEAST_OPENING = 2
 # A round makes at most so much of what is known: a fifth grows to the whole in three rounds.
 _GROWTH = 1.75
 _MOST_ASIDE, _LEAST_ASIDE = 1000, 20
+# One of so many questions is set aside, if the target takes that.
+_MOST_FOR_TARGET = 4
 # More is set aside later where no more than one of so many images of the pool was chosen.
 _FAIR = 20
 _MOST_BYTES = 512 * 2**20
@@ -182,7 +184,11 @@ class Rounds:
         """Tell how many answers of a pool that has a size are set aside."""
         if not self.aside_every:
             return 0
-        wanted = max(budget // self.aside_every, min(_LEAST_ASIDE, budget // 10), min(self.shows_target, budget // 4))
+        wanted = max(
+            budget // self.aside_every,
+            min(_LEAST_ASIDE, budget // 10),
+            min(self.shows_target, budget // _MOST_FOR_TARGET),
+        )
         return min(_MOST_ASIDE, wanted)
 
     @property
@@ -194,16 +200,21 @@ class Rounds:
 
     def doubt(self, budget: int, *, size: int | None) -> str:
         """Say why a budget cannot show the target; nothing where it can."""
-        aside, needed = (
-            self.aside(budget) if size is not None else budget // max(1, self.aside_every),
-            self.shows_target,
-        )
+        # Of so many questions, one may be set aside.
+        share = self.aside_every if size is None else _MOST_FOR_TARGET
+        aside = self.aside(budget) if size is not None else min(_MOST_ASIDE, budget // share if share else 0)
+        needed = self.shows_target
         if aside >= needed:
             return ""
+        way_out = f"raise the budget to {share * needed:,} or more, or lower the target"
+        if not self.aside_every:
+            way_out = "let rounds.aside_every be 20"
+        elif needed > _MOST_ASIDE:
+            way_out = f"lower the target, since no more than {_MOST_ASIDE:,} answers are set aside"
         return (
-            f"an agreement of {self.target_agreement:.0%} cannot be shown with {aside} answers set aside, even if "
-            f"the committee agreed with all of them: it takes {needed}, so asking goes on to the end of {budget:,} "
-            f"questions; raise the budget to {4 * needed:,} or more, or lower the target"
+            f"an agreement of {self.target_agreement:.1%} cannot be shown with {aside} answers set aside, even if the "
+            f"committee agreed with all of them: it takes {needed:,}, so asking goes on to the end of {budget:,} "
+            f"questions; {way_out}"
         )
 
     def pairs(self, size: int) -> int:
