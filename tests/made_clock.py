@@ -10,8 +10,14 @@ import pytest
 def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Stop the oracle's clock until the test ends; gives the seconds that it wanted to wait, as they come."""
     waits: list[float] = []
-    stop = SimpleNamespace(wait=waits.append, set=lambda: None, is_set=lambda: False)
-    monkeypatch.setattr("db3kd.oracle.threading", SimpleNamespace(Event=lambda: stop, Lock=threading.Lock))
+
+    class Waited(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            waits.append(timeout)
+            return self.is_set()
+
+    monkeypatch.setattr("db3kd.oracle.threading", SimpleNamespace(Event=Waited, Lock=threading.Lock))
     clock = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter)
     monkeypatch.setattr("db3kd.oracle.time", clock)
     return waits
