@@ -8,8 +8,7 @@ from db3kd.evaluation.figures import Gain
 from db3kd.evaluation.trust import interval
 
 _LEAST_ERROR = 1e-3
-# Questions that a forecast is made for.
-MORE = 1000
+_MORE = 1000
 
 
 class Point(NamedTuple):
@@ -44,5 +43,5 @@ def forecast(points: Sequence[Point], last: Sequence[Point] = ()) -> float | Non
     spread = sum((place - middle) ** 2 for place in across)
     slope = sum((place - middle) * (error - mean) for place, error in zip(across, errors, strict=True)) / spread
     (now,) = last or points[-1:]
-    shrunk: float = ((now.queries + MORE) / now.queries) ** min(0.0, slope)
+    shrunk: float = ((now.queries + _MORE) / now.queries) ** min(0.0, slope)
     return 1 - (1 - now.agreement) * shrunk

@@ -17,7 +17,6 @@ from db3kd.boundary import closeness
 from db3kd.data import Reading
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import measure_trust, predict, predict_together
-from db3kd.evaluation.curve import MORE
 from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.ask_again import Repeats
@@ -277,8 +276,7 @@ def asking_figures(
         else (),
         trust=trust,
     )
-    few = bool(purchase.gains) and purchase.gains[-1].images < _LEAST_TO_FORETELL
-    if few or (story.pool.size is not None and story.pool.size - len(answers) < MORE):
+    if purchase.gains and purchase.gains[-1].images < _LEAST_TO_FORETELL:
         return figures.model_copy(update={"after_1000_more": None})
     return figures
 

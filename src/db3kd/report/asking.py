@@ -154,8 +154,9 @@ def trust_notes(
         notes.append(f"The budget was spent after {found.queries:,} of {found.planned:,} planned queries.")
     if found.after_1000_more is not None and found.gains:
         notes.append(
-            f"After 1,000 more questions the committee would agree on about {percent(found.after_1000_more)}, by "
-            f"extrapolation from the rounds; it is {percent(found.gains[-1].after)} now."
+            "After 1,000 more questions about images of the same kind the committee would agree on about "
+            f"{percent(found.after_1000_more)}, by extrapolation from the rounds; it is "
+            f"{percent(found.gains[-1].after)} now."
         )
     return tuple(notes)
 
