@@ -66,7 +66,7 @@ def test_little_money_is_for_what_matters_most_and_the_rest_is_taken_with_care()
     assert (untold["mirror"].asked, untold["mirror"].weak, untold["mirror"].strong) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("stayed", "weak", "strong"), [(0, 0, 0), (9, 0, 0), (10, 0, 1), (14, 0, 1), (15, 1, 1)])
+@pytest.mark.parametrize(("stayed", "weak", "strong"), [(0, 0, 0), (9, 0, 0), (10, 1, 1), (15, 1, 1)])
 def test_what_the_teacher_minds_is_used_neither_weakly_nor_strongly(stayed: int, weak: int, strong: int) -> None:
     """Of 30 decisions about each transform so many stay."""
     answers = _asked(60, 240)

@@ -21,7 +21,7 @@ _LEAST_EACH, _MOST_EACH = 12, 32
 _WEAK, _STRONG = 0.1, 0.35
 _MIRRORED_STRONG = 0.45
 # Where fewer decisions stayed at full strength, no lesser one is taken: nobody asked about it.
-_LEAST_WEAK, _LEAST_STRONG = 1 / 2, 1 / 3
+_LEAST_STAYED = 1 / 3
 # What is assumed of a transform that nobody asked about.
 _ASSUMED = 0.5
 
@@ -68,9 +68,8 @@ def approve(answers: Answers) -> tuple[TransformScore, ...]:
     """Read from answers which transforms the teacher does not mind, and how far each may go.
 
     Flips are taken to grow as the strength does, so that a transform goes as far as few decisions change in weak views,
-    and not too many in strong ones. One of which fewer than a third of the decisions stayed is in no strong view, and
-    of which fewer than half stayed in no weak one. One that was not asked about gets what is cautious, a mirror
-    nothing.
+    and not too many in strong ones. One of which fewer than a third of the decisions stayed is in no view. One that
+    was not asked about gets what is cautious, a mirror nothing.
     """
     known = dict(zip(answers.images.ids, answers.decisions.tolist(), strict=True))
     asked, stayed = Counter[str](), Counter[str]()
@@ -102,7 +101,9 @@ def _score(way: Transform, asked: int, stayed: int) -> TransformScore:
     flipped = (asked - stayed + 0.5) / (asked + 1) if asked else _ASSUMED
     if way.binary:
         weak, strong = float(asked > 0 and flipped <= _WEAK), float(asked > 0 and flipped <= _MIRRORED_STRONG)
+    elif stayed < _LEAST_STAYED * asked:
+        weak = strong = 0.0
     else:
-        weak = min(way.weak, way.strong * _WEAK / flipped) if stayed >= _LEAST_WEAK * asked else 0.0
-        strong = way.strong * min(1.0, _STRONG / flipped) if stayed >= _LEAST_STRONG * asked else 0.0
+        weak = min(way.weak, way.strong * _WEAK / flipped)
+        strong = way.strong * min(1.0, _STRONG / flipped)
     return TransformScore(way.name, asked, stayed, weak, strong)
