@@ -64,6 +64,10 @@ class Candidates:
             None if self.labels is None else self.labels[rows],
         )
 
+    def first(self, count: int | None) -> "Candidates":
+        """Keep so many from the first on; all where there are no more, or where no number is given."""
+        return self if count is None or count >= len(self) else self.take(torch.arange(count))
+
     def named(self, first: int) -> tuple[str, ...]:
         """Give all ids; an image without one is called by its origin and number, counted from `first`."""
         own = self.ids or ("",) * len(self)
@@ -152,6 +156,10 @@ class Answers:
     def learned(self) -> Int[Tensor, " m"]:
         """Give the rows that a training may see: decided, and not set aside."""
         return (self.decided & ~self.aside).nonzero()[:, 0]
+
+    def unseen(self) -> Int[Tensor, " m"]:
+        """Give the rows that are set aside, and that no training may see."""
+        return self.aside.nonzero()[:, 0]
 
     def known(self) -> "Answers":
         """Give the answers that a training may see."""

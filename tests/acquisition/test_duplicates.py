@@ -73,7 +73,7 @@ def test_without_copies_a_draw_is_the_draw_of_the_pool(count: int) -> None:
 
 
 def test_of_a_very_large_pool_two_images_for_each_question_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_MOST_BYTES", 1)
+    monkeypatch.setattr("db3kd.pools.pool._MOST_BYTES", 1)
     pool = _with_copies(1, 40)
     assert len(draw_new(pool, NONE, 10, seeded())) == 10
 

@@ -141,7 +141,7 @@ def test_candidates_are_no_more_than_fit_into_memory(monkeypatch: pytest.MonkeyP
             return super().choose(candidates, *rest)
 
     for most in (30, 1):
-        monkeypatch.setattr("db3kd.acquisition.rounds._MOST_BYTES", most * 256)
+        monkeypatch.setattr("db3kd.pools.pool._MOST_BYTES", most * 256)
         propose(PRIORS, NONE, Choosers(), 10, rounds=Rounds(), acquisition=Noting(), generator=seeded())
     assert seen == [30, 20]
 

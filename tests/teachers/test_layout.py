@@ -85,19 +85,19 @@ def test_bytes_are_rounded_and_a_call_of_fixed_rows_is_filled_up() -> None:
 
 def test_what_is_said_of_a_model_holds_over_what_its_file_says() -> None:
     floats, taken = _read([None, 3, 4, 5]), _read([7, 3, 4, 5], "UINT8")
-    told = {"max_batch": 96, "fingerprint": "of the file", "origin": "the file"}
-    plain = ModelDescription().complete(floats, 5, **told)  # type: ignore[arg-type]  # of their types
+    told: dict[str, Any] = {"max_batch": 96, "fingerprint": "of the file", "origin": "the file"}
+    plain = ModelDescription().complete(floats, 5, **told)
     assert (plain.input_shape, plain.num_classes, plain.max_batch) == ((3, 4, 5), 5, 96)
     assert (plain.fingerprint, plain.bounds, plain.levels) == ("of the file", (0.0, 1.0), None)
     said = ModelDescription(num_classes=4, bounds=(0.0, 2.0), levels=3, fingerprint="mine")
-    spec = said.complete(floats, 5, **told)  # type: ignore[arg-type]
+    spec = said.complete(floats, 5, **told)
     assert (spec.num_classes, spec.fingerprint, spec.bounds, spec.levels) == (4, "mine", (0.0, 2.0), 3)
     # A model of bytes has its own bounds, and fixed rows are those of each call.
-    spec = said.complete(taken, 5, **told)  # type: ignore[arg-type]
+    spec = said.complete(taken, 5, **told)
     assert (spec.bounds, spec.levels, spec.max_batch) == ((0.0, 255.0), 256, 7)
     with pytest.raises(PlanError, match=r"does not say how many classes.*teacher\.num_classes"):
-        ModelDescription().complete(floats, None, **told)  # type: ignore[arg-type]
-    assert ModelDescription(class_names=("ant", "bee")).complete(floats, 5, **told).num_classes == 2  # type: ignore[arg-type]
+        ModelDescription().complete(floats, None, **told)
+    assert ModelDescription(class_names=("ant", "bee")).complete(floats, 5, **told).num_classes == 2
 
 
 def test_the_user_is_told_how_images_are_taken() -> None:

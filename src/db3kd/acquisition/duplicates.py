@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from db3kd.answers import Answers, Candidates
-from db3kd.pools import Pool
+from db3kd.pools.pool import Pool, most_looked_at
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 _CELLS = 7
@@ -12,8 +12,6 @@ _STEPS = 12
 _PART, _VALUES_OF_A_PART = 8192, 2**24
 # As many more than are asked for are looked at first.
 _SPARE = 1.5
-# What is drawn to find others in place of near-duplicates, and so many for each question at any rate.
-_MOST_BYTES, _LEAST_DRAWN = 512 * 2**20, 2
 
 
 def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
@@ -38,14 +36,14 @@ def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generato
         return drawn
     known = _known(answers)
     new = unlike(drawn.pixels, known)
-    most = min(pool.size, max(_MOST_BYTES // drawn.pixels[0].nbytes, _LEAST_DRAWN * count))
+    most = min(pool.size, most_looked_at(drawn.pixels[0].nbytes, count))
     wanted = count
     while int(new.sum()) < count and wanted < most:
         # From the same state, a longer draw goes on where the shorter one ended.
         wanted = min(2 * wanted, most)
         drawn = pool.draw(wanted, answers, generator.set_state(state))
         new = unlike(drawn.pixels, known)
-    return drawn if new.all() and len(drawn) <= count else drawn.take(_first_new(new, count))
+    return drawn.take(_first_new(new, count))
 
 
 def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
@@ -93,7 +91,7 @@ def _known(answers: Answers) -> UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h 
 
     A picture that was set aside more than once is frequent in the pool: one of it is to be asked about and learned.
     """
-    rows = answers.aside.nonzero()[:, 0]
+    rows = answers.unseen()
     codes = _codes(answers.images.pixels[rows])
     each, counts = codes.unique(return_counts=True)
     frequent = rows[torch.isin(codes, each[counts > 1])]

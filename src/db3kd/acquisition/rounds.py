@@ -23,6 +23,7 @@ from db3kd.errors import PlanError
 from db3kd.evaluation import interval
 from db3kd.options import check_options
 from db3kd.pools import Pool, push_some, supply
+from db3kd.pools.pool import most_looked_at
 from db3kd.tensors import Bool, Tensor
 
 _OPENING_STEPS = 4
@@ -35,9 +36,6 @@ _MOST_ASIDE, _LEAST_ASIDE = 1000, 20
 _MOST_FOR_TARGET = 4
 # More is set aside later where no more than one of so many images of the pool was chosen.
 _FAIR = 20
-_MOST_BYTES = 512 * 2**20
-# So many candidates for each query there are at any rate, however large the images.
-_LEAST_CANDIDATES = 2
 
 Way = Literal["aside", "lot", "views", "chosen"]
 
@@ -252,10 +250,9 @@ def propose(
     members, context = choosers.members, choosers.context
     if acquisition.committee and not members:
         return pool.draw(count, answers, generator)
-    # No more than fit into memory all at once.
     bytes_per_image = math.prod(answers.images.image_shape) * answers.images.pixels.element_size()
     wanted = rounds.candidates * count if pool.size is None else pool.size
-    wanted = min(wanted, max(_MOST_BYTES // bytes_per_image, _LEAST_CANDIDATES * count))
+    wanted = min(wanted, most_looked_at(bytes_per_image, count))
     candidates = supply(pool, answers, wanted, generator)
     if not len(candidates):
         return candidates

@@ -23,7 +23,7 @@ def measure_trust(student_classes: Int[Tensor, " m"], answers: Answers) -> Trust
 
     Where the teacher abstained there is nothing to agree with.
     """
-    rows = answers.aside.nonzero()[:, 0]
+    rows = answers.unseen()
     if len(student_classes) != len(rows):
         raise PlanError(
             f"{len(rows):,} answers are set aside, and the student's classes are {len(student_classes):,}; nothing was "

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import torch
-
 from db3kd.answers import Answers, Candidates, no_answers
 from db3kd.data import Dataset
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, teacher_key, to_kept
@@ -53,7 +51,7 @@ class AskAll:
         """Ask about all of them; what a budget leaves unasked waits in the journal."""
         limits = None if self.budget is None else self.budget.limits(self.name)
         with keeper.asking(self.teacher, self, limits=limits, held_out=self.budget is None) as oracle:
-            decisions, _ = ask(oracle, self.candidates.take(torch.arange(len(self.candidates))[: self.most]))
+            decisions, _ = ask(oracle, self.candidates.first(self.most))
         whole = len(decisions) == len(self.candidates)
         return to_kept(answered(self.candidates, decisions, self._none), {}, whole=whole)
 

@@ -230,7 +230,7 @@ class AskPool:
         Abstentions count here, unlike in what a report says of trust: many pools are mostly of no class, and a
         committee that sees this can choose.
         """
-        least, rows = self._story.rounds.trusted_from, answers.aside.nonzero()[:, 0]
+        least, rows = self._story.rounds.trusted_from, answers.unseen()
         if self._pool.size is None or not members or not least or not len(rows):
             return True
         said = predict_together(members, answers.images.pixels[rows], device=keeper.context.device)
@@ -265,7 +265,7 @@ class AskPool:
 
 def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
     """How far a committee agrees with the answers set aside."""
-    rows, device = answers.aside.nonzero()[:, 0], keeper.context.device
+    rows, device = answers.unseen(), keeper.context.device
     said = predict_together(members, answers.images.pixels[rows], device=device) if len(rows) else rows
     return measure_trust(said, answers)
 

@@ -99,7 +99,7 @@ def answered(
 ) -> Answers:
     """Make answers of candidates and decisions; those without an id get one from their place in the run."""
     count = len(decisions)
-    some = candidates if count == len(candidates) else candidates.take(torch.arange(count))
+    some = candidates.first(count)
     images = Dataset(before.images.name, some.named(len(before)), some.pixels, some.labels, before.images.class_names)
     marks = torch.zeros(count, dtype=torch.bool) if aside is None else aside[:count]
     return Answers(images, decisions, some.origins, before.num_classes, marks)

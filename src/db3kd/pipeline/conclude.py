@@ -44,8 +44,6 @@ from db3kd.report.schema import Report, from_json, to_json
 from db3kd.runs import Keeper, Run, spent_seconds, timed
 
 REPORT, PAGE, PICTURE = "report.json", "report.html", "pictures.png"
-# From fewer answers set aside nothing is foretold.
-_LEAST_TO_FORETELL = 20
 
 _log = logging.getLogger(__name__)
 
@@ -260,11 +258,11 @@ def asking_figures(
 ) -> AskingFigures:
     """Say what was asked and answered, and how far that makes a student trustworthy, where there is one."""
     answers = purchase.bought.answers
-    rows = answers.aside.nonzero()[:, 0]
+    rows = answers.unseen()
     trust = None
     if len(rows) and student is not None:
         trust = measure_trust(predict(student, answers.images.pixels[rows], device=device), answers)
-    figures = AskingFigures.of(
+    return AskingFigures.of(
         answers,
         pool=story.pool.name,
         acquisition=story.acquisition.name,
@@ -276,9 +274,6 @@ def asking_figures(
         else (),
         trust=trust,
     )
-    if purchase.gains and purchase.gains[-1].images < _LEAST_TO_FORETELL:
-        return figures.model_copy(update={"after_1000_more": None})
-    return figures
 
 
 def _names_of(story: Story) -> tuple[str, ...]:

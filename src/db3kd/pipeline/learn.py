@@ -6,6 +6,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from threading import Lock
 from typing import Protocol, final, runtime_checkable
 
@@ -87,7 +88,7 @@ class LearnCommittee:
         """Train one member; on a GPU, or where it takes long, all that are missing learn at the same time."""
         if number in self._ahead:
             return self._ahead.pop(number)
-        trainings = self._trainings()
+        trainings = self._trainings
         one, gpus = trainings[number], find_gpus(keeper.context.device)
         if gpus or one.is_worth_a_process(keeper):
             missing = [
@@ -103,6 +104,7 @@ class LearnCommittee:
         with one_thread():
             return train_part(keeper, one)
 
+    @cached_property
     def _trainings(self) -> "list[Training]":
         """What each member learns."""
         committee, recipe, learned = self._committee, self._recipe, self._learned

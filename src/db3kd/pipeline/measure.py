@@ -64,7 +64,7 @@ class MeasureDistances:
 
     @cached_property
     def source(self) -> str:
-        return f"{self.answers.digest}/{'' if self.guide is None else self.guide.fingerprint}"
+        return source_of(self.answers, self.guide)
 
     @cached_property
     def _shards(self) -> tuple[Int[Tensor, " b"], ...]:
@@ -128,6 +128,11 @@ class MeasureDistances:
         nowhere = torch.full(shape, torch.inf)
         empty = {"distances": nowhere, "queries": torch.zeros(shape, dtype=torch.int64), "outcomes": outcomes}
         return empty | {f"snapshots.{count}": nowhere for count in self.measurement.snapshots}
+
+
+def source_of(answers: Answers, guide: Guide | None) -> str:
+    """Say what a search was made of: the images where it begins, and a committee that may guide it."""
+    return f"{answers.digest}/{'' if guide is None else guide.fingerprint}"
 
 
 def outline_of(images: int, shape: tuple[int, int, int], num_classes: int, measurement: Measurement) -> Outline:

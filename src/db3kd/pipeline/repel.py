@@ -19,7 +19,7 @@ from db3kd.errors import BudgetExhausted, InputError
 from db3kd.evaluation import never_decided
 from db3kd.pipeline.asking import BYTE, teacher_key
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.measure import shards_of
+from db3kd.pipeline.measure import shards_of, source_of
 from db3kd.pipeline.story import Pushed
 from db3kd.pools import NoiseOptions, Repulsion, choose_of_each, draw_noise, repel
 from db3kd.report.figures import RepulsionFigures
@@ -126,7 +126,7 @@ class PushNoise:
 
     @cached_property
     def source(self) -> str:
-        return f"{self.starts.digest}/{'' if self.guide is None else self.guide.fingerprint}"
+        return source_of(self.starts, self.guide)
 
     @cached_property
     def _shards(self) -> tuple[Int[Tensor, " b"], ...]:

@@ -72,7 +72,7 @@ class Joined:
         limited = [pool.draw(count, answers, generator) for pool in self.pools if pool.size is not None]
         endless = [partial(pool.draw, answers=answers, generator=generator) for pool in self.pools if pool.size is None]
         shares = source_shares(answers, [set(part.origins) for part in limited], len(endless))
-        made = _divided([*(partial(_first, part) for part in limited), *endless], shares, count)
+        made = _divided([*(part.first for part in limited), *endless], shares, count)
         for _ in range(_MOST_TRIES):
             kept = _once(made, torch.arange(len(made)))
             if len(kept) == len(made):
@@ -95,10 +95,6 @@ def _once(candidates: Candidates, order: Int[Tensor, " n"]) -> Int[Tensor, " m"]
     for row in order.tolist():
         first.setdefault(candidates.ids[row] or row, row)
     return torch.tensor([*first.values()], dtype=torch.int64)
-
-
-def _first(candidates: Candidates, count: int) -> Candidates:
-    return candidates.take(torch.arange(len(candidates))[:count])
 
 
 def _divided(sources: Sequence[Callable[[int], Candidates]], shares: Sequence[float], count: int) -> Candidates:

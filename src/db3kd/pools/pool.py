@@ -10,6 +10,9 @@ from db3kd.answers import Answers, Candidates
 
 Key = Mapping[str, JsonValue]
 
+_MOST_BYTES = 512 * 2**20
+_LEAST_FOR_EACH = 2
+
 
 @runtime_checkable
 class Pool(Protocol):
@@ -46,3 +49,8 @@ class Pool(Protocol):
 
         Cost: no query.
         """
+
+
+def most_looked_at(bytes_per_image: int, count: int) -> int:
+    """Tell how many images are looked at for so many questions: what fits into 512 MiB, two for each at any rate."""
+    return max(_MOST_BYTES // bytes_per_image, _LEAST_FOR_EACH * count)

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from db3kd.answers import Answers
-from db3kd.evaluation import Calibration, Evaluation, Gain, TransformScore, Trust, curve_of, forecast, never_decided
+from db3kd.evaluation import Calibration, Evaluation, Gain, TransformScore, Trust, never_decided
+from db3kd.evaluation.curve import forecast_of
 from db3kd.evaluation.figures import Count, Fraction, Size
 from db3kd.ledger import Bill, Prices
 
@@ -230,9 +231,7 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
             never_decided=never_decided(histogram),
             by_origin=dict(zip(names, counts, strict=True)),
             gains=tuple(gains),
-            after_1000_more=forecast(
-                curve_of([gain for gain in gains if not gain.learned_longer]), curve_of(gains)[-1:]
-            ),
+            after_1000_more=forecast_of(gains),
             transforms=tuple(transforms),
             trust=trust,
         )

@@ -135,7 +135,7 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
     decisions = answers.decisions[rows]
     by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
     shares, known = _shares(by_lot, classes), _shares(decisions, classes)
-    aside = answers.images.subset(answers.aside.nonzero()[:, 0])
+    aside = answers.images.subset(answers.unseen())
     beside = pool.without([*aside.ids, *(pool.ids[row] for row in copies_of(aside.pixels, pool).tolist())])
     views = approve(answers)
     return Material(

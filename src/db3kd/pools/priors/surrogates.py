@@ -64,7 +64,7 @@ class Surrogates:
 
         Nothing is made of a picture that is set aside: it would tell of it.
         """
-        kept = self.pictures.without(answers.images.ids[row] for row in answers.aside.nonzero()[:, 0].tolist())
+        kept = self.pictures.without(answers.images.ids[row] for row in answers.unseen().tolist())
         families = self._families(kept)
         names = [one.name for one in families]
         if not len(kept):
