@@ -50,7 +50,7 @@ _TEACHER, _STUDENT, _CHOSEN = "lenet5", "lenet5-half", "chosen"
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """How large the demo is; the defaults take 5 to 12 minutes on two cores, by the processor."""
+    """How large the demo is; the defaults take 5 to 14 minutes on two cores, by the processor."""
 
     images: int = 300
     queries_per_pair: int = 500
