@@ -34,7 +34,7 @@ def test_pictures_are_decoded_in_order_however_long_each_takes(tmp_path: Path) -
 @pytest.fixture
 def _two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first two pictures are decoded when two threads are at it."""
-    meeting, met, form = threading.Barrier(2, timeout=20), threading.Event(), decoding.form_picture
+    meeting, met, form = threading.Barrier(2, timeout=60), threading.Event(), decoding.form_picture
 
     def together(*given: Any) -> object:
         if not met.is_set():

@@ -31,7 +31,7 @@ SHAPE = (3, 6, 5)
 KNOWN = Sectors(SHAPE)
 IMAGES = torch.randint(256, (30, *SHAPE), generator=torch.Generator().manual_seed(0)).to(torch.float32) / 255
 PROMPT = Prompt(NAMES)
-QUICK = ChatOptions(timeout=5.0, service=Service(in_flight=4, patience=5.0))
+QUICK = ChatOptions(timeout=90.0, service=Service(in_flight=4, patience=5.0))
 EXPECTED = KNOWN(IMAGES)
 
 
@@ -289,7 +289,7 @@ _HEADER = st.sampled_from(
 @pytest.fixture(scope="module")
 def lively() -> Iterator[tuple[ChatServer, ChatTeacher]]:
     with chatting(ChatServer(KNOWN)) as server:
-        yield server, _open(server, ChatOptions(timeout=5.0, service=Service()))
+        yield server, _open(server, ChatOptions(timeout=90.0, service=Service()))
 
 
 @settings(max_examples=100, deadline=None)
@@ -318,7 +318,7 @@ def test_any_answer_is_a_decision_an_abstention_or_an_error_of_ours(
 
 
 def test_a_rate_limit_and_requests_in_flight_are_those_of_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    together, waits = threading.Barrier(3, timeout=20), stopped(monkeypatch)
+    together, waits = threading.Barrier(3, timeout=60), stopped(monkeypatch)
 
     def wait_for_the_others(handler: ChatHandler, number: int, name: str) -> str:
         # The first image goes alone, and the next two one after the other.

@@ -19,7 +19,7 @@ from model_server import Handler, Server, serving
 
 pytestmark = pytest.mark.slow
 
-SHAPE, BATCH, REQUESTS, TIMEOUT = (1, 8, 8), 32, 100, 0.5
+SHAPE, BATCH, REQUESTS, TIMEOUT = (1, 8, 8), 32, 100, 2.0
 IMAGES = torch.rand(REQUESTS * BATCH, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
@@ -78,7 +78,7 @@ def _alive(server: Server, killed: threading.Event) -> Iterator[None]:
     thread = threading.Thread(target=live)
     thread.start()
     try:
-        assert up.wait(20)
+        assert up.wait(60)
         yield
     finally:
         over.set()
@@ -99,7 +99,7 @@ def test_no_fault_loses_a_decision_and_each_is_counted(fault: str) -> None:
         return False
 
     server = Server(Sectors(SHAPE), script=script)
-    options = ServerOptions(TIMEOUT if "hang" in fault else 20.0, None, BATCH, Service(in_flight=2, patience=60.0))
+    options = ServerOptions(TIMEOUT if "hang" in fault else 90.0, None, BATCH, Service(in_flight=2, patience=60.0))
     got: list[int] = []
     with _alive(server, killed), Ledger(None) as ledger, ledger.account("label") as account:
         teacher = OpenInferenceTeacher(server.url, description=ModelDescription(num_classes=5), options=options)

@@ -19,7 +19,7 @@ from model_server import Handler, Server, serving
 SHAPE = (3, 6, 5)
 # On 8-bit levels, so that a server of bytes sees the very same images.
 IMAGES = torch.randint(256, (60, *SHAPE), generator=torch.Generator().manual_seed(0)).to(torch.float32) / 255
-QUICK = ServerOptions(timeout=2.0, max_batch=10, service=Service(in_flight=1, patience=5.0))
+QUICK = ServerOptions(timeout=90.0, max_batch=10, service=Service(in_flight=1, patience=5.0))
 
 
 def _ask(teacher: Teacher, *, attempts: int = 5, limit: int | None = None) -> tuple[Int[Tensor, " n"], Usage, int]:
@@ -66,14 +66,14 @@ def test_several_requests_are_in_flight_and_their_answers_in_order() -> None:
         if number > 4:
             return True
         # The first to come is the last to be answered.
-        assert number == 4 or answered[number].wait(20)
+        assert number == 4 or answered[number].wait(60)
         handler.send(200, handler.known.answer(handler.known.requests[number - 1], b""))
         answered[number - 1].set()
         return False
 
     server = Server(known, script=wait_for_the_others)
     with serving(server):
-        options = ServerOptions(timeout=20.0, max_batch=10, service=Service(in_flight=4))
+        options = ServerOptions(timeout=90.0, max_batch=10, service=Service(in_flight=4))
         decisions, usage, charged = _ask(_open(server, options))
     assert torch.equal(decisions, known(IMAGES))
     assert (usage.calls, charged) == (6, 60)
@@ -151,7 +151,7 @@ class TestFaults:
 
         def script(handler: Handler, number: int) -> bool:
             if number == 2:
-                over.wait(20)
+                over.wait(60)
             return number != 2
 
         server = Server(Sectors(SHAPE), script=script)
@@ -159,7 +159,8 @@ class TestFaults:
             decisions, usage, charged = _ask(_open(server, ServerOptions(timeout=0.4, max_batch=10)))
             over.set()
         assert torch.equal(decisions, Sectors(SHAPE)(IMAGES))
-        assert (usage.repeated, charged) == (10, 70)
+        # Where the machine stands still for a while, another request is too late as well.
+        assert usage.repeated == charged - 60 == 10 * (len(server.requests) - 6) >= 10
 
     def test_a_server_that_is_killed_and_comes_back_is_waited_for(self) -> None:
         server = Server(Sectors(SHAPE))
@@ -167,9 +168,9 @@ class TestFaults:
             teacher, port = _Knocking(_open(server)), int(server.url.split(":")[2].split("/")[0])
 
         def come_back() -> None:
-            assert teacher.in_vain.wait(20)
+            assert teacher.in_vain.wait(60)
             with serving(server, port):
-                done.wait(20)
+                done.wait(60)
 
         done = threading.Event()
         thread = threading.Thread(target=come_back)
@@ -233,7 +234,7 @@ def test_what_came_before_a_failure_or_the_end_of_the_budget_is_given() -> None:
 
     server = Server(Sectors(SHAPE), script=script)
     with serving(server):
-        teacher = _open(server, ServerOptions(timeout=5.0, max_batch=10, service=Service(in_flight=3)))
+        teacher = _open(server, ServerOptions(timeout=90.0, max_batch=10, service=Service(in_flight=3)))
         got, charged = _ask_until_it_fails(teacher, IMAGES, BudgetExhausted, limit=35)
         assert (got, charged, server.served) == (expected[:30], 30, 30)
         got, charged = _ask_until_it_fails(teacher, IMAGES[30:], TeacherError)
