@@ -234,10 +234,17 @@ def test_what_does_not_fit_is_refused_before_a_query(changes: dict[str, object],
 def test_one_answer_is_too_few_for_a_network_with_batch_norm_and_two_are_not(pool: ImagePool | None) -> None:
     teacher = untouched(Small((1, 8, 8)))
     for wishes in (Wishes(pool=pool), Wishes("residual-half", pool=pool, lesson=FixedLesson(Smoothed()))):
-        with pytest.raises(InputError, match="'residual-half' learns from two or more"):
+        with pytest.raises(InputError, match="'residual-half' learns from two answers or more"):
             settle(replace(wishes, budget=Budget(1)), teacher)
         settle(replace(wishes, budget=Budget(2)), teacher)
     settle(Wishes(NETWORK, pool=pool, committee=MEMBERS, budget=Budget(1)), teacher)
+
+
+def test_a_pool_of_one_image_is_too_small_for_a_network_with_batch_norm() -> None:
+    teacher, pool = untouched(Small((1, 8, 8))), ImagePool(from_arrays(torch.rand(1, 1, 8, 8)))
+    with pytest.raises(InputError, match=r"the pool holds one image.*name more images"):
+        settle(Wishes(pool=pool, budget=Budget(100)), teacher)
+    settle(Wishes(NETWORK, pool=pool, committee=MEMBERS, budget=Budget(100)), teacher)
 
 
 def test_other_bounds_than_those_of_images_are_refused_before_a_query() -> None:

@@ -79,16 +79,18 @@ def check_networks(story: Story) -> None:
         networks.append(pool.committee.architecture)
     # Built and dropped: a network that cannot be built must not show after the budget is spent.
     normed = {name: has_batch_norm(build(name, spec.input_shape, spec.num_classes)) for name in networks}
-    # Of a pool of one image there is no second answer to be bought.
-    if isinstance(pool, Pushed | Taken) or pool.size == 1 or story.budget.questions(pool.size) != 1:
+    if isinstance(pool, Pushed | Taken) or story.budget.questions(pool.size) != 1:
         return
+    single, way_out = "the budget pays for one answer", "raise the budget"
+    if pool.size == 1:
+        single, way_out = "the pool holds one image", "name more images"
     learning = [story.student.architecture] if isinstance(story.lesson, FixedLesson) else []
     learning += [committee.architecture] if committee is not None and story.has_members else []
     for name in learning:
         if normed[name]:
             raise InputError(
-                f"the budget pays for one answer, and {name!r} learns from two or more, since it has batch norm; "
-                "nothing was asked: raise the budget, or name a network without batch norm"
+                f"{single}, and {name!r} learns from two answers or more, since it has batch norm; nothing was asked: "
+                f"{way_out}, or name a network without batch norm"
             )
 
 
