@@ -1,6 +1,8 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
+import threading
 from collections.abc import Callable
+from concurrent import futures
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, NotServed, TeacherError
+from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
 from db3kd.teachers import Service, Teacher
@@ -330,3 +332,141 @@ def test_a_teacher_that_says_when_to_come_again_is_not_made_to_wait_longer_and_l
         assert account.spent == 50
     assert len(waited) == 8
     assert all(0.07 <= seconds <= 0.1 for seconds in waited)
+
+
+def _together(teacher: Any, in_flight: int = 3, max_batch: int = 10, patience: float = 0.0) -> Any:
+    teacher.spec = replace(teacher.spec, max_batch=max_batch, service=Service(in_flight=in_flight, patience=patience))
+    return teacher
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_what_was_surely_never_served_is_not_paid(in_flight: int) -> None:
+    gone = _together(Flaky(Sectors(SHAPE), not_served=frozenset(range(4, 1000))), in_flight)
+    with Ledger(None) as ledger:
+        with ledger.account("label", limits=Limits(run=40)) as account:
+            got = list[Tensor]()
+            for known in (False, True, True):
+                with pytest.raises(TeacherError, match=r"10 rows in 2 attempts.*was refused"):
+                    got += Oracle(gone, account, attempts=2, pause=0.0, known=known).answers(IMAGES[: 40 - 10 * known])
+            # The first three calls were served, and then none.
+            assert account.spent == sum(map(len, got)) == 10
+            # The server is there again, and the budget too.
+            assert len(Oracle(Sectors(SHAPE), account)(IMAGES[10:40])) == 30
+        assert ledger.statement().total == 40
+        assert not ledger.statement().charged_again
+
+
+def test_of_a_call_that_was_lost_and_then_never_served_the_first_attempt_is_paid() -> None:
+    flaky = Flaky(Sectors(SHAPE), maybe_served=frozenset({1}), not_served=frozenset({2, 3}))
+    with Ledger(None) as ledger:
+        with ledger.account("label") as account:
+            oracle = Oracle(flaky, account, attempts=3, pause=0.0, known=True)
+            with pytest.raises(TeacherError, match="3 attempts"):
+                oracle(IMAGES[:10])
+            assert (account.spent, oracle.usage.repeated) == (10, 0)
+        assert not ledger.statement().charged_again
+
+
+def test_another_attempt_that_makes_no_sense_is_not_made() -> None:
+    failing = Failing(Sectors(SHAPE), 1, lambda: NotServed("no replica", again=False))
+    failing.spec = replace(failing.spec, service=Service(patience=100.0))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(TeacherError, match="1 attempts, at last: no replica"):
+            Oracle(failing, account, known=True)(IMAGES[:10])
+        assert (failing.calls, account.spent) == (1, 0)
+
+
+class _Meeting:
+    """Answers once so many calls are there, each in its own way: by the place of its images among all."""
+
+    def __init__(self, images: Tensor, calls: int, ways: dict[int, Callable[[], None]]) -> None:
+        self.spec, self._teacher, self._ways = Sectors(SHAPE).spec, Sectors(SHAPE), ways
+        self._images, self._there, self.asked = images, threading.Barrier(calls, timeout=60), list[int]()
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        place = next(row for row in range(len(self._images)) if torch.equal(self._images[row], images[0]))
+        self.asked.append(place)
+        if len(self.asked) <= self._there.parties:
+            self._there.wait()
+        self._ways.get(place, lambda: None)()
+        return self._teacher(images)
+
+
+def test_a_call_that_is_lost_where_the_budget_ends_is_paid_again_and_no_answer_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited, lost = threading.Event(), list[int]()
+
+    class Waited(futures.Future[Tensor]):
+        def result(self, timeout: float | None = None) -> Tensor:
+            waited.set()
+            return super().result(timeout)
+
+    def lose() -> None:
+        # By now all is charged that is charged beside this call.
+        assert waited.wait(60)
+        if not lost:
+            lost.append(1)
+            raise MaybeServed("timed out")
+
+    monkeypatch.setattr("concurrent.futures._base.Future", Waited)
+    teacher = _together(_Meeting(IMAGES, 2, {0: lose}), 4)
+    with Ledger(None) as ledger, ledger.account("label", limits=Limits(run=40)) as account:
+        got = list[Tensor]()
+        with pytest.raises(BudgetExhausted):
+            got += Oracle(teacher, account, pause=0.0, known=True).answers(IMAGES[:40])
+        # Two calls of 10 beside each other leave 20, for the one that was lost and a third.
+        assert torch.equal(torch.cat(got), Sectors(SHAPE)(IMAGES[:30]))
+        assert account.spent == 40
+
+
+def test_without_a_loss_the_end_of_a_budget_costs_no_answer() -> None:
+    teacher = _together(Counting(Sectors(SHAPE)), 8)
+    with Ledger(None) as ledger, ledger.account("label", limits=Limits(stage=100)) as account:
+        assert len(Oracle(teacher, account, known=True)(IMAGES[:100])) == account.spent == teacher.rows == 100
+
+
+def test_an_interruption_loses_no_answer_that_came_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(futures.Future[Tensor]):
+        """Whoever waits for the first answer presses Ctrl-C."""
+
+        pressed = False
+
+        def result(self, timeout: float | None = None) -> Tensor:
+            if not Interrupted.pressed:
+                Interrupted.pressed = True
+                raise KeyboardInterrupt
+            return super().result(timeout)
+
+    def fail() -> None:
+        raise TeacherError("gone")
+
+    teacher = _together(_Meeting(IMAGES, 3, {20: fail}))
+    monkeypatch.setattr("concurrent.futures._base.Future", Interrupted)
+    got = list[Tensor]()
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        with pytest.raises(KeyboardInterrupt):
+            got += Oracle(teacher, account, known=True).answers(IMAGES[:100])
+        # Three were under way, and nothing can be used beyond the one that failed.
+        assert torch.equal(torch.cat(got), Sectors(SHAPE)(IMAGES[:20]))
+        assert account.spent == 30
+
+
+@pytest.mark.parametrize("waits_for", ["rate", "attempt"])
+def test_when_one_call_has_failed_for_good_no_further_one_is_sent(waits_for: str) -> None:
+    def fail() -> None:
+        raise TeacherError("gone")
+
+    def lose() -> None:
+        raise MaybeServed("timed out")
+
+    teacher = _together(_Meeting(IMAGES, 1 if waits_for == "rate" else 3, {0: fail, 10: lose, 20: lose}))
+    if waits_for == "rate":
+        teacher.spec = replace(teacher.spec, service=replace(teacher.spec.service, rows_per_second=0.1))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        oracle = Oracle(teacher, account, pause=60.0, known=True)
+        with pytest.raises(TeacherError, match="gone"):
+            oracle(IMAGES[:30])
+        assert len(teacher.asked) == (1 if waits_for == "rate" else 3)
+        assert account.spent == 10 * len(teacher.asked)
+        assert oracle.usage.repeated == 0

@@ -80,10 +80,11 @@ class NotServed(TeacherError):
     Args:
         message: what happened.
         retry_after: seconds after which the teacher wants to be asked again, where it said so.
+        again: whether another attempt makes sense.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
+    def __init__(self, message: str, *, retry_after: float | None = None, again: bool = True) -> None:
+        self.retry_after, self.again = retry_after, again
         super().__init__(message)
 
 

@@ -91,8 +91,10 @@ class Oracle:
     def answers(self, images: Float[Tensor, "n c h w"]) -> Iterator[Int[Tensor, " b"]]:
         """Get the decisions of at least one image batch by batch, so that each can be saved before the next one fails.
 
-        As many calls as the service takes are in flight at once. Errors and costs are those of a call: BudgetExhausted
-        comes after all that was charged is answered, and calls in flight with one that fails are charged and lost.
+        As many calls as the service takes are in flight at once, and fewer where a budget ends, so that it pays for one
+        that is lost and asked again. Errors and costs are those of a call: BudgetExhausted comes after all that was
+        charged is answered. Calls in flight with one that fails for good are charged and lost. After a Ctrl-C, what is
+        in flight is waited for and given before the KeyboardInterrupt.
         """
         self._check(images)
         service, whole, stop = self.spec.service, self.spec.max_batch, threading.Event()
@@ -118,26 +120,45 @@ class Oracle:
         whole, charged = self.spec.max_batch, 0
         waiting: deque[Future[Int[Tensor, " b"]]] = deque()
         exhausted: BudgetExhausted | None = None
-        for size in self._sizes_of_calls(-(-len(images) // whole)):
-            if len(waiting) == self.spec.service.in_flight:
-                yield from waiting.popleft().result().split(whole)
-            start = charged
-            try:
-                for _ in range(size):
-                    # Charged in order, here: where the budget ends, all before is in flight and nothing after.
-                    rows = min(whole, len(images) - charged)
-                    self._account.charge(rows)
-                    charged += rows
-            except BudgetExhausted as error:
-                exhausted = error
-            if charged > start:
-                waiting.append(pool.submit(self._ask, images[start:charged], stop))
-            if exhausted is not None:
-                break
-        while waiting:
-            yield from waiting.popleft().result().split(whole)
+        given = 0
+        try:
+            for size in self._sizes_of_calls(-(-len(images) // whole)):
+                rows = min(size * whole, len(images) - charged)
+                while waiting and not self._has_room(len(waiting), charged - given, rows):
+                    answer = waiting[0].result()
+                    waiting.popleft()
+                    given += len(answer)
+                    yield from answer.split(whole)
+                start = charged
+                try:
+                    for batch in images[start : start + rows].split(whole):
+                        # Charged in order, here: where the budget ends, all before is in flight and nothing after.
+                        self._account.charge(len(batch))
+                        charged += len(batch)
+                except BudgetExhausted as error:
+                    exhausted = error
+                if charged > start:
+                    waiting.append(pool.submit(self._ask, images[start:charged], stop))
+                if exhausted is not None:
+                    break
+            while waiting:
+                answer = waiting[0].result()
+                waiting.popleft()
+                yield from answer.split(whole)
+        except KeyboardInterrupt:
+            stop.set()
+            yield from (batch for answer in _brought(waiting) for batch in answer.split(whole))
+            raise
         if exhausted is not None:
             raise exhausted
+
+    def _has_room(self, calls: int, rows: int, more: int) -> bool:
+        """Tell whether another call may go beside so many, of so many rows.
+
+        Where the last call takes what one before it needs to be sent again, its answer comes and cannot be used.
+        """
+        left = self._account.left if calls < self.spec.service.in_flight else 0
+        return left is None or left - more >= rows
 
     def _sizes_of_calls(self, batches: int) -> Iterator[int]:
         """Tell how many batches go in one call after the other; in each turn, calls under way at once are alike."""
@@ -193,6 +214,9 @@ class Oracle:
         began, lost, refused = time.monotonic(), 0, 0
         while True:  # Each round uses up an attempt or some of the patience.
             self._keep_rate(len(batch), stop)
+            if stop.is_set():
+                self._release(len(batch), again=lost > 0)
+                raise TeacherError(f"{len(batch)} rows were not sent, since asking had ended")
             started = time.perf_counter()
             try:
                 decisions = self._call(batch)
@@ -201,7 +225,8 @@ class Oracle:
                 if self.spec.meter is not None:
                     self._account.book(Bill(lost=1))
                 again = lost + refused < self._attempts or (lost < self._attempts and self._is_patient(began, 0.0))
-                self._wait(failure, len(batch), lost + refused, stop, again=again)
+                if not (again and self._waited(failure, lost + refused, stop)):
+                    raise _given_up(failure, len(batch), lost + refused) from failure
                 # After the wait and before the next attempt, which is a query of its own.
                 self._account.charge(len(batch), again=True)
                 self._count(repeated=len(batch))
@@ -209,30 +234,33 @@ class Oracle:
                 refused += 1
                 longer = failure.retry_after or 0.0
                 soon = longer <= _LONGEST_PAUSE and lost + refused < self._attempts
-                again = soon or self._is_patient(began, longer)
-                self._wait(failure, len(batch), lost + refused, stop, again=again)
+                again = failure.again and (soon or self._is_patient(began, longer))
+                if not (again and self._waited(failure, lost + refused, stop)):
+                    self._release(len(batch), again=lost > 0)
+                    raise _given_up(failure, len(batch), lost + refused) from failure
             else:
                 self._count(rows=len(batch), calls=1, seconds=time.perf_counter() - started)
                 return checked(decisions, len(batch), self.spec)
 
+    def _release(self, rows: int, *, again: bool) -> None:
+        """Give back what was charged for an attempt that surely brought nothing to the teacher."""
+        self._account.release(rows, again=again)
+        if again:
+            self._count(repeated=-rows)
+
     def _is_patient(self, began: float, longer: float) -> bool:
         return time.monotonic() - began + longer < self.spec.service.patience
 
-    def _wait(
-        self, failure: MaybeServed | NotServed, rows: int, attempt: int, stop: threading.Event, *, again: bool
-    ) -> None:
-        """Wait before the next attempt, or give up."""
+    def _waited(self, failure: MaybeServed | NotServed, attempt: int, stop: threading.Event) -> bool:
+        """Wait before the next attempt, as long as asking has not ended."""
         asked = failure.retry_after if isinstance(failure, NotServed) else None
-        if not again or stop.is_set():
-            raise TeacherError(
-                f"the teacher did not answer {rows} rows in {attempt} attempts, at last: {failure}; "
-                "what was bought before is kept: see to the teacher and run again to go on"
-            ) from failure
+        if stop.is_set():
+            return False
         _log.warning("attempt %d failed, and another one follows: %s", attempt, failure)
         # A teacher that says when to come again is not made to wait longer and longer.
         doubled = 0 if asked is not None else attempt - 1
         pause = min(self._pause * 2.0**doubled, _LONGEST_PAUSE) * self._jitter.uniform(0.5, 1.0)
-        stop.wait(max(pause, asked or 0.0))
+        return not stop.wait(max(pause, asked or 0.0))
 
     def _keep_rate(self, rows: int, stop: threading.Event) -> None:
         """Wait until so many rows may be sent."""
@@ -269,6 +297,21 @@ class Oracle:
         with self._lock:
             done = self.usage
             self.usage = Usage(done.rows + rows, done.calls + calls, done.seconds + seconds, done.repeated + repeated)
+
+
+def _brought(waiting: deque[Future[Int[Tensor, " b"]]]) -> Iterator[Int[Tensor, " n"]]:
+    """Wait for what is in flight, and give what comes up to the first call that fails."""
+    for call in waiting:
+        if call.exception() is not None:
+            return
+        yield call.result()
+
+
+def _given_up(failure: MaybeServed | NotServed, rows: int, attempts: int) -> TeacherError:
+    return TeacherError(
+        f"the teacher did not answer {rows} rows in {attempts} attempts, at last: {failure}; "
+        "what was bought before is kept: see to the teacher and run again to go on"
+    )
 
 
 def checked(decisions: object, rows: int, spec: TeacherSpec) -> Int[Tensor, " b"]:

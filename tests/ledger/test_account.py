@@ -75,6 +75,30 @@ def test_rows_that_were_not_sent_are_released_and_may_be_spent(tmp_path: Path) -
         assert ledger.statement().total == 100
 
 
+def test_what_is_left_is_what_the_nearest_limit_leaves() -> None:
+    with Ledger(None) as ledger:
+        with ledger.account("label") as account:
+            account.charge(3)
+            assert account.left is None
+        with ledger.account("label", limits=Limits(run=50, stage=20), block=8) as account:
+            for spent in range(18):
+                assert account.left == 17 - spent
+                if spent < 17:
+                    account.charge(1)
+            account.release(2)
+            assert account.left == 2
+
+
+def test_a_row_charged_again_and_not_sent_is_released_as_such() -> None:
+    with Ledger(None) as ledger:
+        with ledger.account("label") as account:
+            account.charge(5)
+            account.charge(5, again=True)
+            account.release(5, again=True)
+        assert ledger.statement().total == 5
+        assert not ledger.statement().charged_again
+
+
 def test_held_out_rows_do_not_count_against_the_run() -> None:
     with Ledger(None) as ledger:
         with ledger.account("label", limits=Limits(run=10)) as account:

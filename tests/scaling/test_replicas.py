@@ -13,10 +13,11 @@ import torch
 
 import db3kd
 from db3kd.context import silent
-from db3kd.errors import InputError, PlanError, TeacherError
+from db3kd.errors import InputError, MaybeServed, NotServed, PlanError, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
 from db3kd.scaling import Cluster, Replicas, replicated
+from db3kd.scaling.replicas import _Replica
 from db3kd.teachers import FunctionTeacher, Teacher
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training import Recipe
@@ -89,6 +90,16 @@ def test_what_the_teacher_raises_is_raised_here() -> None:
         pytest.raises(TeacherError, match="no power"),
     ):
         _ask(replicas)
+
+
+def test_a_call_of_which_a_part_was_served_may_have_been_served() -> None:
+    for number, error in ((1, NotServed), (3, MaybeServed)):
+        busy = Failing(SECTORS, number, lambda: NotServed("busy"))
+        busy.spec = replace(SECTORS.spec, max_batch=100)
+        replica = _Replica(lambda: busy, 1.0)  # noqa: B023  # called at once
+        with pytest.raises(error, match="busy"):
+            replica.decide(IMAGES[:500].numpy())
+        assert torch.equal(torch.from_numpy(replica.decide(IMAGES[:500].numpy())), SECTORS(IMAGES[:500]))
 
 
 def test_another_teacher_in_a_replica_is_refused() -> None:

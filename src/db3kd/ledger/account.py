@@ -77,17 +77,24 @@ class Account:
             if self._used + rows > self._leased:
                 self._lease_more(self._used + rows - self._leased, rows)
             if again:
-                # At once: it is rare, and a kill would lose it.
-                with self._storage.writing() as connection:
-                    connection.execute("UPDATE leases SET again = again + ? WHERE id = ?", (rows, self._lease))
+                self._count_again(rows)
             self._used += rows
             self._spent += rows
 
-    def release(self, rows: int) -> None:
-        """Take rows off what was charged last; they were surely not sent and never will be."""
+    @property
+    def left(self) -> int | None:
+        """Rows that may still be charged, or None where there is no limit."""
+        with self._lock, self._storage.reading() as connection:
+            left = [limit - counted for counted, limit in self._counted(connection)]
+            return min(left) + self._leased - self._used if left else None
+
+    def release(self, rows: int, *, again: bool = False) -> None:
+        """Take rows off what was charged last, as it was charged; they were surely not sent and never will be."""
         with self._lock:
             if not 0 <= rows <= self._used:
                 raise ValueError(f"of {self._used} rows that were charged, {rows} cannot be released")
+            if again:
+                self._count_again(-rows)
             self._used -= rows
             self._spent -= rows
 
@@ -124,6 +131,11 @@ class Account:
 
     def __exit__(self, *error: object) -> None:
         self.settle()
+
+    def _count_again(self, rows: int) -> None:
+        """At once: it is rare, and a kill would lose it."""
+        with self._storage.writing() as connection:
+            connection.execute("UPDATE leases SET again = again + ? WHERE id = ?", (rows, self._lease))
 
     def _lease_more(self, needed: int, wanted: int) -> None:
         with self._storage.writing() as connection:

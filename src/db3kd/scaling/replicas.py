@@ -16,7 +16,7 @@ from typing import Any, final
 import torch
 
 from db3kd.data.dataset import as_bytes, in_unit
-from db3kd.errors import Db3kdError, MaybeServed, PlanError, TeacherError
+from db3kd.errors import Db3kdError, MaybeServed, NotServed, PlanError, TeacherError
 from db3kd.scaling.cluster import Cluster
 from db3kd.scaling.connection import connected, cores_of
 from db3kd.teachers import Service, Teacher, TeacherSpec
@@ -85,9 +85,10 @@ class Replicas:
             with self._lock:
                 self._busy += 1
             return actor
-        raise TeacherError(
+        raise NotServed(
             f"no replica of the teacher was there within {self._patience:.0f} seconds; what was bought before is kept: "
-            "see to the cluster and run again to go on, with as many replicas as there is room for, or without them"
+            "see to the cluster and run again to go on, with as many replicas as there is room for, or without them",
+            again=False,
         )
 
     def _give_back(self, actor: Any) -> None:
@@ -212,5 +213,15 @@ class _Replica:
         return self._teacher.spec.fingerprint
 
     def decide(self, images: Any) -> Any:
-        batches = in_unit(torch.from_numpy(images.copy())).split(self._teacher.spec.max_batch)
-        return torch.cat([self._teacher(batch).cpu() for batch in batches]).numpy()
+        decided = list[Tensor]()
+        for batch in in_unit(torch.from_numpy(images.copy())).split(self._teacher.spec.max_batch):
+            try:
+                decided.append(self._teacher(batch).cpu())
+            except NotServed as failure:
+                if not decided:
+                    raise
+                # The whole call is sent again, and of its rows these were served.
+                raise MaybeServed(
+                    f"{failure}, after {sum(map(len, decided))} rows of the call were served"
+                ) from failure
+        return torch.cat(decided).numpy()

@@ -96,9 +96,10 @@ class Connection:
             except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
                 raise NotServed(f"{self._url} was not reached: {type(error).__name__}") from error
             except urllib3.exceptions.SSLError as error:
-                raise TeacherError(
+                raise NotServed(
                     f"the certificate of {self._url} cannot be verified ({error}); nothing was sent: correct it, or "
-                    "name the authority in SSL_CERT_FILE"
+                    "name the authority in SSL_CERT_FILE",
+                    again=False,
                 ) from error
             except urllib3.exceptions.HTTPError as error:
                 raise MaybeServed(f"{self._url} did not answer: {type(error).__name__}") from error
