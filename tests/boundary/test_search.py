@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from db3kd.boundary.search import Turn
+from db3kd.boundary.goal import Pairs
+from db3kd.boundary.search import Turn, none_left
 
 
 @pytest.mark.parametrize("limit", [1, 4, 7, 100])
@@ -26,3 +27,21 @@ def test_none_is_chosen_where_none_wants_or_may() -> None:
     turn = Turn(torch.arange(3))
     rows, counts = turn.take(torch.tensor([0, 2, 1]), torch.tensor([5, 0, 0]), 10)
     assert len(rows) == len(counts) == 0
+
+
+def test_no_probe_is_of_the_shape_of_the_images() -> None:
+    images = torch.rand(2, 3, 4, 5)
+    pairs = Pairs.every_other_class(images, ("a", "b"), torch.tensor([0, 1]), num_classes=3)
+    rows, points = none_left(pairs)
+    assert (rows.shape, rows.dtype) == ((0,), pairs.image_of.dtype)
+    assert (points.shape, points.dtype) == ((0, 3, 4, 5), images.dtype)
+
+
+def test_after_the_last_group_the_first_has_its_turn_again() -> None:
+    turn, wants, remaining = Turn(torch.tensor([0, 1, 2])), torch.tensor([2, 2, 2]), torch.tensor([9, 9, 1])
+    asked = [turn.take(wants, remaining, 3) for _ in range(3)]
+    assert [(rows.tolist(), counts.tolist()) for rows, counts in asked] == [
+        ([0], [2]),
+        ([1, 2], [2, 1]),
+        ([0], [2]),
+    ]
