@@ -1,17 +1,13 @@
 import logging
-import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from db3kd.data import ImageOptions, load
 from db3kd.errors import DataError
-from db3kd.tensorfile import lines_of, text_of
 from made_files import Bytes, made_images
-from made_pictures import ODD, write_folder
 
 
 def write(path: Path, pixels: Bytes) -> None:
@@ -72,25 +68,6 @@ def test_a_missing_split_is_an_error_that_says_what_to_do(classes: Path, tmp_pat
         load(f"imagefolder:{tmp_path / 'half'}")
 
 
-def test_pictures_of_every_kind_become_what_the_teacher_takes_and_that_is_told_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = write_folder(tmp_path / "photos")
-    plain = [place for place in folder.iterdir() if place.name.startswith("plain")]
-    with caplog.at_level(logging.WARNING, logger="db3kd"):
-        dataset = load(str(folder), wanted=(3, 32, 32))
-    assert len(dataset) == len(ODD) + 10
-    assert dataset.image_shape == (3, 32, 32)
-    for place in plain:
-        exact = np.asarray(Image.open(place)).transpose(2, 0, 1)
-        assert np.array_equal(dataset.pixels[dataset.row_of(place.name)].numpy(), exact)
-    assert dataset.reading is not None
-    assert set(dataset.reading.changes) == {word for word, _ in ODD.values()}
-    assert dataset.reading.changes["inks"] == 1
-    assert [record.getMessage() for record in caplog.records] == list(dataset.reading.sentences)
-    assert "20 images brought to 32x32 RGB (crop): 2 scaled; 1 turned as their EXIF data say" in caplog.text
-
-
 def test_a_folder_that_is_as_wanted_is_not_spoken_of(classes: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="db3kd"):
         same = load(str(classes), wanted=(3, 5, 7))
@@ -107,42 +84,6 @@ def test_without_a_teacher_all_images_must_have_one_size_or_it_is_said(classes: 
     write(classes / "dog/d.png", made_images(1, (5, 7))[0])
     assert load(str(classes)).image_shape == (3, 5, 7), "gray among colour"
     assert load(str(classes), options=ImageOptions(color="gray")).image_shape == (1, 5, 7)
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_a_broken_file_is_left_out_counted_and_named(
-    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    for number in range(20):
-        write(tmp_path / f"{number % 2}/{number:02}.png", made_images(1, (5, 7, 3), seed=number)[0])
-    broken = tmp_path / "1/07.png"
-    broken.write_bytes(broken.read_bytes()[:-30] if content is None else content)
-    dataset = load(str(tmp_path))
-    assert len(dataset) == 19
-    assert "1/07.png" not in dataset.ids
-    assert dataset.labels is not None
-    assert dataset.labels.tolist() == [int(name[0]) for name in dataset.ids]
-    assert dataset.reading is not None
-    assert list(dataset.reading.broken) == ["1/07.png"]
-    assert "1 of 20 images cannot be read and were left out: 1/07.png (" in caplog.text
-    with pytest.raises(DataError, match=r"1/07\.png cannot be read as an image.*broken = 'skip'"):
-        load(str(tmp_path), options=ImageOptions(broken="stop"))
-    with pytest.raises(DataError, match=r"of 20 images 1 and maybe more.*allows 0\.01.*raise broken_share"):
-        load(str(tmp_path), options=ImageOptions(broken_share=0.01))
-
-
-def test_where_all_are_broken_there_is_no_data_set(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(DataError, match="none of 1 images can be read"):
-        load(str(tmp_path), options=ImageOptions(broken_share=1.0))
-
-
-def test_names_that_are_no_text_can_be_kept(tmp_path: Path) -> None:
-    for name in (b"caf\xe9.png", b"two\nlines.png"):
-        write(tmp_path / os.fsdecode(name), made_images(1, (4, 4))[0])
-    dataset = load(str(tmp_path))
-    assert dataset.ids == ("caf%E9.png", "two%0Alines.png")
-    assert lines_of(text_of(dataset.ids)) == dataset.ids
 
 
 def test_a_limit_decodes_no_other_files(classes: Path) -> None:
