@@ -1,48 +1,16 @@
-"""Networks by name: sizes, seeds, shapes, and what is refused."""
+"""Networks by name, and a user's own by that of its factory: seeds, and what is refused."""
 
 import sys
 import types
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
 from db3kd.errors import PlanError
-from db3kd.models import ARCHITECTURES, AlexNet, LeNet5, build, parameter_count
+from db3kd.models import build
 from db3kd.tensors import Tensor
-
-
-@pytest.mark.parametrize(
-    ("architecture", "count"), [("lenet5", 187_780), ("lenet5-half", 47_645), ("lenet5-fifth", 7_964)]
-)
-def test_lenets_have_the_papers_sizes(architecture: str, count: int) -> None:
-    assert parameter_count(build(architecture, (1, 28, 28), 10)) == count
-
-
-@pytest.mark.parametrize(("architecture", "divisor"), [("alexnet", 1), ("alexnet-half", 2), ("alexnet-quarter", 4)])
-def test_alexnets_have_the_sizes_of_their_widths(architecture: str, divisor: int) -> None:
-    widths = [3, *(full // divisor for full in (64, 192, 384, 256, 256))]
-    hidden = 4096 // divisor
-    convolutions = sum(9 * i * o + 3 * o for i, o in pairwise(widths))
-    dense = sum(i * hidden + 3 * hidden for i in (widths[-1] * 4, hidden))
-    assert parameter_count(build(architecture, (3, 32, 32), 10)) == convolutions + dense + hidden * 10 + 10
-
-
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "alexnet"])
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 17, 40)])
-def test_any_image_that_pooling_allows(architecture: str, shape: tuple[int, int, int]) -> None:
-    module = build(architecture, shape, 7).eval()
-    assert module(torch.zeros(2, *shape)).shape == (2, 7)
-
-
-@pytest.mark.parametrize(("network", "smallest"), [(LeNet5, 16), (AlexNet, 15)])
-def test_smallest_image(network: type[nn.Module], smallest: int) -> None:
-    options = {"divisor": 16} if network is AlexNet else {}
-    assert network((1, smallest, smallest), 3, **options).eval()(torch.zeros(1, 1, smallest, smallest)).shape == (1, 3)
-    with pytest.raises(PlanError, match=f"at least {smallest}x{smallest} pixels, got 28x{smallest - 1}"):
-        network((1, 28, smallest - 1), 3, **options)
 
 
 def test_weights_follow_from_the_seed_and_leave_the_global_generator_alone() -> None:
