@@ -16,6 +16,8 @@ from db3kd.tensors import Float, Tensor
 Ground = Literal["dark", "light", "any"]
 _GRAYISH = 0.3
 _FLAT = 0.15
+# Below the smallest number that is drawn, other than 0.
+_LEAST = 1e-9
 
 
 def textures(size: Size, dice: Dice) -> Float[Tensor, "n h w"]:
@@ -66,7 +68,7 @@ def surface_for(
     far = (ground < 0.5).to(torch.float32)
     tint = colours(ground.shape[1], dice)
     # The strongest channel goes at least so far; the others follow in the proportions of a random colour.
-    away = (0.3 + 0.7 * dice.rand(1, 1, 1)) * tint / tint.amax(dim=1, keepdim=True)
+    away = (0.3 + 0.7 * dice.rand(1, 1, 1)) * tint / tint.amax(dim=1, keepdim=True).clamp(min=_LEAST)
     bright = torch.lerp(ground, far, away)
     near = torch.lerp(ground, bright, dice.rand(1, 1, 1))
     return blend(near, bright, drawn)
