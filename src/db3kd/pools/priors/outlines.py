@@ -14,7 +14,7 @@ from db3kd.tensors import Float, Tensor
 _KNOTS = 8
 _LEAST = 1e-4
 _SEGMENTS = 12
-# The share of frames that are left as they are.
+# The share of frames whose axis stays upright.
 _UPRIGHT = 0.65
 
 
@@ -31,7 +31,7 @@ def moved(at: Frame, centre: Point, angle: Number) -> Frame:
 
 
 def turned(at: Frame, dice: Dice) -> Frame:
-    """Lay some frames on their side, and turn half of those over; no other angle comes out."""
+    """Lay some frames on their side, and turn half of all over; no other angle comes out."""
     lying = ~dice.chance(_UPRIGHT)
     over = dice.chance(0.5)
     y, x = torch.where(lying, at.x, at.y), torch.where(lying, at.y, at.x)
@@ -39,7 +39,7 @@ def turned(at: Frame, dice: Dice) -> Frame:
 
 
 def cover(distances: Float[Tensor, "n h w"], dice: Dice, *, softest: float = 1.5) -> Float[Tensor, "n h w"]:
-    """Turn signed distances into stencils with edges of half a pixel up to `softest` pixels."""
+    """Turn signed distances into stencils with edges of 0.3 up to `softest` pixels to either side."""
     soft = pixel_of((distances.shape[1], distances.shape[2])) * dice.between(0.3, softest)
     return (0.5 + distances / (2 * soft)).clamp(0, 1)
 
