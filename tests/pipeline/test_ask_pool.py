@@ -203,26 +203,6 @@ def test_what_cannot_be_transformed_is_asked_later_or_by_lot(tmp_path: Path, bud
     assert sum(step.size for step in asked.rounds) == budget
 
 
-def test_rounds_are_planned_once_and_a_larger_budget_adds_some(tmp_path: Path) -> None:
-    described = stories(Small())["rounds"]
-    with Run(tmp_path) as run:
-        keeper = keeper_of(run)
-
-        def plan(total: int) -> tuple[int, ...]:
-            changed = replace(described, budget=Budget(total))
-            steps = plan_rounds(changed, keeper)
-            keeper.declare(foretell(changed, keeper))
-            return tuple(step.size for step in steps)
-
-        first = plan(12)
-        assert sum(first) == 12
-        assert plan(12) == plan(6) == first
-        more = plan(24)
-        assert more[: len(first)] == first
-        assert sum(more) == 24
-        assert plan(24) == more
-
-
 def test_a_teacher_with_levels_sees_them(tmp_path: Path) -> None:
     teacher = Counting(Small(levels=3))
     described = replace(
