@@ -57,8 +57,8 @@ def read_model(
     return ServedModel(
         taken=taken,
         wanted=Wanted(name, classification=scores and "classification" in extensions),
-        num_classes=_whole(stated.get("num_classes")) or (counts[0] if counts else None),
-        max_rows=_whole(stated.get("max_rows")),
+        num_classes=_whole(stated.get("num_classes"), least=2) or (counts[0] if counts else None),
+        max_rows=_whole(stated.get("max_rows"), least=1),
         binary="binary_tensor_data" in extensions,
         digest=hashlib.sha256(orjson.dumps(model, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         class_names=_lines(stated.get("class_names")),
@@ -67,8 +67,8 @@ def read_model(
     )
 
 
-def _whole(value: object) -> int | None:
-    return value if type(value) is int and value > 1 else None
+def _whole(value: object, *, least: int) -> int | None:
+    return value if type(value) is int and value >= least else None
 
 
 def _lines(value: object) -> tuple[str, ...]:
