@@ -89,66 +89,23 @@ def _of(module: Any, **options: Any) -> TorchTeacher:
     return TorchTeacher(module, input_shape=SHAPE, num_classes=CLASSES, **options)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda scores: scores[:, None],
-        lambda scores: scores[:, :, None, None],
-        lambda scores: (scores, torch.zeros(3)),
-        lambda scores: (torch.zeros(len(scores), 64), scores),
-        lambda scores: (scores, -scores),
-        lambda scores: [scores],
-        lambda scores: {"logits": scores, "features": torch.zeros(len(scores), CLASSES)},
-        lambda scores: {"out": scores, "loss": None},
+def test_classes_are_found_in_what_a_module_returns() -> None:
+    changes: list[Callable[[Tensor], Any]] = [
         lambda scores: SimpleNamespace(logits=scores, hidden=None),
         lambda scores: scores.argmax(1),
-        lambda scores: scores.argmax(1, keepdim=True).int(),
-        lambda scores: {"class": scores.argmax(1)},
-        lambda scores: scores.double(),
-        lambda scores: scores.softmax(1).half(),
-    ],
-)
-def test_scores_or_classes_are_found_in_whatever_a_module_returns(change: Callable[[Tensor], Any]) -> None:
-    assert torch.equal(_of(_Answering(change))(IMAGES), _torch_teacher()(IMAGES))
+    ]
+    for change in changes:
+        assert torch.equal(_of(_Answering(change))(IMAGES), _torch_teacher()(IMAGES))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda scores: scores[:, :3], r"scores \[1, 5\].*float32 \[1, 3\].*num_classes=3"),
-        (lambda scores: (9 * scores).int(), r"int32 \[1, 5\].*floating-point numbers: return them with .float\(\)"),
-        (lambda scores: scores[:, :1], r"\[1\].*no class: compare it with a threshold"),
-        (lambda scores: scores[:, 0], "threshold"),
-        (lambda scores: scores[:, 0].sigmoid(), "threshold"),
-        (lambda scores: scores.squeeze(), r"\[5\].*drops the axis of the images"),
-        (lambda scores: {"a": scores, "b": scores}, r"a: torch.float32 \[1, 5\], b: .*returns the scores alone"),
-        (lambda scores: scores[None].expand(2, -1, -1), "wrap the module"),
-        (lambda scores: torch.zeros(1, 5, 7, 7), "wrap the module"),
-        (lambda scores: torch.zeros(1, 5, dtype=torch.complex64), "complex64"),
-        (lambda scores: None, "got NoneType"),
-        (lambda scores: {"loss": 1.0}, "got dict"),
-        (lambda scores: "cat", "got str"),
-        (lambda scores: (), "got tuple"),
-    ],
+    ("change", "told"), [(lambda scores: None, "got NoneType"), (lambda scores: scores * torch.nan, "NaN")]
 )
-def test_another_answer_costs_one_query_and_says_what_came(change: Callable[[Tensor], Any], told: str) -> None:
+def test_another_answer_costs_one_query(change: Callable[[Tensor], Any], told: str) -> None:
     with Ledger(None) as ledger, ledger.account("label") as account:
         with pytest.raises(InvalidDecision, match=told):
             Oracle(_of(_Answering(change)), account)(IMAGES)
         assert account.spent == 1
-
-
-@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
-def test_scores_that_are_not_finite_are_an_error_that_names_the_rows(wrong: float) -> None:
-    def change(scores: Tensor) -> Tensor:
-        scores = scores.clone()
-        scores[[3, 17], 2] = wrong
-        return scores
-
-    with pytest.raises(InvalidDecision, match=r"NaN or infinity in rows 3, 17 of the 50"):
-        _of(_Answering(change))(IMAGES)
-    with pytest.raises(InvalidDecision, match=r"rows 0, 1, .*, 9 and 40 others of the 50"):
-        _of(_Answering(lambda scores: scores * wrong))(IMAGES)
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*deprecated:FutureWarning")
