@@ -70,6 +70,8 @@ def test_what_is_missing_or_of_another_form_is_named() -> None:
     found = dict(_network().state_dict())
     with pytest.raises(PlanError, match=r"do not fit mine as it is to be: 0\.weight is missing; no network was built"):
         adapted({name: value for name, value in found.items() if name != "0.weight"}, found, 4, "mine")
+    with pytest.raises(PlanError, match=r"0\.weight is \[6, 3, 3, 3\] and should be \[5, 3, 3, 3\]"):
+        adapted({**found, "0.weight": torch.zeros(6, 3, 3, 3)}, found, 4, "mine")
     wider = {**found, "0.weight": torch.zeros(5, 3, 5, 5), "3.weight": torch.zeros(4, 6)}
     with pytest.raises(
         PlanError, match=r"0\.weight is \[5, 3, 5, 5\] and should be \[5, 3, 3, 3\]; 3\.weight is \[4, 6\]"

@@ -72,7 +72,7 @@ def test_a_stencil_is_half_on_the_outline_and_soft_within_few_pixels() -> None:
         stencil = cover(distances, Dice(300, seeded()), softest=softest)
         between = (stencil > 0) & (stencil < 1)
         # Pixels lie a tenth apart.
-        assert between[:, 0].sum(dim=1).max() <= 2 * softest
+        assert 2 * softest - 1 <= between[:, 0].sum(dim=1).max() <= 2 * softest
         assert (between.any(dim=1) & (coordinates(size).x[:, 0].abs() > softest * 0.1 + 1e-6)).sum() == 0
         assert torch.allclose(stencil + stencil.flip(2), torch.ones(()), atol=1e-5)
         assert (stencil.diff(dim=2) >= 0).all()
