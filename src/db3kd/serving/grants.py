@@ -13,6 +13,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from db3kd.errors import PlanError
+from db3kd.options import check_options
+
+_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,18 @@ class Grant:
     Args:
         token_sha256: digest of its bearer token, in hexadecimal; None for anybody who comes.
         budget: most rows in all, or None for no limit.
-        rows_per_second: most rows a second, on average, or None for no limit.
+        rows_per_second: most rows a second, on average, more than 0, or None for no limit.
+
+    Raises:
+        PlanError: a value out of its range.
     """
 
     token_sha256: str | None = None
-    budget: int | None = None
-    rows_per_second: float | None = None
+    budget: Annotated[int, Field(ge=0)] | None = None
+    rows_per_second: _Rate | None = None
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 class _Table(BaseModel):
@@ -38,7 +47,7 @@ class _Table(BaseModel):
     token_env: str | None = None
     token_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
     budget: Annotated[int, Field(ge=0)] | None = None
-    rows_per_second: Annotated[float, Field(gt=0)] | None = None
+    rows_per_second: _Rate | None = None
 
     @model_validator(mode="after")
     def _has_one_token(self) -> "_Table":
