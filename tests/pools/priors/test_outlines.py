@@ -97,6 +97,9 @@ def test_shapes_are_of_the_size_that_was_said() -> None:
     assert ((small > 0).sum(dim=(1, 2)) < (large > 0).sum(dim=(1, 2))).all()
     assert small.max() <= 0.1
     assert large.max() <= 0.8
+    # However it is turned, it reaches no further than the corner of a square, and half a pixel.
+    rows = (small > 0).any(dim=2).sum(dim=1)
+    assert rows.max() <= 2 * 0.1 * math.sqrt(2) / pixel_of((24, 24)) + 1
 
 
 def test_a_stroke_is_never_thick_and_passes_through_the_image() -> None:

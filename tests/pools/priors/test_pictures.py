@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from db3kd.pools.priors import pictures as families
 from db3kd.pools.priors.fields import Dice
 from db3kd.pools.priors.pictures import emojis, glyphs, outlines, pasted, pictures, recoloured
 from db3kd.tensors import Float, Tensor
@@ -50,6 +51,8 @@ def test_a_thing_lies_near_the_middle_of_its_ground_in_its_light(shape: tuple[in
     assert middle.min() >= 0.6 - 1e-5
     assert middle.max() <= 1
     assert (shown[:, :, 0, 0] == 0).float().mean() > 0.7
+    # What lies behind a thing does not shine through.
+    assert pictures(shape, Dice(300, seeded()), "light", _white)[:, :, shape[1] // 2, shape[2] // 2].min() < 0.7
 
 
 def test_where_nothing_is_cut_out_the_ground_is_seen() -> None:
@@ -75,7 +78,13 @@ def test_some_surfaces_show_two_things() -> None:
     assert bright.min() > 0.1
 
 
-def test_an_outline_has_the_texture_of_ours_on_its_ground() -> None:
+def test_an_outline_has_a_texture_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(families, "shown", lambda stencil, behind, drawn, dice: drawn[:, None])
+    drawn = outlines(GRAY, Dice(300, seeded()), "dark", _white)
+    assert (drawn.flatten(1).std(dim=1) > 1e-3).float().mean() > 0.6
+
+
+def test_an_outline_lies_on_its_ground() -> None:
     shown = outlines(GRAY, Dice(300, seeded()), "dark", _white)
     assert shown.shape == (300, *GRAY)
     assert 0 <= shown.min() < shown.max() <= 1
