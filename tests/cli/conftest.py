@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Caller
+from command_line import SMALL, TEACHER, Caller, settings
 from logged_teacher import write_images
 
 
@@ -58,3 +58,16 @@ def plan(tmp_path: Path, images: str, log: Path) -> Path:
         currency = "USD"
     """)
     return path
+
+
+@pytest.fixture
+def trained(call: Caller, images: str, log: Path, tmp_path: Path) -> Path:
+    call("distill", *TEACHER, "--images", images, *SMALL, "--run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def bd(images: str, log: Path) -> tuple[str, ...]:
+    """`label` with the boundary distance on a few images; --run is to be added."""
+    search = settings(search__exemplars=3, search__queries_per_pair=60)
+    return ("label", *TEACHER, "--search", "bd", *search, "--images", images)

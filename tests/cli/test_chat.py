@@ -1,9 +1,7 @@
 """A vision model behind a prompt from the plan on: the tokens and the money that status, report and dry run tell."""
 
 import re
-import tomllib
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -111,30 +109,6 @@ def test_what_a_run_has_asked_another_run_with_the_same_prompt_need_not_ask(
         assert len(server.requests) == asked == 39
     replayed = ("--teacher", f"recorded:{tmp_path / 'first'}", "--images", images)
     assert call("label", *replayed, "--run", tmp_path / "third", "--json").figures["queries"]["total"] == 40
-
-
-def test_check_teacher_says_how_often_answers_are_no_class_and_whether_they_repeat(
-    call: Caller, tmp_path: Path
-) -> None:
-    def script(handler: ChatHandler, number: int, name: str) -> str:
-        return name if number % 4 else "It might be anything."
-
-    server, names = ChatServer(Sectors(SHAPE), script), quote(",".join(NAMES))
-    with chatting(server):
-        teacher = f"chat:{server.url}?model=seer-1&input_shape=1,16,16&class_names={names}&in_flight=1"
-        field = ("--set", 'teacher.request={seed = 1, more = {a = ["b"]}}')
-        found = call("check-teacher", teacher, *field, "--json").figures
-        shown = call("check-teacher", teacher, *field).out
-    assert (found["queries"], found["bill"]["answers"], found["bill"]["off_list"]) == (32, 32, 8)
-    assert (found["verdict"], found["changed"], found["alone"]) == ("off the list", 0, 0)
-    assert "off the list" in shown
-    assert "no class: 8" in shown
-    # The lines for the plan are TOML.
-    written = tomllib.loads(shown.partition("[teacher]\n")[2])
-    assert written["request"] == {"seed": 1, "more": {"a": ["b"]}}
-    assert written["class_names"] == list(NAMES)
-    assert server.requests[0]["seed"] == 1
-    assert "85 in, 3 out for a question" in shown
 
 
 def test_the_key_is_in_no_file_of_the_run_and_in_no_output(

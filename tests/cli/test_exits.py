@@ -1,8 +1,5 @@
 """How commands end: bad input, a budget that does not reach, a teacher that fails, an interruption."""
 
-import json
-import os
-import re
 import signal
 from pathlib import Path
 
@@ -11,23 +8,8 @@ import pytest
 from command_line import SMALL, TEACHER, Caller, finish, settings, start
 from db3kd.models import build, weights
 from db3kd.runs import Run
-from known_teachers import Failing, Flaky
 from logged_teacher import rows_seen, write_images
-from made_runs import Small, Stopped, concluded, story, told, untouched
-from made_runs import images as made_images
-
-BD = ("label", *TEACHER, "--search", "bd", *settings(search__exemplars=3, search__queries_per_pair=60))
-
-
-@pytest.fixture
-def bd(images: str, log: Path) -> tuple[str, ...]:
-    """`label` with the boundary distance on a few images; --run is to be added."""
-    return (*BD, "--images", images)
-
-
-def total(run: Path) -> int:
-    with Run(run) as opened:
-        return opened.statement().total
+from made_runs import spent
 
 
 def test_the_end_of_a_budget_is_no_error_and_a_larger_one_goes_on_without_paying_twice(
@@ -38,12 +20,12 @@ def test_the_end_of_a_budget_is_no_error_and_a_larger_one_goes_on_without_paying
     log.unlink()
     for budget in (24, 300, 900):
         call(*bd, "--run", run, "--budget", budget)
-        assert total(run) == rows_seen(log) <= budget
+        assert spent(run) == rows_seen(log) <= budget
     # Without a budget of its own a command keeps to the one that was given before.
     call("label", "--run", run)
-    assert total(run) == rows_seen(log) <= 900
+    assert spent(run) == rows_seen(log) <= 900
     call("label", "--run", run, "--budget", 1_000_000)
-    assert total(run) == rows_seen(log) == total(whole)
+    assert spent(run) == rows_seen(log) == spent(whole)
     for name in ("answers/00000.safetensors", "distances/00000.safetensors"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
@@ -55,22 +37,15 @@ def test_3_is_a_budget_that_does_not_reach_for_an_answer(
     assert rows_seen(log) == 0
 
 
-def test_a_stage_has_a_budget_of_its_own(call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path) -> None:
-    call(*bd, "--run", tmp_path / "run", *settings(budget__distances=400))
-    left = call("status", tmp_path / "run", "--json").figures["left"]
-    assert left == {"distances": 400 - (total(tmp_path / "run") - 24)}
-    assert total(tmp_path / "run") == rows_seen(log) <= 424
-
-
 def test_a_teacher_that_fails_for_good(
     call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGGED_FAILS_AFTER", "500")
     assert "the service is gone" in call(*bd, "--run", tmp_path / "run", expect=4).err
-    assert total(tmp_path / "run") == rows_seen(log)
+    assert spent(tmp_path / "run") == rows_seen(log)
     monkeypatch.delenv("LOGGED_FAILS_AFTER")
     call(*bd, "--run", tmp_path / "run")
-    assert total(tmp_path / "run") == rows_seen(log)
+    assert spent(tmp_path / "run") == rows_seen(log)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,62 +62,10 @@ def test_an_interruption_ends_tidily(
     with Run(tmp_path / "run") as run:
         assert run.statement().unsettled == 0
     # One call at most was charged and its answer not noted.
-    assert 0 <= total(tmp_path / "run") - rows_seen(log) <= 64
+    assert 0 <= spent(tmp_path / "run") - rows_seen(log) <= 64
     before = rows_seen(log)
     call(*bd, "--run", tmp_path / "run")
     assert rows_seen(log) > before
-
-
-def test_what_was_charged_again_is_counted_once_over_sessions_and_shown(call: Caller, tmp_path: Path) -> None:
-    run, shown = tmp_path / "run", "of these charged again after a connection or a replica was lost"
-    # The third call loses 5 rows; the fifth, of 8, is in flight when the first session ends.
-    with pytest.raises(Stopped):
-        told(story(Failing(Flaky(Small(), maybe_served=frozenset({3})), 5, Stopped)), run)
-    status = call("status", run, "--json").figures["queries"]
-    assert (status["by_stage"], status["charged_again"]) == ({"answers": 21}, {"answers": 5})
-    held_out = made_images(6, seed=9)
-    report = concluded(story(Flaky(Small(), maybe_served=frozenset({1, 4, 6})), held_out=held_out), run)
-    assert report.queries.by_stage == {"answers": 24 + 5 + 8 + 8, "repeats": 4 + 4}
-    assert report.queries.charged_again == {"answers": 13, "repeats": 4, "held-out": 6}
-    assert concluded(story(untouched(Small()), held_out=held_out), run).queries == report.queries
-    assert json.loads((run / "report.json").read_text())["queries"]["charged_again"] == report.queries.charged_again
-    assert re.search(rf"{shown}</th>\s*<td[^>]*>17<", (run / "report.html").read_text())
-    for command in ("status", "report"):
-        assert re.findall(rf"{shown} +│ +(\d+) ", call(command, run).out) == ["17", "6"]
-    concluded(story(Small()), tmp_path / "well")
-    for command in ("status", "report"):
-        assert "charged again" not in call(command, tmp_path / "well").out
-    assert "charged again" not in (tmp_path / "well/report.html").read_text()
-
-
-def test_what_label_was_charged_again_is_said(
-    call: Caller, images: str, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = ("label", *TEACHER, "--images", images)
-    assert "charged again" not in call(*asked, "--run", tmp_path / "well").out
-    monkeypatch.setenv("LOGGED_LOSES", "once")
-    assert "25 in all, of these charged again" in call(*asked, "--run", tmp_path / "run").out
-
-
-@pytest.mark.slow
-def test_status_works_beside_the_process_that_writes(
-    call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
-) -> None:
-    stopped = {"LOGGED_SIGNAL": f"{int(signal.SIGSTOP)}@500"}
-    process = start(*bd, "--run", tmp_path / "run", environment=stopped)
-    try:
-        _, ended = os.waitpid(process.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(ended)
-        status = call("status", tmp_path / "run", "--json").figures
-        assert {stage["name"]: stage["state"] for stage in status["stages"]}["distances"] == "begun"
-        assert status["queries"]["total"] >= 500
-        assert status["queries"]["unsettled"] > 0
-        assert str(process.pid) in call(*bd, "--run", tmp_path / "run", expect=2).err
-    finally:
-        process.kill()
-        process.communicate()
-    with Run(tmp_path / "run") as run:
-        assert run.statement().total >= rows_seen(log)
 
 
 class TestBadInput:
@@ -215,7 +138,7 @@ class TestWhatDoesNotFitTheRun:
         before, kept = rows_seen(log), (tmp_path / "run/plan.toml").read_bytes()
         for changes in ({"search__order": "random"}, {"search__exemplars": 2}, {"run__seed": 1}, {"acquisition": "x"}):
             call(*bd, "--run", tmp_path / "run", *settings(**changes), expect=2)
-        assert rows_seen(log) == before == total(tmp_path / "run")
+        assert rows_seen(log) == before == spent(tmp_path / "run")
         assert (tmp_path / "run/plan.toml").read_bytes() == kept
 
     def test_what_is_kept_was_made_otherwise(self, call: Caller, images: str, log: Path, tmp_path: Path) -> None:
@@ -234,7 +157,7 @@ class TestWhatDoesNotFitTheRun:
             file.write_bytes(weights.to_bytes(module, weights.describe("lenet5-fifth", (1, 16, 16), 4)))
             done = call(*asked, expect=code)
         assert "made by the teacher" in done.err
-        assert total(tmp_path / "run") == 24
+        assert spent(tmp_path / "run") == 24
 
     def test_other_images_under_the_same_name(
         self, call: Caller, bd: tuple[str, ...], log: Path, tmp_path: Path
@@ -279,6 +202,6 @@ class TestDamage:
         done = finish(start(*asked, before=limit), expect=2)
         assert str(tmp_path / "run") in done.err
         assert "run again" in done.err
-        assert total(tmp_path / "run") == rows_seen(log) == 200
+        assert spent(tmp_path / "run") == rows_seen(log) == 200
         call(*asked)
-        assert total(tmp_path / "run") == rows_seen(log) == 200
+        assert spent(tmp_path / "run") == rows_seen(log) == 200

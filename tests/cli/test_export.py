@@ -1,8 +1,6 @@
-"""The commands beside the whole job: train, evaluate, export, plan, check-teacher; help and version."""
+"""`db3kd export`: a student leaves as files that answer as it does, with what must be known of it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,75 +16,9 @@ from db3kd.context import silent
 from db3kd.data import ImageOptions, load
 from db3kd.models import build, weights
 from known_teachers import Sectors
-from logged_teacher import rows_seen, write_images
+from logged_teacher import rows_seen
 from made_pictures import write_folder
 from made_runs import QUICK
-
-_TRAIN = (
-    "train",
-    "--architecture",
-    "lenet5-fifth",
-    *settings(train__epochs=40, train__batch_size=16, train__rate=0.01),
-)
-
-
-@pytest.fixture
-def trained(call: Caller, images: str, log: Path, tmp_path: Path) -> Path:
-    call("distill", *TEACHER, "--images", images, *SMALL, "--run", tmp_path / "run")
-    return tmp_path / "run"
-
-
-def test_train_gives_a_teacher_that_label_can_ask(call: Caller, images: str, tmp_path: Path) -> None:
-    done = call(*_TRAIN, "--data", images, "--run", tmp_path / "t", "--json")
-    assert done.figures["test"]["accuracy"] > 0.5
-    assert done.figures["parameters"] == 1_718
-    assert json.loads((tmp_path / "t/train.json").read_text()) == done.figures
-    uri = f"torch:lenet5-fifth@{tmp_path / 't/model.safetensors'}"
-    found = call("label", "--teacher", uri, "--images", images, "--run", tmp_path / "l", "--json").figures
-    assert found["queries"]["by_stage"] == {"answers": 24}
-    again = call("train", "--run", tmp_path / "t")
-    assert "accuracy" in again.out
-    assert f"--teacher {uri}" in again.err
-    (stage,) = call("status", tmp_path / "t", "--json").figures["stages"]
-    assert (stage["name"], stage["state"], stage["done"], stage["unit"]) == ("model", "done", 40, "epochs")
-    other = call(*_TRAIN, "--data", images, "--run", tmp_path / "t", *settings(train__epochs=9), expect=2)
-    assert "train.epochs is 40" in other.err
-
-
-def test_train_without_a_test_split_says_so(call: Caller, tmp_path: Path) -> None:
-    write_images(tmp_path / "both.npz")
-    with np.load(tmp_path / "both.npz") as both:
-        np.savez(tmp_path / "one.npz", images=both["images"], labels=both["labels"])
-        np.savez(tmp_path / "bare.npz", images=both["images"])
-    done = call(*_TRAIN, "--data", f"npz:{tmp_path / 'one.npz'}", "--run", tmp_path / "t", "--json")
-    assert done.figures["test"] is None
-    assert "images_test" in done.err
-    assert "no labels" in call(*_TRAIN, "--data", f"npz:{tmp_path / 'bare.npz'}", "--run", tmp_path / "b", expect=2).err
-    assert "--data" in call("train", "--run", tmp_path / "n", expect=2).err
-
-
-def test_evaluate_measures_a_network_by_itself(call: Caller, images: str, log: Path, trained: Path) -> None:
-    seen = rows_seen(log)
-    asked = ("evaluate", "--weights", trained / "student.safetensors", "--data", images)
-    alone = call(*asked, "--json").figures
-    assert alone["agreement"] is None
-    beside = call(*asked, *TEACHER, "--json").figures
-    assert beside["accuracy"] == alone["accuracy"]
-    assert beside["agreement"] is not None
-    assert beside["held_out_queries"] == rows_seen(log) - seen == 12
-    assert "accuracy" in call(*asked).out
-    call("evaluate", expect=2)
-    call("evaluate", trained, "--data", images, expect=2)
-    assert "names no held-out images" in call("evaluate", trained, expect=2).err
-
-
-def test_evaluate_takes_the_same_teacher_from_another_place(
-    call: Caller, images: str, log: Path, trained: Path
-) -> None:
-    moved = ("--teacher", f"{TEACHER[1]}&patience=3")
-    report = call("evaluate", trained, "--held-out", images, *moved, "--json").figures
-    assert report["students"][0]["agreement"] is not None
-    assert "patience" not in (trained / "plan.toml").read_text()
 
 
 class TestExport:
@@ -200,71 +132,3 @@ def test_a_student_of_another_library_learns_by_another_recipe_is_tracked_and_le
     assert figures["onnx"]["same_answers"] == 12
     assert "student.preset" in call(*asked, *settings(student__preset="usual"), expect=2).err
     assert "expected one of tensorboard" in call(*asked, "--track", "elsewhere", expect=2).err
-
-
-def test_check_teacher_gives_a_verdict_and_plan_lines(
-    call: Caller, images: str, log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = ("check-teacher", TEACHER[1])
-    found = call(*asked, "--data", images, "--json").figures
-    assert found["verdict"] == "good"
-    assert found["agreements"][0]["right"] == 12
-    assert found["queries"] == rows_seen(log) <= 200
-    assert found["plan"][0] == 'uri = "python:logged_teacher:decide"'
-    assert "num_classes = 4" in call(*asked).out
-    assert call(*asked, "--split", "train", "--queries", 8, "--json").figures["queries"] <= 8
-    monkeypatch.setenv("LOGGED_FAILS_AFTER", "0")
-    assert "the service is gone" in call(*asked, expect=4).err
-
-
-def test_plan_lists_every_key(call: Caller) -> None:
-    keys = {(one["key"], one["where"]): one for one in json.loads(call("plan", "--json").out)}
-    assert keys["search.directions", "guided"]["default"] == "20"
-    assert keys["rounds.opening", ""]["type"] == "number > 0, <= 1"
-    assert all(one["help"] for one in keys.values())
-    shown = call("plan", "search").out
-    assert "search.queries_per_pair" in shown
-    assert "student" not in shown
-    assert "images" in call("plan", "colour", expect=2).err
-
-
-def test_help_is_there_without_torch() -> None:
-    code = "import sys\ntry:\n main(['--help'])\nexcept SystemExit:\n print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"from db3kd.cli import main\n{code}"], check=True, capture_output=True, text=True
-    )
-    assert done.stdout.strip().endswith("False")
-    assert "check-teacher" in done.stdout
-
-
-def test_the_help_of_an_option_is_that_of_its_key(call: Caller) -> None:
-    shown = " ".join(call("distill", "--help").out.replace("│", " ").split())
-    assert "Most queries of all stages" in shown
-    assert "without paying twice" in shown
-
-
-def test_python_m_is_the_program(call: Caller) -> None:
-    assert call("--version").out.strip() == db3kd.__version__
-    done = subprocess.run([sys.executable, "-m", "db3kd", "--version"], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == db3kd.__version__
-
-
-def test_a_folder_of_pictures_of_all_kinds_is_a_source(
-    call: Caller, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("db3kd.data.pixel_rows.KEPT_FROM", 0)
-    folder = write_folder(tmp_path / "photos")
-    (folder / "empty.jpg").write_bytes(b"")
-    asked = ("label", *TEACHER, "--images", folder, *settings(images__fit="pad"), "--run", tmp_path / "run")
-    call(*asked, "--dry-run", "--no-measure")
-    assert not (tmp_path / "run").exists()
-    done = call(*asked)
-    assert rows_seen(log) == 20
-    assert "20 of photos/train" in done.out
-    assert "21 images brought to 16x16 gray (pad): 19 scaled" in done.err
-    assert "1 of 21 images cannot be read and were left out: empty.jpg" in done.err
-    assert (tmp_path / "run/pixels/images.pixels").stat().st_size == 20 * 16 * 16
-    stopped = call(*asked, *settings(images__broken="stop"), expect=2)
-    assert "images.broken" in stopped.err
-    other = call("label", *TEACHER, "--images", tmp_path / "nowhere", "--run", tmp_path / "other", expect=2)
-    assert "no such folder" in other.err
