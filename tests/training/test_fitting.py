@@ -11,29 +11,17 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from bright_halves import bright_halves
 from db3kd.context import Context
 from db3kd.errors import ArtifactError, ImageError, PlanError
 from db3kd.evaluation import predict
 from db3kd.models import build
-from db3kd.tensors import Float, Int, Tensor, UInt8
+from db3kd.tensors import Float, Tensor
 from db3kd.training import Epoch, Material, Objective, Recipe, TrainingState, fit, for_photos
 from made_networks import bytes_of
 
 ADAM = Recipe("adam", 1e-3, epochs=4, batch_size=16)
 SGD = Recipe("sgd", 0.05, epochs=4, batch_size=16, momentum=0.9, weight_decay=1e-4, milestones=(2,))
-
-
-def _bright_halves(
-    count: int, shape: tuple[int, int, int] = (1, 28, 28)
-) -> tuple[UInt8[Tensor, "n c h w"], Int[Tensor, " n"]]:
-    """Class 0 is bright on the left, class 1 on the right."""
-    generator = torch.Generator().manual_seed(7)
-    labels = torch.arange(count) % 2
-    pixels = torch.randint(0, 128, (count, *shape), dtype=torch.uint8, generator=generator)
-    half = shape[2] // 2
-    pixels[labels == 0, :, :, :half] += 100
-    pixels[labels == 1, :, :, half:] += 100
-    return pixels, labels
 
 
 def test_some_rows_of_a_large_set_are_learned_as_a_copy_of_them_would_be() -> None:
@@ -50,7 +38,7 @@ def _through_a_file(state: TrainingState) -> TrainingState:
 
 
 def test_a_small_problem_is_learnt_from_labels() -> None:
-    pixels, labels = _bright_halves(96)
+    pixels, labels = bright_halves(96)
     module = build("lenet5-fifth", (1, 28, 28), 2)
     before = bytes_of(module)
     trained = fit(module, Material(pixels, Objective(labels=labels)), replace(ADAM, epochs=12, rate=5e-3))
@@ -61,7 +49,7 @@ def test_a_small_problem_is_learnt_from_labels() -> None:
 
 
 def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
-    pixels, labels = _bright_halves(96)
+    pixels, labels = bright_halves(96)
     soft = torch.where(nn.functional.one_hot(labels, 2).bool(), 0.8, 0.2)
     trained = fit(
         build("lenet5-fifth", (1, 28, 28), 2),
@@ -86,7 +74,7 @@ def test_a_small_problem_is_learnt_from_soft_labels_alone() -> None:
 def test_resumed_equals_uninterrupted(
     architecture: str, shape: tuple[int, int, int], recipe: Recipe, threads: int
 ) -> None:
-    pixels, labels = _bright_halves(25, shape)
+    pixels, labels = bright_halves(25, shape)
     train = partial(
         fit,
         build(architecture, shape, 2, seed=1),
@@ -114,7 +102,7 @@ def test_resumed_equals_uninterrupted(
 
 
 def test_a_training_in_parts_is_the_whole_training() -> None:
-    pixels, labels = _bright_halves(41)
+    pixels, labels = bright_halves(41)
     cycle = replace(ADAM, schedule="one-cycle")
     train = partial(
         fit,
@@ -136,7 +124,7 @@ def test_a_training_in_parts_is_the_whole_training() -> None:
 
 
 def test_a_state_is_a_copy() -> None:
-    pixels, labels = _bright_halves(20)
+    pixels, labels = bright_halves(20)
     kept: list[tuple[TrainingState, dict[str, Tensor]]] = []
 
     def keep(epoch: Epoch, state: Callable[[], TrainingState]) -> None:
@@ -149,7 +137,7 @@ def test_a_state_is_a_copy() -> None:
 
 
 def test_another_seed_is_another_training_and_no_global_seed_moves() -> None:
-    pixels, labels = _bright_halves(40)
+    pixels, labels = bright_halves(40)
     module = build("lenet5-fifth", (1, 28, 28), 2)
     before = torch.get_rng_state()
     first, again, other = (
@@ -162,7 +150,7 @@ def test_another_seed_is_another_training_and_no_global_seed_moves() -> None:
 
 
 def test_dropout_follows_the_epoch() -> None:
-    pixels, labels = _bright_halves(16)
+    pixels, labels = bright_halves(16)
     module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(784, 2))
     # At a rate this low the weights stand still, so the loss changes with the dropout alone.
     losses: list[float] = []
@@ -172,7 +160,7 @@ def test_dropout_follows_the_epoch() -> None:
 
 
 def test_epochs_are_reported() -> None:
-    pixels, labels = _bright_halves(40)
+    pixels, labels = bright_halves(40)
     seen: list[Epoch] = []
     fit(
         build("lenet5-fifth", (1, 28, 28), 2),
@@ -237,28 +225,15 @@ def test_an_epoch_may_be_a_part_of_the_images_and_all_have_their_turn() -> None:
 
 
 def test_one_leftover_image_does_not_stop_batch_norm() -> None:
-    pixels, labels = _bright_halves(17, (3, 32, 32))
+    pixels, labels = bright_halves(17, (3, 32, 32))
     module = build("alexnet-quarter", (3, 32, 32), 2)
     fit(module, Material(pixels, Objective(labels=labels)), replace(ADAM, epochs=1))
     with pytest.raises(PlanError, match="batch norm needs at least 2 images a step, got batch_size 1"):
         fit(module, Material(pixels, Objective(labels=labels)), replace(ADAM, batch_size=1))
 
 
-def test_pieces_give_the_gradient_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, labels = _bright_halves(50)
-    module = build("lenet5-fifth", (1, 28, 28), 2)
-    recipe = Recipe("sgd", 0.1, epochs=1, batch_size=50)
-    soft = torch.full((50, 2), 0.5)
-    monkeypatch.setattr("db3kd.training.steps._CPU_PIECE", 16)
-    pieces = fit(module, Material(pixels, Objective(labels, soft, temperature=2.0)), recipe)
-    monkeypatch.setattr("db3kd.training.steps._CPU_PIECE", 64)
-    whole = fit(module, Material(pixels, Objective(labels, soft, temperature=2.0)), recipe)
-    for one, other in zip(pieces.parameters(), whole.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
-
-
 def test_a_loss_that_explodes_stops_with_the_epoch_and_the_rate() -> None:
-    pixels, labels = _bright_halves(40)
+    pixels, labels = bright_halves(40)
     finished: list[int] = []
     with pytest.raises(PlanError, match=r"in epoch \d at the rate 1e\+20.*lower the rate"):
         fit(
@@ -270,41 +245,8 @@ def test_a_loss_that_explodes_stops_with_the_epoch_and_the_rate() -> None:
     assert finished == []
 
 
-def test_adamw_takes_decay_off_kernels_and_spares_biases() -> None:
-    pixels, labels = _bright_halves(16)
-    once = Recipe("adamw", 1e-2, epochs=1, batch_size=16)
-    module, material = build("lenet5-fifth", (1, 28, 28), 2), Material(pixels, Objective(labels=labels))
-    plain, decayed = (fit(module, material, replace(once, weight_decay=decay)) for decay in (0.0, 0.5))
-    for (name, one), other in zip(plain.named_parameters(), decayed.parameters(), strict=True):
-        before = module.get_parameter(name)
-        assert torch.allclose(other, one - 0.005 * before if one.ndim > 1 else one, atol=1e-7), name
-
-
-def test_mixed_precision_is_for_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    class Watched(nn.Linear):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            seen.append(torch.is_autocast_enabled("cpu"))
-            return super().forward(images)
-
-    monkeypatch.setattr("db3kd.training.steps.is_faster_in_bfloat16", lambda device: False)
-    pixels, labels = _bright_halves(4, (1, 4, 4))
-    module, material = nn.Sequential(nn.Flatten(), Watched(16, 2)), Material(pixels, Objective(labels=labels))
-    for has, precision, wanted in (
-        (True, "mixed", True),
-        (False, "mixed", False),
-        (True, "bfloat16", False),
-        (True, "float32", False),
-    ):
-        seen.clear()
-        monkeypatch.setattr("db3kd.training.steps.has_bfloat16", lambda device, has=has: has)
-        fit(module, material, Recipe(epochs=1, batch_size=4, precision=precision))  # type: ignore[arg-type]  # a word
-        assert seen[-1] is wanted, (has, precision)
-
-
 def test_parts_that_do_not_fit_are_refused() -> None:
-    pixels, labels = _bright_halves(10)
+    pixels, labels = bright_halves(10)
     module = build("lenet5-fifth", (1, 28, 28), 2)
     with pytest.raises(PlanError, match="objective for 9 images does not fit 10"):
         fit(module, Material(pixels, Objective(labels=labels[:9])), ADAM)
@@ -321,7 +263,7 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_state_of_another_training_is_refused() -> None:
-    pixels, labels = _bright_halves(20)
+    pixels, labels = bright_halves(20)
     states: list[TrainingState] = []
     train = partial(fit, material=Material(pixels, Objective(labels=labels)))
     train(
@@ -337,7 +279,7 @@ def test_a_state_of_another_training_is_refused() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_resumed_equals_uninterrupted_on_a_gpu() -> None:
-    pixels, labels = _bright_halves(200, (3, 32, 32))
+    pixels, labels = bright_halves(200, (3, 32, 32))
     module = build("alexnet-quarter", (3, 32, 32), 2)
     states: list[TrainingState] = []
     train = partial(fit, module, Material(pixels, Objective(labels=labels)), SGD, context=Context("cuda"))
