@@ -59,11 +59,6 @@ def test_a_quality_that_is_none_is_refused(quality: int) -> None:
         Picture("jpeg", quality)
 
 
-def test_a_format_that_is_none_is_refused() -> None:
-    with pytest.raises(PlanError, match="format must be"):
-        Picture("gif")  # type: ignore[arg-type]  # wrong on purpose
-
-
 def test_images_are_gray_or_coloured() -> None:
     check_shape((1, 8, 8))
     check_shape((3, 8, 8))
