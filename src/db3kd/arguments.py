@@ -1,13 +1,17 @@
-"""What a public function was given, against what its signature allows: checked before anything is done."""
+"""What a public function or options of it were given, against what their types allow: checked before anything is done.
+
+Options are frozen dataclasses with a default for each field; a range is written as `Annotated[int, Ge(1)]`. A plan
+checks the same types, so that what it refuses is refused in Python as well.
+"""
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
 
 from db3kd.errors import PlanError
 
@@ -27,6 +31,7 @@ _WORDS: Mapping[object, str] = {
 # Larger whole numbers are none to torch and numpy.
 _LARGEST = 2**63
 _SHOWN = (str, int, float, NoneType)
+_FEW = 8
 
 
 def check_arguments(function: Callable[..., object], given: Mapping[str, object]) -> None:
@@ -46,6 +51,20 @@ def check_arguments(function: Callable[..., object], given: Mapping[str, object]
     if faults:
         name = function.__qualname__.removesuffix(".__init__")
         raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: correct it")
+
+
+def check_options(options: object) -> None:
+    """Refuse options with a value that its field's type does not allow, all in one PlanError; for `__post_init__`."""
+    check_arguments(type(options).__init__, vars(options))
+    for name, value in vars(options).items():
+        object.__setattr__(options, name, _plain(value))
+
+
+def _plain(value: object) -> object:
+    """Give numbers of numpy as those that they stand for, and lists as tuples: a run writes its options down."""
+    if type(value) in (tuple, list):
+        return tuple(map(_plain, cast("Sequence[object]", value)))
+    return cast("Any", value).item() if type(value).__module__ == "numpy" else value
 
 
 @functools.cache
@@ -77,7 +96,7 @@ def _fits(given: object, hint: Any) -> bool:
         return isinstance(given, str) and given in parts
     if origin is Annotated:
         first, *limits = parts
-        return _fits(given, first) and all(_LIMITS[type(limit)].holds(given, limit) for limit in limits)
+        return _fits(given, first) and all(_LIMITS[type(limit)].holds(given, limit) for limit in _each(limits))
     if origin is tuple and Ellipsis not in parts:
         return isinstance(given, (tuple, list)) and len(given) == len(parts) and all(map(_fits, given, parts))
     if origin in (tuple, Sequence):
@@ -132,7 +151,7 @@ def _words(hint: Any) -> Iterator[str]:
         yield from map(repr, parts)
     elif origin is Annotated:
         first, *limits = parts
-        yield " ".join((*_words(first), *(_LIMITS[type(limit)].words(limit) for limit in limits)))
+        yield " ".join((*_words(first), *(_LIMITS[type(limit)].words(limit) for limit in _each(limits))))
     elif origin is tuple and Ellipsis not in parts:
         yield f"({', '.join(next(_words(part)) for part in parts)})"
     elif origin in (tuple, Sequence):
@@ -157,13 +176,20 @@ _LIMITS: Mapping[type, _Limit] = {
         lambda given, limit: len(given) >= limit.min_length, lambda limit: f"and {limit.min_length} or more"
     ),
     Ge: _Limit(lambda given, limit: given >= limit.ge, lambda limit: f"from {limit.ge}"),
+    Le: _Limit(lambda given, limit: given <= limit.le, lambda limit: f"to {limit.le}"),
     Gt: _Limit(lambda given, limit: given > limit.gt, lambda limit: f"above {limit.gt}"),
     Lt: _Limit(lambda given, limit: given < limit.lt, lambda limit: f"below {limit.lt}"),
 }
 
 
+def _each(limits: Iterable[object]) -> list[Any]:
+    """Take the limits of an interval one by one."""
+    return [one for limit in limits for one in (limit if isinstance(limit, Interval) else [limit])]
+
+
 def _shown(given: object) -> str:
-    if isinstance(given, _SHOWN):
+    few: Sequence[object] = given if isinstance(given, (tuple, list)) and len(given) <= _FEW else [given]
+    if all(isinstance(one, _SHOWN) for one in few):
         return repr(given)[:80]
     dtype, shape = getattr(given, "dtype", None), getattr(given, "shape", None)
     return f"a {type(given).__name__}" + ("" if dtype is None or shape is None else f" {dtype} {list(shape)}")

@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 import torch
 from annotated_types import Gt, Lt
 
+from db3kd.arguments import check_options
 from db3kd.errors import InputError
-from db3kd.options import check_options
 from db3kd.tensors import Bool, Float, Int, Tensor
 
 # Below the distance of any two 8-bit images, and far enough from 0 that sums of reciprocals keep their digits.

@@ -61,5 +61,5 @@ def test_an_exemplar_that_cannot_win_costs_one_query() -> None:
 
 
 def test_what_no_boundary_distance_can_have_is_refused_with_all_faults() -> None:
-    with pytest.raises(PlanError, match=r"exemplars must be greater than or equal to 1, got 0; tolerance must be less"):
+    with pytest.raises(PlanError, match=r"exemplars must be a whole number from 1, got 0; tolerance must be a number"):
         BoundaryDistance(exemplars=0, tolerance=1.0)

@@ -17,11 +17,10 @@ from annotated_types import Ge, Interval
 from db3kd.acquisition.acquisition import Acquisition
 from db3kd.acquisition.choosers import Choosers
 from db3kd.answers import Answers, Candidates, is_fresh, together
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.augmentation import affordable
 from db3kd.errors import PlanError
 from db3kd.evaluation import interval
-from db3kd.options import check_options
 from db3kd.pools import Pool, push_some, supply
 from db3kd.pools.pool import most_looked_at
 from db3kd.tensors import Bool, Tensor

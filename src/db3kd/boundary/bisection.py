@@ -11,12 +11,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from annotated_types import Ge, Gt, Lt
 
+from db3kd.arguments import check_options
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
 from db3kd.boundary.guide import Guide
 from db3kd.boundary.search import Probes, Turn, none_left
-from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.boundary.bisection import BoundaryDistance
 from db3kd.boundary.crossing import Crossings
 from db3kd.boundary.exemplars import Exemplars
@@ -23,7 +23,6 @@ from db3kd.context import HERE, Context
 from db3kd.data import Dataset
 from db3kd.errors import InputError, PlanError
 from db3kd.models.placement import find_device
-from db3kd.options import check_options
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
 

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import Ge, Gt, Interval, Lt
 
+from db3kd.arguments import check_options
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
@@ -21,7 +22,6 @@ from db3kd.boundary.normals import DirectionBank, Drawn, Estimates, Evidence, lo
 from db3kd.boundary.rays import Rays
 from db3kd.boundary.sample import SampleDistance
 from db3kd.boundary.search import Probes, Turn, none_left
-from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 import torch
 from annotated_types import Ge, Gt, Lt
 
+from db3kd.arguments import check_options
 from db3kd.boundary.bisection import Bisection, BoundaryDistance
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
@@ -21,7 +22,6 @@ from db3kd.boundary.guide import Guide
 from db3kd.boundary.normals import DirectionBank, Drawn, Estimates, unit
 from db3kd.boundary.rays import Rays
 from db3kd.boundary.search import Probes, Turn, none_left
-from db3kd.options import check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Bool, Float, Int, Tensor
 

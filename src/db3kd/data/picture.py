@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Interval
 
-from db3kd.options import check_options
+from db3kd.arguments import check_options
 from db3kd.tensors import UInt8
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from annotated_types import Ge, Gt, Interval
 
 from db3kd.acquisition import Acquisition, Random, Rounds
 from db3kd.answers import Answers
+from db3kd.arguments import check_options
 from db3kd.boundary import Measurement
 from db3kd.data import Dataset, Reading
-from db3kd.options import check_options
 from db3kd.pipeline.budget import Budget
 from db3kd.pools import ImagePool, Joined, NoiseOptions, Pool, Repulsion, Surrogates
 from db3kd.softening import Smoothed, Softening

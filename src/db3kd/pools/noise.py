@@ -10,8 +10,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from db3kd.arguments import Positive, check_arguments
-from db3kd.options import check_options
+from db3kd.arguments import Positive, check_arguments, check_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 

@@ -11,12 +11,11 @@ from typing import Annotated, NamedTuple
 import torch
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.boundary import Crossings, Exemplars, Guide, GuidedDistance, Method, Pairs, interrogate
 from db3kd.context import HERE, Context
 from db3kd.errors import PlanError
 from db3kd.models.placement import find_device
-from db3kd.options import check_options
 from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
 

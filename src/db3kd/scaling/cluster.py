@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from db3kd.options import check_options
+from db3kd.arguments import check_options
 from db3kd.teachers import Teacher
 
 

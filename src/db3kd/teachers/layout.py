@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_options
 from db3kd.errors import PlanError
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Tensor
@@ -49,7 +49,7 @@ class ModelDescription:
     fingerprint: str | None = None
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
 
     def complete(
         self, taken: "ImageInput", num_classes: int | None, *, max_batch: int, fingerprint: str, origin: str

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.errors import PlanError
 from db3kd.teachers.protocol import Service, Teacher, TeacherSpec, spec_of
 from db3kd.tensors import Float, Int, Tensor
@@ -49,7 +49,7 @@ class Preparation:
     deviation: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
         faults = []
         if not self.scale or not isfinite(self.scale):
             faults.append(f"scale must be a number other than 0, got {self.scale}")

@@ -8,7 +8,7 @@ from typing import Annotated, Protocol, runtime_checkable
 
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import Positive, check_arguments
+from db3kd.arguments import Positive, check_options
 from db3kd.errors import PlanError
 from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
@@ -33,7 +33,7 @@ class Service:
     seconds_of_a_call: Annotated[float, Ge(0)] = 0.0
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TeacherSpec:
     meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
         faults = []
         if min(self.input_shape) < 1:
             faults.append(f"input_shape must be three positive numbers (c, h, w), got {self.input_shape}")

@@ -11,11 +11,10 @@ import torch
 from annotated_types import Ge
 
 from db3kd.answers import Answers, is_fresh
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
 from db3kd.data.copies import copies_of
-from db3kd.options import check_options
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
 from db3kd.training.recipe import Recipe

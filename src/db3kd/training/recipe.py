@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Lt
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.errors import PlanError
-from db3kd.options import check_options
 
 # One cycle: its share that the rate rises in; and the part of the rate that any rise begins with.
 _RISING, _LEAST_RATE = 0.1, 0.04

@@ -8,7 +8,7 @@ from annotated_types import Interval
 from pydantic import JsonValue
 
 from db3kd.answers import Answers, Candidates
-from db3kd.options import check_options
+from db3kd.arguments import check_options
 from db3kd.pools.pool import Key
 from db3kd.pools.priors.children import recombined
 from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, check_shape, paint_all

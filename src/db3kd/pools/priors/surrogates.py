@@ -12,9 +12,9 @@ import torch
 from annotated_types import Interval
 
 from db3kd.answers import Answers, Candidates, together
+from db3kd.arguments import check_options
 from db3kd.data import Dataset
 from db3kd.errors import PlanError
-from db3kd.options import check_options
 from db3kd.pools.images import ImagePool
 from db3kd.pools.pool import Key
 from db3kd.pools.priors.blending import relight, warp

@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from typing import Literal
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_options
 from db3kd.data.dataset import as_bytes
 from db3kd.data.refitting import as_picture
 from db3kd.errors import PlanError
@@ -30,7 +30,7 @@ class Picture:
     detail: Literal["low", "high", "auto"] | None = None
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
         if not 1 <= self.quality <= 100:
             raise PlanError(f"image_quality is from 1 to 100, got {self.quality}; nothing was asked: correct it")
 

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_options
 from db3kd.errors import PlanError
 
 _PLACE = "{classes}"
@@ -32,7 +32,7 @@ class Prompt:
     structured: bool = False
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
         faults = []
         names = [normalised(name) for name in self.class_names]
         alike = sorted({name for name in names if names.count(name) > 1})

@@ -16,7 +16,7 @@ import orjson
 import torch
 from annotated_types import Ge, Gt, Lt
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.errors import InvalidDecision, PlanError, Rejected
 from db3kd.ledger import Bill
 from db3kd.teachers.chat.picture import Picture, check_shape
@@ -66,7 +66,7 @@ class ChatOptions:
     service: Service = field(default=Service(in_flight=8, patience=60.0))
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
         ours = [name for name in _OURS if name in self.request]
         if ours:
             raise PlanError(

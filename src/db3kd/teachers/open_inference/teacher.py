@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import torch
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import check_arguments
+from db3kd.arguments import check_arguments, check_options
 from db3kd.errors import PlanError
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.connection import Connection, read_token, split_url
@@ -45,7 +45,7 @@ class ServerOptions:
     service: Service = field(default=Service(in_flight=2, patience=60.0))
 
     def __post_init__(self) -> None:
-        check_arguments(type(self).__init__, vars(self))
+        check_options(self)
 
 
 class OpenInferenceTeacher:
