@@ -12,7 +12,8 @@
 Each message says what was expected, what came, what was done about it and how to go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class Db3kdError(Exception):
@@ -115,8 +116,13 @@ class InvalidDecision(TeacherError):
         super().__init__(message)
 
 
-def missing_extra(thing: str, extra: str, error: ImportError, *, outcome: str = "nothing was asked") -> InputError:
-    """Say that something needs an extra which is not installed, and how to install it."""
-    return InputError(
-        f"{thing} needs the extra {extra}, and {error.name} is not installed; {outcome}: pip install 'db3kd[{extra}]'"
-    )
+@contextmanager
+def needing(extra: str, thing: str, *, outcome: str = "nothing was asked") -> Iterator[None]:
+    """Say of imports that fail inside that a thing needs an extra which is not installed, and how to install it."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"{thing} needs the extra {extra}, and {error.name or error} is not installed; {outcome}: pip install "
+            f"'db3kd[{extra}]'"
+        ) from error

@@ -10,7 +10,7 @@ import typer
 from db3kd.cli import options
 from db3kd.cli.display import remark
 from db3kd.cli.options import content_of
-from db3kd.errors import PlanError, missing_extra
+from db3kd.errors import PlanError, needing
 from db3kd.ledger import Ledger
 from db3kd.plan import open_teacher, parse_plan
 
@@ -38,13 +38,11 @@ def serve(
     """Serve any teacher by the Open Inference Protocol v2: it answers with classes and nothing else."""
     if clients is not None and (budget is not None or rate_limit is not None):
         raise typer.BadParameter("--budget and --rate-limit are for all alike; --clients says them for each")
-    try:
+    with needing("serve", "serving", outcome="nothing was served"):
         # Here and not above: the extra is optional.
         from db3kd.serving import Clients, Grant, Memory, RequestLimits, make_application, read_grants
         from db3kd.serving.binding import bound, listen
         from db3kd.serving.clients import ANYBODY
-    except ImportError as error:
-        raise missing_extra("serving", "serve", error, outcome="nothing was served") from error
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise PlanError(f"the model's name is part of a URL: letters, digits, '.', '_' and '-', got {name!r}")
     section = parse_plan(content_of(None, settings, teacher__uri=teacher)).teacher

@@ -19,7 +19,7 @@ from typing import Any, cast, final
 import torch
 from torch import nn
 
-from db3kd.errors import InputError, PlanError, missing_extra
+from db3kd.errors import InputError, PlanError, needing
 from db3kd.models.adaptation import adapted, read_weights, take_channels
 from db3kd.models.logits import check_logits
 from db3kd.tensors import Float, Tensor
@@ -271,15 +271,13 @@ def _unknown(wanted: Blueprint, names: Sequence[str]) -> PlanError:
 def _plain_errors(wanted: Blueprint, trouble: str) -> Iterator[None]:
     """Turn what a library raises into an error of ours."""
     try:
-        with warnings.catch_warnings():
+        named = f"{wanted.library}:{wanted.name}"
+        with needing(_EXTRAS[wanted.library], named, outcome="no network was built"), warnings.catch_warnings():
             # They warn about their own future.
             warnings.simplefilter("ignore")
             yield
     except (InputError, PlanError):
         raise
-    except ImportError as error:
-        named = f"{wanted.library}:{wanted.name}"
-        raise missing_extra(named, _EXTRAS[wanted.library], error, outcome="no network was built") from error
     except Exception as error:  # the libraries' errors share no class but Exception
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if "torchvision::" in reason:

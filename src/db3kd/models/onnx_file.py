@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from db3kd.errors import InputError, missing_extra
+from db3kd.errors import InputError, needing
 from db3kd.tensors import Float, Tensor, UInt8
 
 Pixels = Literal["uint8", "float"]
@@ -39,11 +39,9 @@ def to_onnx(
     Raises:
         InputError: the extra `onnx` is not installed, or the network holds what ONNX cannot say.
     """
-    try:
+    with needing("onnx", "an ONNX file", outcome="nothing was written"):
         import onnx
         import onnxscript  # noqa: F401  # torch needs it, and its own message is less plain
-    except ImportError as error:
-        raise missing_extra("an ONNX file", "onnx", error, outcome="nothing was written") from error
     # Two rows: with one, the exporter takes the number of rows for a constant.
     example = torch.zeros(2, *input_shape, dtype=torch.uint8 if pixels == "uint8" else torch.float32)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from db3kd.errors import PlanError, missing_extra
+from db3kd.errors import PlanError, needing
 from db3kd.models import parameter_count, weights
 from db3kd.names import load
 from db3kd.plan.teacher_keys import TeacherSection
@@ -119,12 +119,10 @@ def _open_hugging_face(section: TeacherSection, name: str, device: str) -> Opene
 
 
 def _open_server(section: TeacherSection) -> Teacher:
-    try:
+    with needing("http", "a teacher on a server"):
         # Here and not above: the extra is optional.
         from db3kd.teachers.open_inference import OpenInferenceTeacher
         from db3kd.teachers.open_inference.teacher import ServerOptions
-    except ImportError as error:
-        raise missing_extra("a teacher on a server", "http", error) from error
     default = ServerOptions()
     rows, service = section.max_batch or default.max_batch, _service(section, default.service)
     options = ServerOptions(section.timeout, section.token_env, rows, service)
@@ -132,12 +130,10 @@ def _open_server(section: TeacherSection) -> Teacher:
 
 
 def _open_chat(section: TeacherSection, url: str) -> Teacher:
-    try:
+    with needing("http", "a teacher on a server"):
         # Likewise.
         from db3kd.plan.chat import check_chat, open_chat
         from db3kd.teachers.chat import ChatOptions
-    except ImportError as error:
-        raise missing_extra("a teacher on a server", "http", error) from error
     taken, service = _preparation(section).taken_shape(check_chat(section)), _service(section, ChatOptions().service)
     return _prepared(section, open_chat(section, url, image_shape=taken, service=service))
 

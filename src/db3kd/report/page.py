@@ -8,7 +8,7 @@ text.
 from collections.abc import Sequence
 from importlib import resources
 
-from db3kd.errors import InputError
+from db3kd.errors import needing
 from db3kd.evaluation import Point, curve_of
 from db3kd.report import asking, bills, colors, tables
 from db3kd.report.distances import DistanceFigures
@@ -21,16 +21,11 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
 
     An example adds three small pictures, so a dozen is plenty. The sheet is a PNG file from `strips`, or nothing.
     """
-    try:
+    with needing("report", "the HTML report", outcome="no page was made"):
         # Here and not above: the extra is optional, and matplotlib takes half a second that a plain command need not.
         import jinja2
 
         from db3kd.report import pictures
-    except ImportError as error:
-        raise InputError(
-            f"the HTML report needs jinja2 and matplotlib, but {error.name or error} is missing; no page was made: "
-            "install them with pip install 'db3kd[report]' and ask for the report again"
-        ) from error
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from db3kd.errors import missing_extra
+from db3kd.errors import needing
 
 LOG = "tensorboard"
 
@@ -25,10 +25,8 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
+        with needing("tracking", "a log of TensorBoard", outcome="nothing was done"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise missing_extra("a log of TensorBoard", "tracking", error, outcome="nothing was done") from error
         self._make, self._folder = SummaryWriter, folder / LOG
         self._writers: dict[str, Any] = {}
 

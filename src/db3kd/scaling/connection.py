@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from db3kd.errors import PlanError, missing_extra
+from db3kd.errors import PlanError, needing
 from db3kd.scaling.cluster import Cluster
 
 _NAMESPACE = "db3kd"
@@ -29,13 +29,11 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     Raises:
         InputError: Ray is not installed, or there is no such cluster; nothing was asked.
     """
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Ray ends a process whose cluster has been gone for longer than this; by default a minute.
-        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(ceil(cluster.patience) + _AFTER_PATIENCE))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray ends a process whose cluster has been gone for longer than this; by default a minute.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(ceil(cluster.patience) + _AFTER_PATIENCE))
+    with needing("ray", "a cluster"):
         import ray
-    except ImportError as error:
-        raise missing_extra("a cluster", "ray", error) from error
     started = not ray.is_initialized()
     if started:
         _connect(ray, cluster)

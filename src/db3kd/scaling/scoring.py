@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from db3kd.data.mapped import InFile, in_file, opened
-from db3kd.errors import ClusterLost, Db3kdError, missing_extra
+from db3kd.errors import ClusterLost, Db3kdError, needing
 from db3kd.evaluation import BATCH, scores
 from db3kd.scaling.connection import cores_of
 from db3kd.scaling.job import import_from
@@ -53,12 +53,10 @@ def score_on_cluster(
         ClusterLost: the cluster is gone.
         Db3kdError: it cannot open the file or the networks.
     """
-    try:
+    with needing("ray", "a cluster"):
         import ray
         import ray.data
         from ray import cloudpickle
-    except ImportError as error:
-        raise missing_extra("a cluster", "ray", error) from error
     place = in_file(pixels, named=True)
     rows = torch.arange(len(pixels)) if rows is None else rows
     # Rows of a file travel as numbers, others as pixels.

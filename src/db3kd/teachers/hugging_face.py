@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from db3kd.arguments import check_arguments
-from db3kd.errors import PlanError, missing_extra
+from db3kd.errors import PlanError, needing
 from db3kd.models import parameter_count
 from db3kd.teachers.preparation import Interpolation, Preparation, PreparedTeacher
 from db3kd.teachers.protocol import TeacherSpec
@@ -96,10 +96,8 @@ class _Scores(nn.Module):
 
 def _load(name: str) -> tuple[Any, Any]:
     """Load a model in eval mode, and its processor."""
-    try:
+    with needing("huggingface", "a teacher of Hugging Face"):
         from transformers import AutoImageProcessor, AutoModelForImageClassification
-    except ImportError as error:
-        raise missing_extra("a teacher of Hugging Face", "huggingface", error) from error
     local = Path(name).is_dir()
     if not local and (name.count("/") > 1 or name.startswith((".", "~"))):
         raise PlanError(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from db3kd.arguments import check_arguments
-from db3kd.errors import PlanError, missing_extra
+from db3kd.errors import PlanError, needing
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.layout import ModelDescription, read_input, static_shape
 from db3kd.teachers.protocol import TeacherSpec
@@ -91,10 +91,8 @@ class OnnxTeacher:
 
 
 def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
-    try:
+    with needing("onnx", "an ONNX teacher"):
         import onnxruntime
-    except ImportError as error:
-        raise missing_extra("an ONNX teacher", "onnx", error) from error
     if not path.is_file():
         raise PlanError(f"there is no ONNX file {path}; nothing was asked: name another one")
     options = onnxruntime.SessionOptions()
