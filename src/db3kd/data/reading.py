@@ -4,6 +4,10 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic import ConfigDict, with_config
 
 from db3kd.data.picture import CHANGES, Shape
 from db3kd.errors import DataError
@@ -14,24 +18,26 @@ _SHOWN = 5
 _LONGEST = 160
 
 
+# A report holds it as it is.
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always"))
 @dataclass(frozen=True)
 class Reading:
     """What came of reading pictures.
 
     Args:
         name: of the data set.
-        files: all that were to be read.
+        files: pictures that it has, broken ones too.
         shape: channels, height and width that they were brought to.
-        fit: how.
-        changes: what was done, by the words of `db3kd.data.picture.CHANGES`, and to how many.
-        broken: what was left out, and why.
+        fit: how they were brought to it: "crop", "pad" or "stretch".
+        changes: pictures by what was done to them, in the words of `db3kd.data.picture.CHANGES`.
+        broken: why a picture was left out, by its name.
     """
 
     name: str
-    files: int
+    files: Annotated[int, Ge(0)]
     shape: Shape
     fit: str
-    changes: Mapping[str, int]
+    changes: Mapping[str, Annotated[int, Ge(0)]]
     broken: Mapping[str, str]
 
     @property

@@ -14,7 +14,6 @@ from torch import nn
 from db3kd import __version__
 from db3kd.augmentation import approve
 from db3kd.boundary import closeness
-from db3kd.data import Reading
 from db3kd.errors import InputError, RunError
 from db3kd.evaluation import measure_trust, predict, predict_together
 from db3kd.ledger import Prices, Statement
@@ -34,7 +33,6 @@ from db3kd.report.figures import (
     AskingFigures,
     CommitteeFigures,
     Ended,
-    ImageFigures,
     Queries,
     StudentFigures,
     TeacherFigures,
@@ -75,7 +73,7 @@ def conclude(story: Story, keeper: Keeper, purchase: Purchase, students: Mapping
         distances=() if (found := distance_figures(purchase)) is None else (found,),
         repulsion=purchase.repulsion,
         settings=cast("dict[str, JsonValue]", run.plan() or {}),
-        images=tuple(image_figures(reading) for reading in story.readings),
+        images=story.readings,
         notes=(
             *(sentence for reading in story.readings for sentence in reading.sentences),
             *(() if purchase.repeats is None else purchase.repeats.warnings),
@@ -91,18 +89,6 @@ def distance_figures(purchase: Purchase) -> DistanceFigures | None:
         return None
     answers = purchase.bought.answers
     return summarise(purchase.measured.distances, answers.decisions[answers.learned()])
-
-
-def image_figures(reading: Reading) -> ImageFigures:
-    """Say what came of reading pictures."""
-    return ImageFigures(
-        name=reading.name,
-        files=reading.files,
-        shape=reading.shape,
-        fit=reading.fit,
-        changes=dict(reading.changes),
-        broken=dict(reading.broken),
-    )
 
 
 def teacher_figures(story: Story, measurer: Measurer) -> TeacherFigures:

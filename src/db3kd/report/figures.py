@@ -90,26 +90,6 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
         )
 
 
-class ImageFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """What came of reading pictures.
-
-    Args:
-        name: of the set.
-        files: pictures that it has, broken ones too.
-        shape: channels, height and width that they were brought to.
-        fit: how they were brought to it: "crop", "pad" or "stretch".
-        changes: pictures by what was done to them.
-        broken: why a picture was left out, by its name.
-    """
-
-    name: str
-    files: Count
-    shape: tuple[int, int, int]
-    fit: str
-    changes: dict[str, Count] = {}
-    broken: dict[str, str] = {}
-
-
 class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The account of queries.
 

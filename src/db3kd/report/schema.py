@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
+from db3kd.data import Reading
 from db3kd.errors import ArtifactError
 from db3kd.evaluation.figures import Size
 from db3kd.report.distances import DistanceFigures
@@ -16,7 +17,6 @@ from db3kd.report.figures import (
     TOGETHER,
     AskingFigures,
     CommitteeFigures,
-    ImageFigures,
     Queries,
     RepulsionFigures,
     StudentFigures,
@@ -58,7 +58,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     committee: CommitteeFigures | None = None
     distances: tuple[DistanceFigures, ...] = ()
     repulsion: RepulsionFigures | None = None
-    images: tuple[ImageFigures, ...] = ()
+    images: tuple[Reading, ...] = ()
     settings: dict[str, JsonValue] = {}
     notes: tuple[str, ...] = ()
     format_version: Literal[2] = FORMAT_VERSION
