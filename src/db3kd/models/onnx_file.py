@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from torch import nn
 
 from db3kd.errors import InputError, needing
 from db3kd.tensors import Float, Tensor, UInt8
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Pixels = Literal["uint8", "float"]
 VALUES: Mapping[Pixels, str] = {"uint8": "0 to 255", "float": "0 to 1"}
@@ -27,17 +30,8 @@ def to_onnx(
 ) -> bytes:
     """Turn a network into an ONNX file: input "images" [batch c h w], output "logits" [batch classes] of float32.
 
-    Args:
-        module: takes images in [0, 1].
-        input_shape: channels, height and width of one image.
-        metadata: short texts that the file says of itself.
-        pixels: what the file takes: "uint8" from 0 to 255, or "float" in [0, 1], of 32 bits.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: the extra `onnx` is not installed, or the network holds what ONNX cannot say.
+    The network takes images in [0, 1], the file "uint8" from 0 to 255 or "float" in [0, 1]. An InputError where the
+    extra `onnx` is not installed, or the network holds what ONNX cannot say.
     """
     with needing("onnx", "an ONNX file", outcome="nothing was written"):
         import onnx
@@ -76,6 +70,17 @@ def hushed(logger: str | None) -> Iterator[None]:
         yield
     finally:
         noisy.setLevel(before)
+
+
+def open_session(file: bytes | str, *providers: str) -> "onnxruntime.InferenceSession":
+    """Open an ONNX file, by its content or its path, to be run; whatever onnxruntime raises goes on."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # As many threads as torch has: OMP_NUM_THREADS then holds for both.
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(file, options, providers=[*providers, "CPUExecutionProvider"])
 
 
 def with_names(content: bytes, names: Sequence[str]) -> bytes:

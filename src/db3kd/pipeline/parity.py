@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +16,8 @@ from torch import nn
 from db3kd.data import Dataset
 from db3kd.data.dataset import as_bytes, in_unit
 from db3kd.errors import InputError
-from db3kd.models.onnx_file import Pixels
+from db3kd.models.onnx_file import Pixels, open_session
 from db3kd.tensors import Float, Int, Tensor
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 _CALLS, ROWS_TIMED = 30, 64
 _ROWS_PER_PASS = 256
@@ -31,14 +27,7 @@ _TIE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Images to check files on.
-
-    Args:
-        images: of the student's shape.
-        kind: what they are, such as "held-out images".
-        classes: what somebody says that they are; None where nobody does. A negative one is left out.
-        said_by: who says so.
-    """
+    """Images to check files on, of a kind, and what somebody says that they are; a negative class is left out."""
 
     images: Dataset
     kind: str
@@ -81,7 +70,7 @@ def measure_file(
     content: bytes, examples: Examples | None, pixels: Pixels, expected: Float[Tensor, "n num_classes"] | None
 ) -> tuple[FileFigures, Float[Tensor, "n num_classes"] | None]:
     """Time an ONNX file, and hold it against what the network answered; its logits are given too."""
-    session = _open(content)
+    session = open_session(content)
 
     def ask(images: Shaped[np.ndarray, "b c h w"]) -> Float[Tensor, "b num_classes"]:
         return torch.from_numpy(session.run(["logits"], {"images": images})[0])
@@ -132,13 +121,3 @@ def median(call: Callable[[], object]) -> float:
 def _batches(images: Dataset, pixels: Pixels) -> Iterator[Shaped[np.ndarray, "_ c h w"]]:
     for first in range(0, len(images), _ROWS_PER_PASS):
         yield as_taken(images.pixels[first : first + _ROWS_PER_PASS], pixels)
-
-
-def _open(content: bytes) -> "onnxruntime.InferenceSession":
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # As many threads as torch has: OMP_NUM_THREADS then holds for both.
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

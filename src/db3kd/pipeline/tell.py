@@ -7,6 +7,7 @@ beforehand. Called by `db3kd.api` and by the commands.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -110,35 +111,16 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
     student, own = story.student, own_name(story)
     recipe, preset = settled_recipe(story, planned), settled_recipe(replace(story, lesson=FixedLesson()), planned)
     asked = {"recipe": key_of(student.asked)}
+    teach = partial(Teach, architecture=student.architecture, num_classes=bought.answers.num_classes, seed=context.seed)
     students: dict[str, nn.Module] = {}
     for name, lesson in baseline_lessons(bought.answers, student.baselines, preset.epochs).items():
-        students[name] = keeper.perform(
-            Teach(
-                name,
-                lesson,
-                student.architecture,
-                preset,
-                about={**asked, "lesson": name},
-                digest=bought.answers.digest,
-                num_classes=bought.answers.num_classes,
-                seed=context.seed,
-            )
-        )
+        about, digest = {**asked, "lesson": name}, bought.answers.digest
+        students[name] = keeper.perform(teach(name, lesson, recipe=preset, about=about, digest=digest))
     most = None if story.images is None else taught(student.architecture, story.images)
     photos = student.preset == "photo"
     lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most, transformed=photos)
-    students[own] = keeper.perform(
-        Teach(
-            STUDENT,
-            lessons,
-            student.architecture,
-            recipe,
-            about={**asked, "lesson": key_of(story.lesson)},
-            digest=bought.digest,
-            num_classes=bought.answers.num_classes,
-            seed=context.seed,
-        )
-    )
+    about = {**asked, "lesson": key_of(story.lesson)}
+    students[own] = keeper.perform(teach(STUDENT, lessons, recipe=recipe, about=about, digest=bought.digest))
     return students
 
 

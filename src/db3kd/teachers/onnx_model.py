@@ -15,6 +15,7 @@ import torch
 
 from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError, needing
+from db3kd.models.onnx_file import open_session
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.layout import ModelDescription, read_input, static_shape
 from db3kd.teachers.protocol import TeacherSpec
@@ -95,15 +96,10 @@ def _open(path: Path, device: str) -> "onnxruntime.InferenceSession":
         import onnxruntime
     if not path.is_file():
         raise PlanError(f"there is no ONNX file {path}; nothing was asked: name another one")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # As many threads as torch has: OMP_NUM_THREADS then holds for both.
-    options.intra_op_num_threads = torch.get_num_threads()
-    providers = ["CPUExecutionProvider"]
-    if device.startswith("cuda") and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers.insert(0, "CUDAExecutionProvider")
+    gpu = "CUDAExecutionProvider"
+    beside = [gpu] * (device.startswith("cuda") and gpu in onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return open_session(str(path), *beside)
     except Exception as error:  # onnxruntime's errors share no class but Exception
         raise PlanError(f"{path} is no ONNX file that onnxruntime can run ({error}); nothing was asked") from error
 
