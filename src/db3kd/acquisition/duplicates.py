@@ -15,20 +15,10 @@ _SPARE = 1.5
 
 
 def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
-    """Draw images by lot, passing over near-duplicates of answered and of drawn ones while the pool has others.
+    """Draw images by lot, near-duplicates of answered and of drawn ones last; fewer than wanted where a pool runs out.
 
-    Of a very large pool, as many images are looked at as fit into 512 MiB, and two for each question at least.
-
-    Args:
-        pool: offers them. Of an endless one, and where there are no near-duplicates, this is its own draw.
-        answers: so far.
-        count: how many to draw.
-        generator: of the draw; it moves on.
-
-    Returns:
-        As many as wanted, near-duplicates last; fewer where the pool runs out.
-
-    Cost: no query.
+    Of a very large pool, as many images are looked at as fit into 512 MiB, and two for each question at least. Of an
+    endless one, and where there are no near-duplicates, this is the pool's own draw.
     """
     state = generator.get_state()
     drawn = pool.draw(count, answers, generator)

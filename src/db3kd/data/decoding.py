@@ -41,14 +41,7 @@ _BYTES_OF_A_NOTE = 64 * 2**20
 
 
 class Block(NamedTuple):
-    """Pictures that were read one after another.
-
-    Args:
-        planes: of those that could be read.
-        rows: which of all pictures these are.
-        changes: what was done to them.
-        broken: what could not be read, and why.
-    """
+    """Pictures that were read one after another: which ones, what was done to them, and why some could not be read."""
 
     planes: Sequence[Any]
     rows: Sequence[int]

@@ -33,24 +33,10 @@ def dataset_of_files(
     options: ImageOptions | None = None,
     place: Place = NOWHERE,
 ) -> Dataset:
-    """Read image files.
+    """Read those of image files that can be read, in their order; `wanted` is the shape that the teacher takes.
 
-    Args:
-        paths: of the files.
-        ids: of the images, unique.
-        labels: of each, or None.
-        class_names: what the classes are called.
-        name: what the data set is called.
-        wanted: the shape that the teacher takes; None where that is unknown, and all images must have one size then.
-        options: how they are brought to it.
-        place: where the pixels may lie.
-
-    Returns:
-        The images that could be read, in the order of the paths.
-
-    Raises:
-        DataError: none can be read, too many are broken, two have one name, or their size is unknown.
-        StorageError: there is no room for the pixels.
+    A DataError where none can be read, too many are broken, two have one name, or sizes differ and none is wanted; a
+    StorageError where there is no room for the pixels.
     """
     options = options or ImageOptions()
     if not paths:

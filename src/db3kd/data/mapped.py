@@ -25,13 +25,9 @@ _DTYPES = {"uint8": np.uint8, "float32": np.float32}
 
 @dataclass(frozen=True)
 class InFile:
-    """Where the values of a tensor lie: what another process of this machine needs to open them.
+    """Where the values of a tensor lie, which another process of this machine can open; the offset is in bytes.
 
-    Args:
-        path: of the file; it may be that of an open one without a name.
-        offset: of the first value, in bytes.
-        shape: of the tensor.
-        dtype: "uint8" or "float32".
+    The path may be that of an open file without a name.
     """
 
     path: str

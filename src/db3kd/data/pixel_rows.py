@@ -52,15 +52,9 @@ NOWHERE = Place()
 
 @final
 class PixelRows:
-    """Takes rows of pixels one after another, and gives them as one tensor.
+    """Takes rows of pixels one after another, `most` of them, and gives them as one tensor.
 
-    Args:
-        shape: of a row.
-        dtype: "uint8" or "float32".
-        most: rows at most.
-        place: where they may lie.
-        key: what they are made of, so that a file of a run is used again for nothing else; None where only the pixels
-            could tell, and a file is never used again.
+    By the key, which says what they are made of, a file of a run is used again; without one it never is.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, most: int, *, place: Place, key: str | None = None) -> None:

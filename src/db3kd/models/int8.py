@@ -20,15 +20,7 @@ _ROWS = 32
 def to_int8(content: bytes, images: Shaped[np.ndarray, "n c h w"]) -> bytes:
     """Quantise an ONNX file: weights for each channel, activations by the ranges that some images bring about.
 
-    Args:
-        content: a file that takes "images".
-        images: as the file takes them; some hundreds of the kind that it will see.
-
-    Returns:
-        A file that takes and gives the same.
-
-    Raises:
-        InputError: there is no image, or onnxruntime cannot quantise the file.
+    An InputError where there is no image, or onnxruntime cannot do it. What it takes and gives stays the same.
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, quantize_static

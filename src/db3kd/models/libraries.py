@@ -36,15 +36,9 @@ _WAYS_OUT = {
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an architecture of a library is to be.
+    """What an architecture of "timm", "torchvision" or "hf" is to be, with options of the library's own that change it.
 
-    Args:
-        library: "timm", "torchvision" or "hf".
-        name: what the library calls it.
-        options: of the library's own, that change it.
-        pretrained: whether it begins with the library's published weights, or the safetensors file that has some.
-        input_shape: channels, height and width of one image.
-        num_classes: length of a row of logits.
+    It begins with no published weights, with the library's, or with those in a safetensors file.
     """
 
     library: str
@@ -57,14 +51,7 @@ class Blueprint:
 
 @final
 class Fitted(nn.Module):
-    """A network of a library as ours are: images in [0, 1] to plain logits.
-
-    Args:
-        network: of the library; it may give logits, or an object that holds them.
-        mean: taken away from each channel before it, as published weights expect.
-        deviation: divided by after that.
-        configuration: from which transformers can build it again; empty for other libraries.
-    """
+    """A network of a library as ours are: images in [0, 1], as published weights expect them, to plain logits."""
 
     mean: Tensor
     deviation: Tensor

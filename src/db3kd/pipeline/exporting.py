@@ -44,14 +44,9 @@ _CALIBRATED_ON = 512
 
 @dataclass(frozen=True, eq=False)
 class Wished:
-    """What the ONNX files are to be.
+    """What the ONNX files take, whether they name the class too, and images to make one of 8 bits by, if at all.
 
-    Args:
-        pixels: what they take: "uint8" from 0 to 255, or "float" in [0, 1].
-        class_names: what the classes are called; empty where nobody knows.
-        named: whether they give the name of the class too.
-        calibrate_on: images by which a file of 8 bits is made; None for no such file.
-        options: how pictures of another size, and transparent ones, are to be brought to what they take.
+    The options say how pictures of another size, and transparent ones, are to be brought to what the files take.
     """
 
     pixels: Pixels = "uint8"
@@ -90,23 +85,10 @@ def export(
     teacher: Teacher | None = None,
     report: Report | None = None,
 ) -> Exported:
-    """Write a student as ONNX files and as a plain `state_dict`.
+    """Write a student as ONNX files and as a plain `state_dict`, with a model card; give the figures of `export.json`.
 
-    Args:
-        module: the student; it takes images in [0, 1].
-        header: of its file of weights.
-        folder: for the files.
-        wished: what the ONNX files are to be.
-        examples: images to check the files on; None for no check.
-        teacher: to time beside the student.
-        report: of the run, for the model card beside the files; None where there is no run.
-
-    Returns:
-        Figures, which are in `export.json` as well.
-
-    Raises:
-        InputError: an ONNX file does not answer as the network, names are wanted and unknown, or there is no image to
-            choose 8 bits by; nothing was written.
+    Files are checked on the examples, where there are some, before any is written. An InputError where one does not
+    answer as the network, names are wanted and unknown, or there is no image to choose 8 bits by.
 
     Cost: with a teacher to time, 31 calls of one row and 31 of at most 64 rows, which no budget limits.
     """

@@ -29,10 +29,7 @@ TRUE_LABELS: Baseline = "true-labels"
 class Pushed:
     """A pool that spends: noise of each class, pushed away from the boundary as in the paper.
 
-    Args:
-        noise: what it starts from.
-        repulsion: how it is pushed.
-        committee: networks that learn from the noise and guide a guided search; None for none.
+    A committee learns from the noise and guides a guided search, where there is one.
     """
 
     noise: NoiseOptions
@@ -49,11 +46,7 @@ class Pushed:
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """A pool that another run has asked about: its answers are taken over, and none of them is paid again.
-
-    Args:
-        answers: of that run, by the same teacher.
-    """
+    """A pool that another run has asked the same teacher about: its answers are taken over, and none is paid again."""
 
     answers: Answers
 

@@ -19,17 +19,9 @@ _OF_A_FILE = (
 def model_card(
     report: Report | None, *, takes: str, parameters: int, class_names: tuple[str, ...] = (), measured: str = ""
 ) -> str:
-    """Write the card of a student as Markdown.
+    """Write the card of a student as Markdown, which loads nothing from elsewhere.
 
-    Args:
-        report: of its run; without students, where the run is not at its end; None for weights without a run.
-        takes: what images its ONNX file takes.
-        parameters: its number of weights.
-        class_names: what the classes are called, where no report says so.
-        measured: what was measured as it was exported, a sentence; nothing where nothing was.
-
-    Returns:
-        Markdown that loads nothing from elsewhere.
+    A report without students is of a run that is not at its end; None is for weights without a run.
     """
     return "\n".join(
         [

@@ -63,17 +63,9 @@ def agreement_chart(
     accuracy: float | None = None,
     name: str = "agreement",
 ) -> str:
-    """Draw how good committee and student are over the questions.
+    """Draw how good the committee is after each round, with intervals, and the student after all questions, as an svg.
 
-    Args:
-        points: the committee's agreement after each round, with its interval.
-        after_1000_more: what 1,000 more questions would make of it, by extrapolation; None where nobody can say.
-        student: its agreement after all questions, with its interval.
-        accuracy: the student's, on held-out images.
-        name: of the chart in its page.
-
-    Returns:
-        An svg element.
+    `after_1000_more` is an extrapolation, `accuracy` the student's on held-out images; None where nobody can say.
     """
     with _chart(name, 6.2, 3.2) as (figure, axes, drawn):
         shown: list[Artist | tuple[Artist, ...]] = [

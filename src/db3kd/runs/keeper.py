@@ -56,14 +56,7 @@ class Standing:
 
 @final
 class Keeper:
-    """Keeps what the stages of a run make.
-
-    Args:
-        run: the directory.
-        context: where work is done, and who hears of it.
-        recording: whether journals are kept with digests of the questions, so that no question is paid twice.
-        index: answers that recorded runs have paid; None where there are none.
-    """
+    """Keeps what stages of a run make; `recording` keeps each question, and `index` knows answers that were paid."""
 
     def __init__(
         self, run: Run, context: Context = HERE, *, recording: bool = False, index: Index | None = None
@@ -74,21 +67,10 @@ class Keeper:
             index.read(run.folder)
 
     def perform(self, stage: Stage[Made]) -> Made:
-        """Make what is missing of a stage, and put all of it together.
+        """Make what is missing of a stage, at the cost that it says, and give what its `join` makes of all of it.
 
-        Args:
-            stage: which one.
-
-        Returns:
-            What the stage's `join` gives.
-
-        Raises:
-            RunMismatch: a part was made for something else; the keys that differ are named.
-            ArtifactError: a part was edited or truncated.
-            RunError: another process is writing this run.
-            StorageError: the disk is full; what was made before is kept.
-
-        Cost: what the stage says of the parts that are missing.
+        A RunMismatch names the keys by which a part was made for something else. An ArtifactError where one was edited
+        or truncated, a RunError where another process writes, a StorageError where the disk is full.
         """
         outline, kept = stage.outline, list[Kept]()
         for number, part in enumerate(outline.parts):
@@ -166,16 +148,8 @@ class Keeper:
     ) -> Iterator[Remembering]:
         """Give an oracle for a part: it replays the part's journal, and notes each answer before it is used.
 
-        Args:
-            teacher: decides.
-            stage: whose part is being made; queries are booked under its name.
-            number: of the part, counted from 0.
-            limits: what may be spent; None for no limit.
-            held_out: whether it is booked outside the budget.
-            afresh: whether the teacher is asked even where an answer was recorded.
-
-        Yields:
-            The oracle. What was leased and not used is given back at the end.
+        Queries are booked under the stage's name, outside the budget where `held_out`; `afresh`, the teacher is asked
+        even where an answer was recorded. What was leased and not used is given back at the end.
         """
         part = stage.outline.parts[number].name
         path = self._path(part).with_suffix(".journal")

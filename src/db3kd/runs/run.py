@@ -7,7 +7,6 @@ What stages make is read and written by `keeper.py`.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import final
 
 from db3kd.errors import ArtifactError, RunError, RunMismatch
@@ -24,14 +23,7 @@ _TRAINING = "training.jsonl"
 
 @final
 class Run:
-    """A folder that remembers a run; running again goes on where it stopped.
-
-    Args:
-        folder: made with the first write.
-
-    Raises:
-        RunError: there is a file of this name, or no path can have it.
-    """
+    """A folder that remembers a run, made with the first write; running again goes on where it stopped."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
@@ -45,19 +37,10 @@ class Run:
         self._ledger: Ledger | None = None
 
     def adopt(self, plan: Mapping[str, object]) -> dict[str, object]:
-        """Make a plan the run's own, or check that it is.
+        """Make a plan the run's own, as far as TOML can hold it, and give what was there with what is new.
 
-        Args:
-            plan: sections of keys; only what TOML can hold, None is the same as absent.
-
-        Returns:
-            The run's plan: what was there and what is new.
-
-        Raises:
-            RunMismatch: another plan made this run; each key that differs is named. The budget may differ.
-            RunError: another process is writing this run.
-            ArtifactError: the kept plan was edited into something else.
-            StorageError: the folder cannot be written.
+        A RunMismatch where another plan made this run; each key that differs is named. The budget may differ. An
+        ArtifactError where the kept plan was edited into something else.
         """
         self.hold()
         kept = self.plan()
@@ -135,9 +118,7 @@ class Run:
     def hold(self) -> None:
         """Become the one process that writes this run, until it is closed; every method that writes begins so.
 
-        Raises:
-            RunError: another process is writing this run; its number is named.
-            StorageError: the folder cannot be made or written.
+        A RunError names the process that is writing it already.
         """
         if self._lock.held:
             return
@@ -174,9 +155,7 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _note_environment(self) -> None:

@@ -104,32 +104,16 @@ class Stage(Protocol[Made]):
         """
 
     def make(self, number: int, before: Sequence[Kept], keeper: "Keeper") -> Kept:
-        """Make a part.
-
-        Args:
-            number: which one, from 0.
-            before: the parts before it.
-            keeper: gives oracles that note their answers, and trainings that go on.
-
-        Returns:
-            The part; it is kept before the next one is made.
-        """
+        """Make the part of a number, from 0, after the parts before it; it is kept before the next one is made."""
 
     def join(self, parts: Sequence[Kept]) -> Made:
         """Put the parts together."""
 
 
 def key_of(value: object) -> object:
-    """Turn options into a key, field by field.
+    """Turn options into what JSON can hold: a dataclass into its type and fields by name, an object into its `key`.
 
-    Args:
-        value: a frozen dataclass, an object with a `key`, or what JSON can hold.
-
-    Returns:
-        What JSON can hold; a dataclass becomes its fields by name, with its type.
-
-    Raises:
-        PlanError: an object that says nothing of itself.
+    A PlanError where an object says nothing of itself.
     """
     if value is None or isinstance(value, (str, int, float, bool)):
         return value

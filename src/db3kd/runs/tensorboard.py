@@ -15,14 +15,7 @@ LOG = "tensorboard"
 
 @final
 class TensorBoard:
-    """A `Tracker` that writes a log of TensorBoard: `tensorboard --logdir RUN/tensorboard` shows it.
-
-    Args:
-        folder: of the run; the log is its subfolder "tensorboard".
-
-    Raises:
-        InputError: the extra `tracking` is not installed.
-    """
+    """A `Tracker` that writes the log that `tensorboard --logdir RUN/tensorboard` shows."""
 
     def __init__(self, folder: Path) -> None:
         with needing("tracking", "a log of TensorBoard", outcome="nothing was done"):

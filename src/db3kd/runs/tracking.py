@@ -17,17 +17,9 @@ from db3kd.names import TRACKERS, find, made
 def tracking(wanted: str | Tracker | None, folder: Path | None) -> Iterator[Tracker]:
     """Give a tracker while a run is made, and close it at the end where it can be closed.
 
-    Args:
-        wanted: one of `db3kd.names.TRACKERS`, or "package.module:factory", which is called with the folder; a tracker;
-            or None.
-        folder: of the run; None where it will not last.
-
-    Yields:
-        The tracker.
-
-    Raises:
-        PlanError: there is no such tracker, or the run has no folder for it.
-        InputError: what it needs is not installed.
+    A name is one of `db3kd.names.TRACKERS`, or "package.module:factory", which is called with the folder of the run;
+    None where that will not last. A PlanError where there is no such tracker or no folder for it, an InputError where
+    what it needs is not installed.
     """
     if wanted is None or not isinstance(wanted, str):
         yield wanted or untracked

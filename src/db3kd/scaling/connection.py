@@ -18,16 +18,9 @@ _AFTER_PATIENCE = 60
 
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Any]:
-    """Connect to a cluster; one that this process is connected to already stays, and is used.
+    """Connect to a cluster, and give the module `ray`; one that this process is connected to already stays.
 
-    Args:
-        cluster: says which.
-
-    Yields:
-        The module `ray`.
-
-    Raises:
-        InputError: Ray is not installed, or there is no such cluster; nothing was asked.
+    An InputError where Ray is not installed, or there is no such cluster.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Ray ends a process whose cluster has been gone for longer than this; by default a minute.

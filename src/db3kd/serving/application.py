@@ -83,18 +83,7 @@ def make_application(
     limits: RequestLimits | None = None,
     memory: Memory | None = None,
 ) -> Starlette:
-    """Make the ASGI application that serves a teacher to its clients.
-
-    Args:
-        teacher: decides.
-        clients: who may ask.
-        name: of the model, in its URL.
-        limits: of a request.
-        memory: of answers that were given before; None to ask the teacher each time.
-
-    Returns:
-        The application; it listens nowhere yet.
-    """
+    """Make the ASGI application that serves a teacher to its clients; without a memory, it is asked each time."""
     served = _Served(teacher, clients, name, limits or RequestLimits(), memory)
     model = f"/v2/models/{name}"
     routes = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import final
 
 import numpy as np
@@ -19,16 +18,9 @@ from db3kd.tensors import Float, Int, Tensor
 
 @final
 class Memory:
-    """What all clients of one teacher were answered, in a folder: another start of the server, another file.
+    """What all clients of one teacher were answered, in a folder of its own: another start of the server, another file.
 
-    Args:
-        folder: of the answers of this teacher alone.
-        spec: of the teacher.
-
-    Raises:
-        ArtifactError: a file of the folder belongs to another teacher.
-        RunError: another server remembers there.
-        StorageError: the folder cannot be written.
+    An ArtifactError where a file belongs to another teacher, a RunError where another server remembers there.
     """
 
     def __init__(self, folder: Path, spec: TeacherSpec) -> None:
@@ -74,8 +66,6 @@ class Memory:
     def __enter__(self) -> "Memory":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._journal.close()
         self._lock.release()

@@ -18,11 +18,7 @@ _SHOWN = 60
 
 
 class ClassNames:
-    """The names of a teacher's classes, in the order of their numbers.
-
-    Args:
-        names: at least two, all different, as the teacher writes them; upper and lower case matter.
-    """
+    """The names of a teacher's classes, two or more, in the order of their numbers; upper and lower case matter."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names: tuple[str, ...] = tuple(names)
