@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.errors import PlanError
 
 
@@ -19,7 +19,7 @@ class Inner:
     count: Annotated[int, Ge(1)] = 1
 
 
-@dataclass(frozen=True)
+@checked_options
 class Outer:
     """Options of several kinds."""
 
@@ -29,9 +29,6 @@ class Outer:
     steps: tuple[Annotated[float, Gt(0)], ...] = (1.0,)
     inner: Inner = field(default_factory=Inner)
     name: ClassVar[str] = "outer"
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 def test_what_the_types_allow_passes() -> None:

@@ -7,14 +7,28 @@ checks the same types, so that what it refuses is refused in Python as well.
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
 
 from db3kd.errors import PlanError
 
+T = TypeVar("T")
 # What all generators of random numbers take.
 Seed = Annotated[int, Ge(0), Lt(2**32)]
 Positive = Annotated[int, Ge(1)]
@@ -53,11 +67,19 @@ def check_arguments(function: Callable[..., object], given: Mapping[str, object]
         raise PlanError(f"{name}: {'; '.join(faults)}; nothing was done: correct it")
 
 
-def check_options(options: object) -> None:
-    """Refuse options with a value that its field's type does not allow, all in one PlanError; for `__post_init__`."""
-    check_arguments(type(options).__init__, vars(options))
-    for name, value in vars(options).items():
-        object.__setattr__(options, name, _plain(value))
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def checked_options(kind: type[T]) -> type[T]:
+    """Make a frozen dataclass that refuses values which its fields' types do not allow, all in one PlanError."""
+    further: Callable[[T], None] = getattr(kind, "__post_init__", lambda _: None)
+
+    def check(made: T) -> None:
+        check_arguments(kind.__init__, vars(made))
+        for name, value in vars(made).items():
+            object.__setattr__(made, name, _plain(value))
+        further(made)
+
+    kind.__post_init__ = check  # type: ignore[attr-defined]  # what the dataclass calls
+    return dataclass(frozen=True)(kind)
 
 
 def _plain(value: object) -> object:

@@ -4,13 +4,12 @@ Each rule keeps the teacher's decision on top. No rule asks anything: another on
 query. `training.Objective` compares a student with the result.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from annotated_types import Gt, Lt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.errors import InputError
 from db3kd.tensors import Bool, Float, Int, Tensor
 
@@ -66,7 +65,7 @@ class Softening(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@checked_options
 class Inverse:
     """The paper's rule: a class weighs one over its distance, the decision as much as all others together.
 
@@ -89,9 +88,6 @@ class Inverse:
     name: ClassVar[str] = "inverse"
     needs: ClassVar[Needs] = "distances"
 
-    def __post_init__(self) -> None:
-        check_options(self)
-
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
@@ -104,7 +100,7 @@ class Inverse:
         return torch.where(found, weights.div(self.temperature).softmax(1), own.double()).float()
 
 
-@dataclass(frozen=True)
+@checked_options
 class Proportional:
     """Distances as gaps between logits: at the mean distance of the set, a class lies 4 below the decision.
 
@@ -124,9 +120,6 @@ class Proportional:
     name: ClassVar[str] = "proportional"
     needs: ClassVar[Needs] = "distances"
 
-    def __post_init__(self) -> None:
-        check_options(self)
-
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
@@ -134,7 +127,7 @@ class Proportional:
         return _by_gaps(_checked(distances, own, self), own, self.temperature)
 
 
-@dataclass(frozen=True)
+@checked_options
 class Smoothed:
     """The decision alone: its logit is 4 above all others, which are alike.
 
@@ -154,16 +147,13 @@ class Smoothed:
     name: ClassVar[str] = "smoothed"
     needs: ClassVar[Needs] = "nothing"
 
-    def __post_init__(self) -> None:
-        check_options(self)
-
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int
     ) -> Table:
         return (_own(decisions, num_classes).double() * (_MARGIN / self.temperature)).softmax(1).float()
 
 
-@dataclass(frozen=True)
+@checked_options
 class Opinions:
     """The gaps between a committee's mean logits, in the place of distances; see `Proportional`.
 
@@ -179,9 +169,6 @@ class Opinions:
 
     name: ClassVar[str] = "opinions"
     needs: ClassVar[Needs] = "opinions"
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def __call__(
         self, decisions: Classes, *, distances: Table | None = None, opinions: Table | None = None, num_classes: int

@@ -17,7 +17,7 @@ from annotated_types import Ge, Interval
 from db3kd.acquisition.acquisition import Acquisition
 from db3kd.acquisition.choosers import Choosers
 from db3kd.answers import Answers, Candidates, is_fresh, together
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.augmentation import affordable
 from db3kd.errors import PlanError
 from db3kd.evaluation import interval
@@ -53,7 +53,7 @@ class Step:
     size: int
 
 
-@dataclass(frozen=True)
+@checked_options
 class Rounds:
     """How a budget is divided, and how candidates are made.
 
@@ -98,7 +98,6 @@ class Rounds:
     target_agreement: Annotated[float, Interval(gt=0, lt=1)] | None = None
 
     def __post_init__(self) -> None:
-        check_options(self)
         if self.opening < 1 and self.number == 0:
             raise PlanError(
                 f"number must be at least 1 where an opening of {self.opening} leaves something, got 0; nothing was "

@@ -5,13 +5,12 @@ that cannot win costs one query. Sign-OPT starts from what is found here.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Lt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
@@ -23,7 +22,7 @@ from db3kd.tensors import Bool, Float, Int, Tensor
 _LEAST_RADIUS = 1e-6
 
 
-@dataclass(frozen=True)
+@checked_options
 class BoundaryDistance:
     """The distance to the boundary on the way to images of the class.
 
@@ -39,9 +38,6 @@ class BoundaryDistance:
 
     name: ClassVar[str] = "bd"
     guided: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     @property
     def most_queries(self) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.boundary.bisection import BoundaryDistance
 from db3kd.boundary.crossing import Crossings
 from db3kd.boundary.exemplars import Exemplars
@@ -30,7 +30,7 @@ OWN_CLASS = -1
 _SNAPSHOT = "snapshots."
 
 
-@dataclass(frozen=True)
+@checked_options
 class Measurement:
     """How distances are measured.
 
@@ -48,7 +48,6 @@ class Measurement:
     snapshots: tuple[Annotated[int, Ge(0)], ...] = ()
 
     def __post_init__(self) -> None:
-        check_options(self)
         late = [count for count in self.snapshots if count >= self.queries]
         if late or list(self.snapshots) != sorted(set(self.snapshots)):
             raise PlanError(

@@ -6,14 +6,13 @@ asks around the crossing, in directions in which normals lie, to correct the nor
 
 import functools
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Interval, Lt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
@@ -30,7 +29,7 @@ _LEAST_GAIN = 0.005
 _WIDEST = 1.45
 
 
-@dataclass(frozen=True)
+@checked_options
 class GuidedDistance:
     """The distance to the boundary where a committee expects it, corrected by asking.
 
@@ -64,9 +63,6 @@ class GuidedDistance:
     most_queries: ClassVar[None] = None
     usual_queries: ClassVar[int] = 50
     guided: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Guided":
         """Make the search; see `Method`. It asks nothing, but looks at the committee."""

@@ -3,13 +3,12 @@
 It asks nothing: the exemplars' decisions are known. It is the start of every other search.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
 from db3kd.boundary.goal import Pairs
@@ -19,7 +18,7 @@ from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Int, Tensor
 
 
-@dataclass(frozen=True)
+@checked_options
 class SampleDistance:
     """The distance to the nearest image of the class.
 
@@ -34,9 +33,6 @@ class SampleDistance:
     most_queries: ClassVar[int] = 0
     usual_queries: ClassVar[int] = 0
     guided: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Nearest":
         count = self.exemplars

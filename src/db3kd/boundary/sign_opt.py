@@ -6,14 +6,14 @@ It goes on from crossings that another search has found (`Chain`).
 """
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.boundary.bisection import Bisection, BoundaryDistance
 from db3kd.boundary.crossing import BestCrossings, Outcome
 from db3kd.boundary.exemplars import Exemplars
@@ -29,7 +29,7 @@ _FIRST_SHRINK = 0.01
 _LEAST_STEP = 1e-4
 
 
-@dataclass(frozen=True)
+@checked_options
 class MinimalBoundaryDistance:
     """The distance to the boundary in the direction in which it is least, by Sign-OPT; the defaults are the paper's.
 
@@ -59,9 +59,6 @@ class MinimalBoundaryDistance:
     most_queries: ClassVar[None] = None
     usual_queries: ClassVar[int] = 1000
     guided: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def search(self, pairs: Pairs, exemplars: Exemplars, spec: TeacherSpec, guide: Guide | None = None) -> "Chain":
         first = self.start.search(pairs, exemplars, spec)

@@ -4,13 +4,12 @@ A picture that has them already passes unchanged, byte for byte. What was done t
 counting them is the business of `reading`. Knows pillow, and no file.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Interval
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.tensors import UInt8
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _ORIENTATION = 0x0112
 _DRAFT = 2
 
 
-@dataclass(frozen=True)
+@checked_options
 class ImageOptions:
     """How pictures are brought to one size and one kind of colour, and what becomes of broken ones.
 
@@ -62,9 +61,6 @@ class ImageOptions:
     background: tuple[Byte, Byte, Byte] = (255, 255, 255)
     broken: Literal["skip", "stop"] = "skip"
     broken_share: Annotated[float, Interval(ge=0, le=1)] = 0.1
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     @property
     def is_stated(self) -> bool:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Interval
 
 from db3kd.acquisition import Acquisition, Random, Rounds
 from db3kd.answers import Answers
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.boundary import Measurement
 from db3kd.data import Dataset, Reading
 from db3kd.pipeline.budget import Budget
@@ -70,7 +70,7 @@ def has_labels(pool: Source) -> bool:
     return isinstance(pool, ImagePool) and pool.images.labels is not None
 
 
-@dataclass(frozen=True)
+@checked_options
 class FixedLesson:
     """Learn the images that were asked about: their class and a soft label.
 
@@ -90,11 +90,8 @@ class FixedLesson:
     queries_per_pair: Annotated[int, Ge(1)] | None = None
     mixtures: bool = False
 
-    def __post_init__(self) -> None:
-        check_options(self)
 
-
-@dataclass(frozen=True)
+@checked_options
 class CommitteeLesson:
     """Learn what the committee thinks of the whole pool, where it ends, or else of candidates that never do.
 
@@ -111,9 +108,6 @@ class CommitteeLesson:
     trust: Annotated[float, Interval(ge=0, le=1)] = 0.5
     candidates: Annotated[int, Ge(1)] | None = None
     answered: Annotated[int, Ge(1)] = 16_384
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 Lesson = FixedLesson | CommitteeLesson

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from db3kd.answers import Answers, Candidates, together
-from db3kd.arguments import check_options
+from db3kd.arguments import check_arguments
 from db3kd.errors import PlanError
 from db3kd.pools.pool import Key, Pool
 from db3kd.pools.priors.shares import source_shares
@@ -29,7 +29,7 @@ class Joined:
     pools: Sequence[Pool]
 
     def __post_init__(self) -> None:
-        check_options(self)
+        check_arguments(type(self).__init__, vars(self))
         if not self.pools:
             raise PlanError("pools to be joined must be at least one, got none; nothing was drawn: name one")
 

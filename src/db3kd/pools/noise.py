@@ -4,13 +4,12 @@ The noise is made again from its seed whenever it is needed; only the teacher's 
 is asked here: the pipeline asks, round by round, until every class has images enough or the rounds are used up.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import torch
 from annotated_types import Ge
 
-from db3kd.arguments import Positive, check_arguments, check_options
+from db3kd.arguments import Positive, check_arguments, checked_options
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -18,7 +17,7 @@ _LIFT = 0.2
 _ROUND_STRIDE = 1_000_003
 
 
-@dataclass(frozen=True)
+@checked_options
 class NoiseOptions:
     """How much noise is asked about, and how it looks.
 
@@ -35,9 +34,6 @@ class NoiseOptions:
     images_per_round: Annotated[int, Ge(1)] | None = None
     scale: Annotated[float, Ge(0)] = 1.0
     deviation: Annotated[float, Ge(0)] = 1.0
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def per_round(self, num_classes: int) -> int:
         """Tell how many images a round has."""

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import torch
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.boundary import Crossings, Exemplars, Guide, GuidedDistance, Method, Pairs, interrogate
 from db3kd.context import HERE, Context
 from db3kd.errors import PlanError
@@ -22,7 +22,7 @@ from db3kd.tensors import Float, Int, Tensor
 _MOST_USUAL = 200
 
 
-@dataclass(frozen=True)
+@checked_options
 class Repulsion:
     """How images are pushed away from the boundary.
 
@@ -44,7 +44,6 @@ class Repulsion:
     halvings: Annotated[int, Ge(0)] = 5
 
     def __post_init__(self) -> None:
-        check_options(self)
         if not self.keep or max(self.keep) > self.steps:
             raise PlanError(f"keep must name some of the steps 1 to {self.steps}, got {self.keep}; nothing was done")
 

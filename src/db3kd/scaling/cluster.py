@@ -1,16 +1,15 @@
 """How many replicas of a teacher there are, and on which Ray cluster: a value, which needs no Ray."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.teachers import Teacher
 
 
-@dataclass(frozen=True)
+@checked_options
 class Cluster:
     """Replicas of a teacher on a Ray cluster, on which networks are trained too.
 
@@ -32,6 +31,3 @@ class Cluster:
     gpus: Annotated[float, Ge(0)] = 0.0
     patience: Annotated[float, Gt(0)] = 300.0
     opening: Callable[[], Teacher] | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self)

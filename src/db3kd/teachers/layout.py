@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.errors import PlanError
 from db3kd.teachers.protocol import TeacherSpec
 from db3kd.tensors import Float, Tensor
@@ -23,7 +23,7 @@ _BYTE_BOUNDS = (0.0, 255.0)
 _CHANNELS = ((1, 3), (1, 3, 4))
 
 
-@dataclass(frozen=True)
+@checked_options
 class ModelDescription:
     """What the user says of a model where its file or its server does not.
 
@@ -47,9 +47,6 @@ class ModelDescription:
     output: str | None = None
     layout: Layout | None = None
     fingerprint: str | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def complete(
         self, taken: "ImageInput", num_classes: int | None, *, max_batch: int, fingerprint: str, origin: str

@@ -5,7 +5,7 @@ finds out which preparation a teacher needs.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from math import isfinite
 from typing import Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.errors import PlanError
 from db3kd.teachers.protocol import Service, Teacher, TeacherSpec, spec_of
 from db3kd.tensors import Float, Int, Tensor
@@ -24,7 +24,7 @@ _COLORS = 3
 _LATER = ("interpolation", "crop")
 
 
-@dataclass(frozen=True)
+@checked_options
 class Preparation:
     """What is done to an image in [0, 1] before a teacher sees it, in this order.
 
@@ -49,7 +49,6 @@ class Preparation:
     deviation: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        check_options(self)
         faults = []
         if not self.scale or not isfinite(self.scale):
             faults.append(f"scale must be a number other than 0, got {self.scale}")

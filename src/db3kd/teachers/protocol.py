@@ -3,18 +3,18 @@
 Only `db3kd.oracle` calls a teacher, since a call costs money.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Protocol, runtime_checkable
 
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import Positive, check_options
+from db3kd.arguments import Positive, checked_options
 from db3kd.errors import PlanError
 from db3kd.teachers.meter import Meter
 from db3kd.tensors import Float, Int, Tensor
 
 
-@dataclass(frozen=True)
+@checked_options
 class Service:
     """How a teacher wants to be asked where it is somebody's service; the oracle keeps to it.
 
@@ -32,11 +32,8 @@ class Service:
     patience: Annotated[float, Ge(0)] = 0.0
     seconds_of_a_call: Annotated[float, Ge(0)] = 0.0
 
-    def __post_init__(self) -> None:
-        check_options(self)
 
-
-@dataclass(frozen=True)
+@checked_options
 class TeacherSpec:
     """What must be known of a teacher before it is asked.
 
@@ -65,7 +62,6 @@ class TeacherSpec:
     meter: Meter | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_options(self)
         faults = []
         if min(self.input_shape) < 1:
             faults.append(f"input_shape must be three positive numbers (c, h, w), got {self.input_shape}")

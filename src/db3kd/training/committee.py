@@ -4,14 +4,14 @@ Members of a round choose what is asked next, and learn briefly; those of the en
 Training and keeping them is a stage (`db3kd.pipeline.learn`). No query is spent here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 import torch
 from annotated_types import Ge
 
 from db3kd.answers import Answers, is_fresh
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
 from db3kd.data.copies import copies_of
@@ -29,7 +29,7 @@ _SMOOTHING = 0.05
 POOL_RECIPE = Recipe("adam", 2e-3, 30, 64, schedule="one-cycle", precision="bfloat16")
 
 
-@dataclass(frozen=True)
+@checked_options
 class Committee:
     """Networks of ours that learn the answers.
 
@@ -62,9 +62,6 @@ class Committee:
     mixtures_per_image: Annotated[float, Ge(0)] = 0.0
     subspace: Annotated[int, Ge(1)] = 100
     rivals: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def of(self, architecture: str) -> "Committee":
         """Give the same committee of certain networks, with nothing left to try."""

@@ -6,12 +6,12 @@ The paper's presets per architecture are here too. What is to be learnt is the m
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Lt
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.errors import PlanError
 
 # One cycle: its share that the rate rises in; and the part of the rate that any rise begins with.
@@ -19,7 +19,7 @@ _RISING, _LEAST_RATE = 0.1, 0.04
 _MOST_PHOTOS = 128
 
 
-@dataclass(frozen=True)
+@checked_options
 class Recipe:
     """How a network is trained.
 
@@ -57,7 +57,6 @@ class Recipe:
     precision: Literal["float32", "bfloat16", "mixed"] = "float32"
 
     def __post_init__(self) -> None:
-        check_options(self)
         faults = []
         if self.momentum and self.optimizer != "sgd":
             faults.append(f"momentum belongs to sgd, got {self.momentum} with {self.optimizer}")

@@ -1,6 +1,5 @@
 """The pool of procedural images: fresh ones of every family, and children of those that were answered."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -8,7 +7,7 @@ from annotated_types import Interval
 from pydantic import JsonValue
 
 from db3kd.answers import Answers, Candidates
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.pools.pool import Key
 from db3kd.pools.priors.children import recombined
 from db3kd.pools.priors.families import FAMILIES, PROCEDURAL, Family, check_shape, paint_all
@@ -22,7 +21,7 @@ def families_of(asked: FamilySet) -> tuple[Family, ...]:
     return FAMILIES if asked == "all" else PROCEDURAL
 
 
-@dataclass(frozen=True)
+@checked_options
 class Priors:
     """Procedural images, without end; see `Pool`.
 
@@ -41,7 +40,6 @@ class Priors:
     size = None
 
     def __post_init__(self) -> None:
-        check_options(self)
         check_shape(self.image_shape)
 
     @property

@@ -4,7 +4,7 @@ Any folder of pictures does. They are asked about as they are, each once; warped
 grounds and on surfaces; and as outlines with textures of our own. Children are made across all of these.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import torch
 from annotated_types import Interval
 
 from db3kd.answers import Answers, Candidates, together
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.data import Dataset
 from db3kd.errors import PlanError
 from db3kd.pools.images import ImagePool
@@ -31,7 +31,7 @@ _NEAR, _ONE_COLOUR = 0.08, 0.7
 _COLOURS = 3
 
 
-@dataclass(frozen=True, eq=False)
+@checked_options
 class Surrogates:
     """Procedural images and pictures of another kind than the teacher's, without end; see `Pool`.
 
@@ -49,7 +49,6 @@ class Surrogates:
     size = None
 
     def __post_init__(self) -> None:
-        check_options(self)
         if not len(self.pictures):
             raise PlanError(f"surrogates are made of pictures, and {self.pictures.name} holds none; name others")
 

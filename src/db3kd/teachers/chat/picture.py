@@ -2,10 +2,9 @@
 
 import base64
 import io
-from dataclasses import dataclass
 from typing import Literal
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.data.dataset import as_bytes
 from db3kd.data.refitting import as_picture
 from db3kd.errors import PlanError
@@ -15,7 +14,7 @@ ImageFormat = Literal["png", "jpeg", "webp"]
 _CHANNELS = (1, 3)
 
 
-@dataclass(frozen=True)
+@checked_options
 class Picture:
     """How an image is written.
 
@@ -30,7 +29,6 @@ class Picture:
     detail: Literal["low", "high", "auto"] | None = None
 
     def __post_init__(self) -> None:
-        check_options(self)
         if not 1 <= self.quality <= 100:
             raise PlanError(f"image_quality is from 1 to 100, got {self.quality}; nothing was asked: correct it")
 

@@ -1,10 +1,9 @@
 """What a vision model is asked in words: a template, the names of the classes, and what they mean."""
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
 
-from db3kd.arguments import check_options
+from db3kd.arguments import checked_options
 from db3kd.errors import PlanError
 
 _PLACE = "{classes}"
@@ -14,7 +13,7 @@ _AS_JSON = 'Answer in JSON, {"class": NAME}, with the name exactly as it is writ
 KEY = "class"
 
 
-@dataclass(frozen=True)
+@checked_options
 class Prompt:
     """The question in words; the class of an answer is the place of its name in the list.
 
@@ -32,7 +31,6 @@ class Prompt:
     structured: bool = False
 
     def __post_init__(self) -> None:
-        check_options(self)
         faults = []
         names = [normalised(name) for name in self.class_names]
         alike = sorted({name for name in names if names.count(name) > 1})

@@ -8,7 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, which vLLM, 
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from math import inf
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ import orjson
 import torch
 from annotated_types import Ge, Gt, Lt
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.errors import InvalidDecision, PlanError, Rejected
 from db3kd.ledger import Bill
 from db3kd.teachers.chat.picture import Picture, check_shape
@@ -40,7 +40,7 @@ _OURS = ("model", "messages", "response_format", "stream", "n")
 _SHOWN = 60
 
 
-@dataclass(frozen=True)
+@checked_options
 class ChatOptions:
     """How a vision model is asked.
 
@@ -66,7 +66,6 @@ class ChatOptions:
     service: Service = field(default=Service(in_flight=8, patience=60.0))
 
     def __post_init__(self) -> None:
-        check_options(self)
         ours = [name for name in _OURS if name in self.request]
         if ours:
             raise PlanError(

@@ -6,14 +6,14 @@ The oracle retries, waits and keeps several calls in flight. Needs the extra `ht
 import itertools
 import logging
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated
 from urllib.parse import quote, unquote
 
 import torch
 from annotated_types import Ge, Gt
 
-from db3kd.arguments import check_arguments, check_options
+from db3kd.arguments import check_arguments, checked_options
 from db3kd.errors import PlanError
 from db3kd.teachers.class_names import ClassNames
 from db3kd.teachers.connection import Connection, read_token, split_url
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _MODELS = "/v2/models/"
 
 
-@dataclass(frozen=True)
+@checked_options
 class ServerOptions:
     """How a server is asked.
 
@@ -43,9 +43,6 @@ class ServerOptions:
     token_env: str | None = None
     max_batch: Annotated[int, Ge(1)] = 256
     service: Service = field(default=Service(in_flight=2, patience=60.0))
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 class OpenInferenceTeacher:
