@@ -13,10 +13,10 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 import torch
 
-from db3kd.errors import ArtifactError, InvalidDecision, RunMismatch, TeacherError
+from db3kd.errors import ArtifactError, InvalidDecision, PlanError, RunMismatch, TeacherError
 from db3kd.oracle import FIRST_ENDS, Oracle
 from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
-from db3kd.runs.run import Run
+from db3kd.runs.run import Run, described_teacher
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
@@ -169,17 +169,8 @@ class RecordedTeacher:
         self._folder = folder
         about = Run(folder).teacher() or {}
         try:
-            self.spec = TeacherSpec(
-                tuple(about["input_shape"]),  # type: ignore[arg-type]  # JSON has lists
-                int(str(about["num_classes"])),
-                tuple(about["bounds"]),  # type: ignore[arg-type]  # likewise
-                int(str(about["max_batch"])),
-                str(about["fingerprint"]),
-                None if about["levels"] is None else int(str(about["levels"])),
-                abstains=bool(about["abstains"]),
-                class_names=tuple(map(str, about.get("class_names", ()))),  # type: ignore[call-overload]  # likewise
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            self.spec = described_teacher(about)
+        except (KeyError, PlanError) as error:
             raise ArtifactError(
                 f"{folder} does not say which teacher was recorded ({error}); nothing was asked: name the directory of "
                 "a run that was made with budget.record"

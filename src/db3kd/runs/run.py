@@ -7,7 +7,7 @@ What stages make is read and written by `keeper.py`.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from db3kd.errors import ArtifactError, RunError, RunMismatch
 from db3kd.ledger import Ledger, Statement
@@ -19,6 +19,7 @@ from db3kd.runs.records import append_record, read_object, read_records, write_o
 from db3kd.teachers import TeacherSpec
 
 _TRAINING = "training.jsonl"
+_OF_TEACHER = ("fingerprint", "input_shape", "num_classes", "bounds", "max_batch", "levels", "abstains", "class_names")
 
 
 @final
@@ -174,16 +175,14 @@ class Run:
 
 def describe_teacher(spec: TeacherSpec) -> dict[str, object]:
     """Say of a teacher what a recording must know to stand in for it."""
-    return {
-        "fingerprint": spec.fingerprint,
-        "input_shape": list(spec.input_shape),
-        "num_classes": spec.num_classes,
-        "bounds": list(spec.bounds),
-        "max_batch": spec.max_batch,
-        "levels": spec.levels,
-        "abstains": spec.abstains,
-        "class_names": list(spec.class_names),
-    }
+    return {name: getattr(spec, name) for name in _OF_TEACHER}
+
+
+def described_teacher(about: Mapping[str, object]) -> TeacherSpec:
+    """Read what `describe_teacher` said; a KeyError where it is incomplete, a PlanError where it was changed."""
+    # Older runs say no names.
+    said: dict[str, Any] = {"class_names": (), **about}
+    return TeacherSpec(**{name: said[name] for name in _OF_TEACHER})
 
 
 def existing(folder: Path | str) -> Run:

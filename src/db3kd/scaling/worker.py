@@ -70,7 +70,7 @@ def work(folder: Path, say: Callable[[Mapping[str, object]], None]) -> None:
     job = json.loads((folder / JOB).read_text())
     import_from(job["path"])
     torch.set_num_threads(1)
-    recipe = Recipe(**{**job["recipe"], "milestones": tuple(job["recipe"]["milestones"])})
+    recipe = Recipe(**job["recipe"])
     state = read_state(folder / BEGUN) if (folder / BEGUN).exists() else None
     kept_at = time.monotonic()
 
