@@ -1,6 +1,5 @@
 """`db3kd check-teacher`: a teacher is looked at before money is spent on it."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -18,6 +17,7 @@ from db3kd.pipeline.checkup import check_teacher as examine
 from db3kd.pipeline.settling import check_images
 from db3kd.plan import merged, open_teacher, parse_plan
 from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.writing import in_one_line
 from db3kd.report.tables import UNKNOWN, percent, share
 
 _SHOWN_CLASSES = 12
@@ -64,7 +64,7 @@ def check_teacher(
 def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     """What to write into a plan for this teacher."""
     said = [
-        f"{name} = {_toml(value)}"
+        f"{name} = {in_one_line(value)}"
         for name, value in section.model_dump(mode="json", exclude_none=True, exclude_defaults=True).items()
     ]
     if found.verdict == "value range" and found.best is not None:
@@ -72,15 +72,6 @@ def _plan_lines(section: TeacherSection, found: Checkup) -> list[str]:
     if found.verdict == "depends on the batch":
         said.append("max_batch = 1")
     return said
-
-
-def _toml(value: object) -> str:
-    """Write a value on one line; JSON's way is TOML's as well, but for tables."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + " }"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _billed(bill: Bill) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from db3kd.names import ACQUISITIONS
 from db3kd.plan.schema import LESSON_KINDS, POOL_KINDS, SEARCH_NAMES, sections_of
 from db3kd.plan.section import Options, arguments_of
+from db3kd.plan.writing import in_one_line
 
 # What is left out there follows from the run, these two alone excepted.
 _FOLLOWING = ("rounds", "committee", "student", "train")
@@ -118,10 +119,5 @@ def _range(constraint: object) -> str:
 
 
 def _toml(value: object) -> str:
-    if value in (None, "") or isinstance(value, BaseModel) or "Undefined" in type(value).__name__:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_toml, value))}]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    unsaid = value in (None, "") or isinstance(value, BaseModel) or "Undefined" in type(value).__name__
+    return "" if unsaid else in_one_line(value)

@@ -1,5 +1,6 @@
 """What a user writes: plans in TOML files, and single keys as in `--set search.name=mbd`; put together key by key."""
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,15 @@ def read_settings(settings: Sequence[str]) -> Content:
             value = {name: value}
         content = merged(content, value)  # type: ignore[arg-type]  # names are not empty
     return content
+
+
+def in_one_line(value: object) -> str:
+    """Write a value of a plan on one line; JSON's way is TOML's as well, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {in_one_line(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(in_one_line, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def merged(*contents: Mapping[str, object]) -> Content:
