@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import linear_regression
 from typing import NamedTuple
 
 from db3kd.evaluation.figures import Gain
@@ -50,9 +51,6 @@ def forecast(points: Sequence[Point], last: Sequence[Point] = ()) -> float | Non
         return None
     across = [math.log(point.queries) for point in points]
     errors = [math.log(max(_LEAST_ERROR, 1 - point.agreement)) for point in points]
-    middle, mean = sum(across) / len(across), sum(errors) / len(errors)
-    spread = sum((place - middle) ** 2 for place in across)
-    slope = sum((place - middle) * (error - mean) for place, error in zip(across, errors, strict=True)) / spread
     (now,) = last or points[-1:]
-    shrunk: float = ((now.queries + _MORE) / now.queries) ** min(0.0, slope)
+    shrunk: float = ((now.queries + _MORE) / now.queries) ** min(0.0, linear_regression(across, errors).slope)
     return 1 - (1 - now.agreement) * shrunk
