@@ -4,10 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from db3kd.answers import Answers
+from db3kd.data import from_arrays
 from db3kd.errors import ArtifactError, RunError
+from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.budget import Budget
-from db3kd.pipeline.conclude import read_report
+from db3kd.pipeline.conclude import asking_figures, read_report
+from db3kd.pipeline.tell import Purchase
 from db3kd.pools import ImagePool
 from db3kd.runs import Run
 from known_teachers import Fickle
@@ -107,3 +112,19 @@ def test_a_run_without_a_report_or_with_an_edited_one_is_told(tmp_path: Path) ->
         run.put("report.json", b"{}")
         with pytest.raises(ArtifactError):
             read_report(run)
+
+
+def test_answers_are_counted_by_class_and_origin() -> None:
+    answers = Answers(
+        from_arrays(torch.zeros(4, 1, 2, 2)),
+        torch.tensor([0, 2, 0, 3]),
+        ("images", "noise", "images", "noise"),
+        3,
+        torch.zeros(4, dtype=torch.bool),
+    )
+    bought = Bought(answers, answers.take(torch.arange(0)))
+    counted = asking_figures(story(Small()), Purchase(bought, planned=9, ended="budget"))
+    assert (counted.pool, counted.acquisition, counted.planned, counted.ended) == ("images", "random", 9, "budget")
+    assert (counted.queries, counted.class_histogram, counted.abstained) == (4, (2, 0, 1), 1)
+    assert counted.never_decided == (1,)
+    assert counted.by_origin == {"images": 2, "noise": 2}

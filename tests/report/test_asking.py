@@ -1,11 +1,8 @@
 """What a report says of the questions: trust, gains, origins, and what never came."""
 
 import pytest
-import torch
 from pydantic import ValidationError
 
-from db3kd.answers import Answers
-from db3kd.data import from_arrays
 from db3kd.evaluation import ClassScore, Gain, OriginScore, Trust
 from db3kd.report import asking
 from db3kd.report.figures import AskingFigures, Queries, RepulsionFigures, StudentFigures, TeacherFigures
@@ -110,20 +107,6 @@ def test_many_classes_that_never_came_are_counted() -> None:
     never = tuple(range(1, 40))
     asked = _asked(class_histogram=(990, *[0] * 39), never_decided=never, trust=None)
     assert "19, 20 and 19 others" in asking.trust_notes(asked)[0]
-
-
-def test_answers_are_counted_by_class_and_origin() -> None:
-    answers = Answers(
-        from_arrays(torch.zeros(4, 1, 2, 2)),
-        torch.tensor([0, 2, 0, 3]),
-        ("images", "noise", "images", "noise"),
-        3,
-        torch.zeros(4, dtype=torch.bool),
-    )
-    counted = AskingFigures.of(answers, pool="images", acquisition="random", planned=9, ended="budget")
-    assert (counted.queries, counted.class_histogram, counted.abstained) == (4, (2, 0, 1), 1)
-    assert counted.never_decided == (1,)
-    assert counted.by_origin == {"images": 2, "noise": 2}
 
 
 def test_repulsion_has_a_section_of_its_own() -> None:

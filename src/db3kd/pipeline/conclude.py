@@ -15,7 +15,8 @@ from db3kd import __version__
 from db3kd.augmentation import approve
 from db3kd.boundary import closeness
 from db3kd.errors import InputError, RunError
-from db3kd.evaluation import measure_trust, predict, predict_together
+from db3kd.evaluation import measure_trust, never_decided, predict, predict_together
+from db3kd.evaluation.curve import forecast_of
 from db3kd.ledger import Prices, Statement
 from db3kd.models import parameter_count
 from db3kd.pipeline.ask_again import Repeats
@@ -248,16 +249,21 @@ def asking_figures(
     trust = None
     if len(rows) and student is not None:
         trust = measure_trust(predict(student, answers.images.pixels[rows], device=device), answers)
-    return AskingFigures.of(
-        answers,
+    histogram, (names, codes) = answers.histogram(), answers.coded
+    transforming = story.committee is not None and story.committee.learns_from(story.images)
+    return AskingFigures(
         pool=story.pool.name,
         acquisition=story.acquisition.name,
+        queries=len(answers),
         planned=max(purchase.planned, len(answers)),
         ended=cast("Ended", purchase.ended),
+        class_histogram=tuple(histogram.tolist()),
+        abstained=int((~answers.decided).sum()),
+        never_decided=never_decided(histogram),
+        by_origin=dict(zip(names, codes.bincount(minlength=len(names)).tolist(), strict=True)),
         gains=purchase.gains,
-        transforms=approve(answers)
-        if story.committee is not None and story.committee.learns_from(story.images)
-        else (),
+        after_1000_more=forecast_of(purchase.gains),
+        transforms=approve(answers) if transforming else (),
         trust=trust,
     )
 

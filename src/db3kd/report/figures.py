@@ -4,14 +4,11 @@ Shares are fractions of 1, a query is one image row, and None means that a figur
 measures is held as it is. Distances have a module of their own, `distances`; `schema` puts all into a `Report`.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from db3kd.answers import Answers
-from db3kd.evaluation import Calibration, Evaluation, Gain, TransformScore, Trust, never_decided
-from db3kd.evaluation.curve import forecast_of
+from db3kd.evaluation import Calibration, Evaluation, Gain, TransformScore, Trust
 from db3kd.evaluation.figures import Count, Fraction, Size
 from db3kd.ledger import Bill, Prices
 
@@ -183,38 +180,6 @@ class AskingFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         if self.trust is not None and len(self.trust.classes) != len(self.class_histogram):
             raise ValueError(f"trust in {len(self.trust.classes)} classes, answers of {len(self.class_histogram)}")
         return self
-
-    @classmethod
-    def of(
-        cls,
-        answers: Answers,
-        *,
-        pool: str,
-        acquisition: str,
-        planned: int,
-        ended: Ended,
-        gains: Sequence[Gain] = (),
-        transforms: Sequence[TransformScore] = (),
-        trust: Trust | None = None,
-    ) -> "AskingFigures":
-        """Count answers; what else there is to know is said as in the fields."""
-        histogram, (names, codes) = answers.histogram(), answers.coded
-        counts = codes.bincount(minlength=len(names)).tolist()
-        return cls(
-            pool=pool,
-            acquisition=acquisition,
-            queries=len(answers),
-            planned=planned,
-            ended=ended,
-            class_histogram=tuple(histogram.tolist()),
-            abstained=int((~answers.decided).sum()),
-            never_decided=never_decided(histogram),
-            by_origin=dict(zip(names, counts, strict=True)),
-            gains=tuple(gains),
-            after_1000_more=forecast_of(gains),
-            transforms=tuple(transforms),
-            trust=trust,
-        )
 
 
 class CommitteeFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
