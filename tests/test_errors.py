@@ -6,7 +6,7 @@ import re
 import pytest
 
 from db3kd import errors
-from db3kd.errors import BudgetExhausted, InputError, InvalidDecision, NotServed, Rejected, TeacherError, missing_extra
+from db3kd.errors import BudgetExhausted, InputError, InvalidDecision, NotServed, Rejected, TeacherError, needing
 
 TREE = {
     "Db3kdError": ("InputError", "StorageError", "BudgetExhausted", "ClusterLost", "TeacherError"),
@@ -43,11 +43,9 @@ def test_what_a_teacher_said_beside_its_message_is_kept() -> None:
 
 
 def test_what_is_not_installed_is_named_with_its_extra() -> None:
-    told = str(missing_extra("a page", "report", ImportError(name="jinja2")))
-    assert (
-        told
-        == "a page needs the extra report, and jinja2 is not installed; nothing was asked: pip install 'db3kd[report]'"
-    )
-    other = missing_extra("a page", "report", ImportError(name="jinja2"), outcome="nothing was drawn")
-    assert isinstance(other, InputError)
-    assert "nothing was drawn" in str(other)
+    told = "a page needs the extra report, and jinja2 is not installed; nothing was asked: pip install 'db3kd[report]'"
+    with pytest.raises(InputError) as caught, needing("report", "a page"):
+        raise ImportError(name="jinja2")
+    assert str(caught.value) == told
+    with pytest.raises(InputError, match="nothing was drawn"), needing("report", "a page", outcome="nothing was drawn"):
+        raise ImportError(name="jinja2")
