@@ -9,6 +9,7 @@ from db3kd.context import Context
 from db3kd.errors import ArtifactError, InvalidDecision, RunMismatch, TeacherError
 from db3kd.ledger import Ledger
 from db3kd.oracle import Oracle
+from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.tell import tell
 from db3kd.runs import Index, Keeper, RecordedTeacher, Run
 from db3kd.runs.journal import Journal
@@ -34,6 +35,28 @@ def test_a_recorded_run_replays_without_its_teacher_to_the_same_files(tmp_path: 
         tell(stories(recorded)["distances"], Keeper(run))
         assert run.statement().total == paid == teacher.rows
     assert parts_of(tmp_path / "replayed") == parts_of(tmp_path / "paid")
+
+
+def test_of_a_teacher_that_is_not_constant_the_answers_that_the_run_used_are_replayed(tmp_path: Path) -> None:
+    class Turning(Small):
+        def __call__(self, images: Tensor) -> Tensor:
+            decided = super().__call__(images)
+            return decided if self.rows <= 24 else (decided + 1) % self.classes
+
+    with Run(tmp_path / "paid") as run:
+        repeats = tell(story(Turning()), Keeper(run, recording=True, index=Index(Turning().spec)))[0].repeats
+    assert repeats is not None
+    assert repeats.changed == repeats.asked == 4
+    with Run(tmp_path / "replayed") as run:
+        tell(story(RecordedTeacher(tmp_path / "paid")), Keeper(run))
+    other = untouched(Small())
+    with Run(tmp_path / "other") as run:
+        index = Index(other.spec, [tmp_path / "paid"])
+        tell(story(other, budget=Budget(repeats=0)), Keeper(run, recording=True, index=index))
+    answers = {name: part for name, part in parts_of(tmp_path / "paid").items() if name.startswith("answers")}
+    assert answers
+    assert answers.items() <= parts_of(tmp_path / "replayed").items()
+    assert answers.items() <= parts_of(tmp_path / "other").items()
 
 
 def test_what_was_never_asked_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -60,9 +60,11 @@ class Index:
         return len(self._known)
 
     def read(self, folder: Path) -> None:
-        """Take in the journals of a run."""
+        """Take in the journals of a run; of a question that was asked again later, the first answer stays."""
+        # The repeats come after the answers by name too.
         for path in sorted(folder.rglob("*.journal")):
-            self._known |= answered(path)
+            for digest, decision in answered(path).items():
+                self._known.setdefault(digest, decision)
 
     def find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """See `Known`."""
