@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db3kd.errors import ArtifactError
-from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
+from db3kd.runs.journal import DIGEST_BYTES, Journal, answered, is_record
 from processes import finish, kill_after, start
 
 _IDENTITY = b"plan, teacher and part"
@@ -165,12 +165,15 @@ def test_a_recording_journal_knows_its_questions_and_another_one_knows_none(tmp_
             _append(journal, answers, recording=recording)
         expected = {_digest(1, 0): 5, _digest(1, 1): 300, _digest(3, 0): 7}
         assert answered(path) == (expected if recording else {})
+        assert is_record(path) == recording
         # A torn tail holds nothing; what stands before it counts.
         path.write_bytes(path.read_bytes()[:-1])
         expected.popitem()
         assert answered(path) == (expected if recording else {})
     (tmp_path / "other.journal").write_bytes(b"x" * 100)
     assert answered(tmp_path / "other.journal") == {}
+    (tmp_path / "torn.journal").write_bytes(b"x")
+    assert not is_record(tmp_path / "torn.journal")
 
 
 def test_the_first_answer_to_a_question_counts(tmp_path: Path) -> None:
@@ -186,7 +189,10 @@ def test_a_journal_of_the_other_kind_is_refused_and_kept(tmp_path: Path, recordi
     with Journal(path, _IDENTITY, recording=recording) as journal:
         _append(journal, [(1, [5])], recording=recording)
     content = path.read_bytes()
-    with pytest.raises(ArtifactError, match=r"another setting of budget\.record"):
+    was = str(recording).lower()
+    with pytest.raises(
+        ArtifactError, match=rf"another setting of budget\.record;.*: set budget\.record={was} as before"
+    ):
         Journal(path, _IDENTITY, recording=not recording)
     assert path.read_bytes() == content
 

@@ -87,6 +87,28 @@ def test_an_index_with_a_part_of_the_answers_pays_for_the_rest(tmp_path: Path) -
     assert parts_of(tmp_path / "second") == parts_of(tmp_path / "whole")
 
 
+def test_a_record_stays_when_the_run_is_gone_on_with_and_nothing_more_is_recorded(tmp_path: Path) -> None:
+    teacher = Small()
+    _record(tmp_path, teacher, "images", index=Index(teacher.spec))
+    records = {path: path.read_bytes() for path in tmp_path.rglob("*.journal")}
+    assert len(records) > 1
+    with Run(tmp_path) as run:
+        tell(stories(untouched(teacher))["images"], Keeper(run))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.journal")} == records
+    RecordedTeacher(tmp_path)(images().images())
+
+
+def test_a_journal_that_a_kill_left_beside_its_part_is_deleted_unless_it_is_a_record(tmp_path: Path) -> None:
+    teacher = Small()
+    with Run(tmp_path) as run:
+        tell(story(teacher), Keeper(run))
+        (answers,) = (tmp_path / "answers").iterdir()
+        left = answers.with_suffix(".journal")
+        Journal(left, b"").close()
+        tell(story(untouched(teacher)), Keeper(run))
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("call", [2, 7, 9, 20])
 def test_a_recording_that_was_interrupted_goes_on_and_pays_nothing_twice(tmp_path: Path, call: int) -> None:
     teacher = Small()

@@ -159,20 +159,23 @@ class Journal:
         stored = self._stored[: _HEADER.size]
         magic, version, digest_bytes, _ = _HEADER.unpack(stored)
         (checksum,) = _CHECKSUM.unpack_from(self._stored, _HEADER.size)
+        remedy = "put the right file back, or delete it and run again"
         if magic != _MAGIC or checksum != zlib.crc32(stored):
             fault = "it does not begin as a journal of answers does"
         elif version != _VERSION:
             fault = f"it is of format version {version}, and this db3kd reads version {_VERSION}"
         elif digest_bytes != self._digest_bytes:
             fault = "it was begun with another setting of budget.record"
+            was = "true" if digest_bytes else "false"
+            remedy = f"set budget.record={was} as before, and nothing is paid twice, or delete it and run again"
         elif stored != header:
             fault = "its answers are to another plan, teacher or part"
         else:
             return
         self.close()
         raise ArtifactError(
-            f"{self._path} cannot be used: {fault}; nothing was changed: put the right file back, or delete it and run "
-            "again: only the questions of this unfinished part are asked, and paid, again"
+            f"{self._path} cannot be used: {fault}; nothing was changed: {remedy}: only the questions of this "
+            "unfinished part are asked, and paid, again"
         )
 
     def _intact_end(self) -> tuple[int, int]:
@@ -221,6 +224,13 @@ def answered(path: Path) -> dict[bytes, int]:
             place = digests + row * width_of_digest
             found.setdefault(stored[place : place + width_of_digest], number)
     return found
+
+
+def is_record(path: Path) -> bool:
+    """Tell whether it is a recording journal, which stays for good; any other is of no use when its part is done."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER.size)
+    return len(header) == _HEADER.size and _HEADER.unpack(header)[2] > 0
 
 
 def _records(data: bytes, position: int, checksum: int, digest_bytes: int) -> Iterator[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from db3kd.errors import ArtifactError, RunError, RunMismatch
 from db3kd.ledger import Limits
 from db3kd.oracle import Oracle
 from db3kd.runs.files import storage_errors, sync_folder, write_atomically
-from db3kd.runs.journal import Journal
+from db3kd.runs.journal import Journal, is_record
 from db3kd.runs.notebook import Notebook
 from db3kd.runs.plan_file import differences_of
 from db3kd.runs.records import read_object, write_object
@@ -237,14 +237,12 @@ class Keeper:
         write_atomically(path, pack(made.tensors, about, kind=stage.kind))
 
     def _forget_beginning(self, part: str) -> None:
-        """Delete the state of a training that is done, and the journal of answers that are kept now."""
+        """Delete the state of a training that is done, and the journal of answers that are kept now; a record stays."""
         path = self._path(part)
-        left = [path.with_suffix(".state")]
-        if not self._recording:
-            left.append(path.with_suffix(".journal"))
+        journal = path.with_suffix(".journal")
         with storage_errors(path):
-            for file in left:
-                if file.exists():
+            for file in (path.with_suffix(".state"), journal):
+                if file.exists() and not (file == journal and is_record(journal)):
                     self.run.hold()
                     file.unlink()
 
