@@ -19,12 +19,15 @@ def test_tells_queries_time_and_money_and_writes_nothing(call: Caller, plan: Pat
     ]
     assert found["total"]["ahead"] == 5_800
     assert found["total"]["money"] == pytest.approx(5.8 * 1.5)
+    assert found["with_held_out"]["ahead"] == 5_812
+    assert found["with_held_out"]["money"] == pytest.approx(5.812 * 1.5)
     assert found["total"]["seconds"] == pytest.approx(5_800 / found["speed"]["rows_per_second"])
     assert found["budget"] == {"total": 100_000, "left": 100_000, "enough": True}
     seen = rows_seen(log)
     assert found["speed"]["asked"] == seen > 0
     done = call(*asked, "--no-measure")
     assert "5,800" in done.out
+    assert "with held-out queries" in done.out
     assert "USD" in done.out
     assert "not asked" in done.err
     assert rows_seen(log) == seen

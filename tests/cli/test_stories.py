@@ -39,9 +39,12 @@ def test_a_plan_is_done_whole_and_again_does_nothing(call: Caller, plan: Path, l
     status = call("status", tmp_path / "run", "--json").figures
     assert {stage["state"] for stage in status["stages"]} == {"done"}
     assert status["left"] == {"total": 100_000 - report["queries"]["total"]}
-    assert status["money"] == pytest.approx(report["queries"]["total"] * 1.5 / 1000)
+    assert status["money"] == report["queries"]["money"] == pytest.approx(seen * 1.5 / 1000)
+    assert report["queries"]["prices"]["per_1000"] == 1.5
     assert status["repeats"] == {"asked": 16, "changed": 0}
-    assert "left of the budget" in call("status", tmp_path / "run").out
+    shown = call("status", tmp_path / "run").out
+    assert "left of the budget" in shown
+    assert "USD, held-out queries too" in shown
 
 
 @pytest.mark.slow

@@ -13,9 +13,9 @@ def test_statement_books_held_out_stages_separately() -> None:
         ):
             with ledger.account(stage, limits=None, held_out=held_out) as account:
                 account.charge(rows)
-        assert ledger.statement() == Statement(
-            by_stage={"label": 7, "pool": 3}, total=10, held_out={"evaluate": 7}, unsettled=0
-        )
+        statement = ledger.statement()
+        assert statement == Statement(by_stage={"label": 7, "pool": 3}, total=10, held_out={"evaluate": 7}, unsettled=0)
+        assert statement.charged == 17
 
 
 def test_a_charge_is_in_the_file_before_it_returns(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from db3kd.answers import Answers
 from db3kd.data import from_arrays
 from db3kd.errors import ArtifactError, RunError
+from db3kd.ledger import Prices
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import asking_figures, read_report
@@ -43,6 +44,22 @@ def test_students_are_measured_on_held_out_images(tmp_path: Path) -> None:
     assert "a &lt;small&gt; one" in page
     with Run(tmp_path) as run:
         assert read_report(run) == report
+
+
+def test_money_is_for_all_that_the_teacher_was_asked_and_stands_on_the_page(tmp_path: Path) -> None:
+    teacher = Small()
+    priced = Budget(repeats=0, prices=Prices(per_1000=1000.0, currency="CHF"))
+    queries = concluded(story(teacher, held_out=images(12, seed=9), budget=priced), tmp_path).queries
+    assert (queries.total, queries.money, queries.prices) == (24, teacher.rows, priced.prices)
+    assert teacher.rows == 36
+    page = (tmp_path / "report.html").read_text()
+    assert "36.00 CHF" in page
+    assert "for queries and tokens, held-out ones too" in page
+
+
+def test_without_a_price_there_is_no_money(tmp_path: Path) -> None:
+    queries = concluded(story(Small()), tmp_path).queries
+    assert (queries.money, queries.prices) == (None, None)
 
 
 def test_what_a_committee_was_worth_is_told(tmp_path: Path) -> None:

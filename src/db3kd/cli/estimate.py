@@ -61,14 +61,18 @@ def show_estimate(
         for stage, outline in zip(stages, asking, strict=True)
     ]
     counted = [one for one in rows if not one.held_out]
-    total = row("total", sum(one.most for one in counted), sum(one.ahead for one in counted))
+    total, everything = (
+        row(name, sum(one.most for one in some), sum(one.ahead for one in some))
+        for name, some in (("total", counted), ("with held-out queries", rows))
+    )
     left = None if budget.total is None else max(0, budget.total - session.run.statement().total)
     enough = None if left is None else total.ahead <= left
     if as_json:
         print_json(
             {
                 "stages": [one._asdict() for one in rows],
-                "total": {name: getattr(total, name) for name in ("most", "ahead", "seconds", "tokens", "money")},
+                "total": _sums_of(total),
+                "with_held_out": _sums_of(everything),
                 "budget": {"total": budget.total, "left": left, "enough": enough},
                 "currency": budget.prices.currency,
                 "speed": None if speed is None else {**speed._asdict(), "bill": asdict(speed.bill)},
@@ -76,7 +80,7 @@ def show_estimate(
         )
         return
     done = {stage.name for stage in stages if stage.state == "done"}
-    shown = [*counted, total, *(one for one in rows if one.held_out)]
+    shown = [*counted, total, *(one for one in rows if one.held_out), *[everything] * (len(rows) > len(counted))]
     print_table(_table(shown, done, budget), "what is asked, at most")
     if session.teacher.teacher.spec.meter is not None:
         remark(_tell_bill(speed, known, budget.prices))
@@ -90,6 +94,10 @@ def show_estimate(
         "queries outside the budget; searches and the training of networks take theirs"
     )
     remark("nothing was spent of the budget, and nothing was written")
+
+
+def _sums_of(row: _Row) -> dict[str, object]:
+    return {name: getattr(row, name) for name in ("most", "ahead", "seconds", "tokens", "money")}
 
 
 def _table(rows: list[_Row], done: set[str], budget: Budget) -> Table:

@@ -35,7 +35,7 @@ def status(run: options.FOLDER, as_json: options.JSON = False) -> None:
                 "queries": asdict(statement),
                 "left": left,
                 "bill": asdict(statement.bill) if statement.bill else None,
-                "money": budget.prices.money(statement.total, statement.bill),
+                "money": budget.prices.money(statement.charged, statement.bill),
                 "currency": budget.prices.currency,
                 "seconds": seconds,
                 "repeats": None if repeats is None else asdict(repeats),
@@ -62,7 +62,7 @@ def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats
     rows += [(*row, "") for row in again_rows(spent.held_out, spent.charged_again)]
     if repeats is not None:
         rows.append((CHANGED, f"{repeats.changed:,} of {repeats.asked:,}", ""))
-    money = budget.prices.money(spent.total, spent.bill)
+    money = budget.prices.money(spent.charged, spent.bill)
     if money is not None:
-        rows.append((budget.prices.currency, shown_money(money), ""))
+        rows.append((f"{budget.prices.currency}, held-out queries too", shown_money(money), ""))
     return Table(columns, tuple(rows))

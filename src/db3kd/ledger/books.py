@@ -36,6 +36,11 @@ class Statement:
     charged_again: dict[str, int] = field(default_factory=dict)
 
     @property
+    def charged(self) -> int:
+        """Rows charged in all, by held-out stages too: what a price per query is paid for."""
+        return self.total + sum(self.held_out.values())
+
+    @property
     def bill(self) -> Bill:
         """What was served in all, held-out stages too: what a service asks money for."""
         return sum([*self.bills.values(), *self.held_out_bills.values()], Bill())

@@ -104,6 +104,7 @@ def teacher_figures(story: Story, measurer: Measurer) -> TeacherFigures:
 
 def account_of(statement: Statement, repeats: Repeats | None = None, prices: Prices | None = None) -> Queries:
     """Bring the ledger's statement into the report's form, with what came of asking again and what it cost."""
+    money = None if prices is None else prices.money(statement.charged, statement.bill)
     return Queries(
         total=statement.total,
         by_stage=statement.by_stage,
@@ -114,8 +115,8 @@ def account_of(statement: Statement, repeats: Repeats | None = None, prices: Pri
         charged_again=statement.charged_again,
         bills=statement.bills,
         held_out_bills=statement.held_out_bills,
-        prices=prices if statement.bill else None,
-        money=None if prices is None else prices.money(statement.total, statement.bill),
+        prices=None if money is None else prices,
+        money=money,
     )
 
 

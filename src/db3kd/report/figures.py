@@ -102,7 +102,7 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         bills: what a service that bills by tokens says that it served, by stage.
         held_out_bills: the same, of evaluations.
         prices: of queries and tokens, where they are known.
-        money: what queries and tokens cost together.
+        money: what queries and tokens cost together, held-out ones too.
     """
 
     total: Count

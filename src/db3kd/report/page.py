@@ -83,7 +83,7 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
         tiles.append((f"{sum(report.queries.held_out.values()):,}", "held-out queries, outside the budget"))
     if report.queries.money is not None and report.queries.prices is not None:
         shown = bills.shown_money(report.queries.money)
-        tiles.append((f"{shown} {report.queries.prices.currency}", "for queries and tokens"))
+        tiles.append((f"{shown} {report.queries.prices.currency}", "for queries and tokens, held-out ones too"))
     if report.seconds is not None:
         tiles.append((tables.duration(report.seconds), "wall time"))
     return tuple(tiles)
