@@ -6,7 +6,7 @@ keeper's business, distances those of `db3kd.boundary`.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from db3kd.errors import InputError
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
 MIXTURE = "mixture"
+# How an image was found that stands for others like it.
+SPREAD = "spread"
 
 
 def family_of(origin: str) -> str:
@@ -63,6 +65,10 @@ class Candidates:
             tuple(self.ids[place] for place in places) if self.ids else (),
             None if self.labels is None else self.labels[rows],
         )
+
+    def found(self, how: str) -> "Candidates":
+        """Put before each origin how the images were found, as in "chosen/images"."""
+        return replace(self, origins=tuple(f"{how}/{origin}" for origin in self.origins))
 
     def first(self, count: int | None) -> "Candidates":
         """Keep so many from the first on; all where there are no more, or where no number is given."""

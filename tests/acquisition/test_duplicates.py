@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from db3kd.acquisition import duplicates
 from db3kd.acquisition.duplicates import draw_new, unlike
-from db3kd.data import from_arrays
+from db3kd.data import from_arrays, thumbnails
 from db3kd.pools import ImagePool, Joined, Pool
 from made_answers import NONE, PRIORS, SHAPE, add, seeded
 
@@ -47,7 +46,7 @@ def test_large_images_are_looked_at_in_small_parts(monkeypatch: pytest.MonkeyPat
     images = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images[30:] = images[:10]
     whole = unlike(images[5:], images[:5])
-    monkeypatch.setattr(duplicates, "_VALUES_OF_A_PART", 3 * 16 * 16 * 7)
+    monkeypatch.setattr(thumbnails, "_VALUES_OF_A_PART", 3 * 16 * 16 * 7)
     assert torch.equal(unlike(images[5:], images[:5]), whole)
     assert int(whole.sum()) == 25
 

@@ -50,6 +50,19 @@ def test_a_pool_teaches_by_what_is_not_set_aside_as_often_as_it_has_each_class()
     assert torch.allclose(material.objective.offsets, (learned / by_lot).log())
 
 
+def test_an_answer_that_stands_for_a_group_counts_as_the_group_is_large() -> None:
+    """Of 60 images 45 are dark and 15 bright; both groups have one answer, and what was chosen says nothing."""
+    pixels = torch.randint(0, 40, (60, *SHAPE), dtype=torch.uint8, generator=seeded())
+    pixels[45:] += 200
+    pool, origins = from_arrays(pixels), ("spread/images", "spread/images", "chosen/images")
+    rows, decisions = torch.tensor([3, 50, 51]), torch.tensor([0, 1, 2])
+    answers = Answers(pool.subset(rows), decisions, origins, 3, torch.zeros(3, dtype=torch.bool))
+    unasked = pool_lesson(answers, pool, for_each=3, images_per_epoch=7).unasked
+    assert unasked is not None
+    assert torch.allclose(unasked.shares, torch.tensor([1 + 1.5, 1 + 0.5, 1]) / 5)
+    assert unasked.certainty == 2
+
+
 def test_no_copy_of_what_is_set_aside_is_seen_either() -> None:
     pixels = torch.randint(0, 256, (60, *SHAPE), dtype=torch.uint8, generator=seeded())
     pixels[50:55], pixels[55] = pixels[3], pixels[12]

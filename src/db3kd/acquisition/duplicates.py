@@ -1,15 +1,15 @@
 """Near-duplicates: images that look so much alike that one answer does for both."""
 
 import torch
-from torch.nn import functional
 
 from db3kd.answers import Answers, Candidates
+from db3kd.data.thumbnails import thumbnails
 from db3kd.pools.pool import Pool, most_looked_at
 from db3kd.tensors import Bool, Float, Int, Tensor, UInt8
 
-_CELLS = 7
-_STEPS = 12
-_PART, _VALUES_OF_A_PART = 8192, 2**24
+# White falls into the last of 12 steps.
+_STEPS = 12 * 255 / 256
+_PART = 8192
 # As many more than are asked for are looked at first.
 _SPARE = 1.5
 
@@ -24,7 +24,7 @@ def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generato
     drawn = pool.draw(count, answers, generator)
     if pool.size is None or not len(drawn):
         return drawn
-    known = _known(answers)
+    known = known_images(answers)
     new = unlike(drawn.pixels, known)
     most = min(pool.size, most_looked_at(drawn.pixels[0].nbytes, count))
     wanted = count
@@ -38,7 +38,7 @@ def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generato
 
 def new_ones(candidates: Candidates, answers: Answers, preferred: Int[Tensor, " n"], count: int) -> Int[Tensor, " b"]:
     """Take the first of the preferred candidates that are no near-duplicates, then near-duplicates where it must be."""
-    known = _known(answers)
+    known = known_images(answers)
     for spare in (round(_SPARE * count), len(preferred)):
         first = preferred[:spare]
         new = unlike(candidates.pixels[first], known)
@@ -63,20 +63,13 @@ def unlike(
 
 def _codes(pixels: UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
     """A whole number for each image that near-duplicates share."""
-    side = (min(_CELLS, pixels.shape[2]), min(_CELLS, pixels.shape[3]))
-    parts = [torch.zeros(0, dtype=torch.int64)]
-    cells = pixels.shape[1] * side[0] * side[1]
-    factors = torch.randint(-(2**62), 2**62, (cells,), generator=torch.Generator().manual_seed(0))
-    steps_per_unit = _STEPS / 256.0 * (1.0 if pixels.dtype == torch.uint8 else 255.0)
-    part = max(1, min(_PART, _VALUES_OF_A_PART // max(1, pixels[:1].numel())))
-    for rows in torch.arange(len(pixels)).split(part):
-        means = functional.adaptive_avg_pool2d(pixels[rows].to(torch.float32), side).flatten(1)
-        # Whole numbers wrap around, so that this is a hash.
-        parts.append(((means * steps_per_unit).long() * factors).sum(dim=1))
-    return torch.cat(parts)
+    means = thumbnails(pixels)
+    factors = torch.randint(-(2**62), 2**62, means.shape[1:], generator=torch.Generator().manual_seed(0))
+    # Whole numbers wrap around, so that this is a hash.
+    return torch.cat([((part * _STEPS).long() * factors).sum(dim=1) for part in means.split(_PART)])
 
 
-def _known(answers: Answers) -> UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]:
+def known_images(answers: Answers) -> UInt8[Tensor, "n c h w"] | Float[Tensor, "n c h w"]:
     """Give the answered images that no other one is to be like.
 
     A picture that was set aside more than once is frequent in the pool: one of it is to be asked about and learned.

@@ -36,7 +36,7 @@ _MOST_FOR_TARGET = 4
 # More is set aside later where no more than one of so many images of the pool was chosen.
 _FAIR = 20
 
-Way = Literal["aside", "lot", "views", "chosen"]
+Way = Literal["aside", "lot", "spread", "views", "chosen"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Step:
     """A part of the questions, and how it is chosen.
 
     Args:
-        way: "aside" is drawn by lot and set aside, "lot" drawn by lot, "views" are transformed images, "chosen" is what
-            the acquisition chooses.
+        way: "aside" is drawn by lot and set aside, "lot" drawn by lot, "spread" stands for groups of images that look
+            alike, "views" are transformed images, "chosen" is what the acquisition chooses.
         size: questions.
     """
 
@@ -58,7 +58,7 @@ class Rounds:
     """How a budget is divided, and how candidates are made.
 
     Args:
-        opening: the share of the budget that is drawn by lot before there is a committee; 1 for no round after it.
+        opening: the share of the budget that is asked before there is a committee; 1 for no round after it.
         number: rounds with a committee after that, 4 where the pool has no end; 0 asks all at once, which needs an
             opening of 1. Of a pool that has a size, as many as it takes where each adds up to three quarters of what is
             known: that is None in Python.
@@ -75,8 +75,8 @@ class Rounds:
             they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth, and as many
             as could show the target where that is no more than a quarter.
         trusted_from: a committee that agrees with fewer of the answers set aside chooses nothing, and the round is
-            drawn by lot; of a pool that has a size. A fraction of 1, two of three by default; 0 to let every committee
-            choose.
+            drawn without it; of a pool that has a size. A fraction of 1, two of three by default; 0 to let every
+            committee choose.
         patience: the rounds end early where so many in a row surely gained too little; 0 never ends them.
         least_gain: a gain in agreement below it, a standard error included, is too little; a fraction of 1.
         target_agreement: the rounds end where the committee surely agrees with the teacher so often: the lower end of

@@ -17,7 +17,8 @@ from torch import nn
 
 from db3kd.acquisition import Choosers, Step, Way, count_fresh, propose, set_aside
 from db3kd.acquisition.duplicates import draw_new
-from db3kd.answers import Answers, Candidates, is_fresh, no_answers, together
+from db3kd.acquisition.spread import draw_spread
+from db3kd.answers import SPREAD, Answers, Candidates, is_fresh, no_answers, together
 from db3kd.augmentation import view_questions
 from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted
@@ -132,13 +133,19 @@ class AskPool:
         # Steps that the end of a budget, or of the gains, left out have no part.
         for step, part in zip(self._steps, parts, strict=False):
             first, size = sum(done.size for done in rounds), len(part.tensors["decisions"])
-            chosen = any(origin.startswith(f"{_CHOSEN}/") for origin in answers.origins[first : first + size])
-            by_lot = step.way == _CHOSEN and self._pool.size is not None and not chosen
-            instead = sum(map(is_fresh, answers.origins[first : first + size])) if step.way == "views" else 0
-            rounds.append(Step("lot" if by_lot else step.way, size - instead))
+            origins = answers.origins[first : first + size]
+            instead = sum(map(is_fresh, origins)) if step.way == "views" else 0
+            rounds.append(Step(self._way(step, origins), size - instead))
             if instead:
                 rounds.append(Step("lot", instead))
         return Asked(answers, self._opening(parts), tuple(gains_of(parts)), ended, tuple(rounds))
+
+    def _way(self, step: Step, origins: Sequence[str]) -> Way:
+        """How a step was asked in the end."""
+        if self._pool.size is None or step.way not in _TAKING:
+            return step.way
+        found = {origin.partition("/")[0] for origin in origins}
+        return "spread" if SPREAD in found else _CHOSEN if _CHOSEN in found else "lot"
 
     def _opening(self, parts: Sequence[Kept]) -> int:
         """How many answers came before the first round that a committee may choose."""
@@ -208,7 +215,8 @@ class AskPool:
             return self._in_order(self._pool.draw(count, answers, generator))
         by_lot = self._pool.size is not None and not self._story.acquisition.committee
         if step.way != _CHOSEN or by_lot or not self._is_trusted(answers, members, keeper):
-            return self._in_order(draw_new(self._pool, answers, count, generator))
+            draw = draw_spread if self._story.acquisition.committee else draw_new
+            return self._in_order(draw(self._pool, answers, count, generator))
         chosen = propose(
             self._pool,
             answers,
@@ -221,8 +229,7 @@ class AskPool:
         if self._pool.size is None:
             return chosen
         # What was not drawn by lot does not tell how frequent a class is.
-        chosen = replace(chosen, origins=tuple(f"{_CHOSEN}/{origin}" for origin in chosen.origins))
-        return self._in_order(chosen)
+        return self._in_order(chosen.found(_CHOSEN))
 
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:
         """Whether a committee knows enough of a pool to choose better than the lot; so where nothing is set aside.
@@ -239,7 +246,7 @@ class AskPool:
             return True
         _log.info(
             "the committee agrees with %.0f%% of the answers set aside, and chooses from %.0f%% on: this round is "
-            "drawn by lot",
+            "drawn without it",
             100 * agreement,
             100 * least,
         )

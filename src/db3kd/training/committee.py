@@ -10,11 +10,12 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from db3kd.answers import Answers, is_fresh
+from db3kd.answers import SPREAD, Answers, is_fresh
 from db3kd.arguments import check_arguments, checked_options
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
 from db3kd.data.copies import copies_of
+from db3kd.data.thumbnails import nearest, thumbnails
 from db3kd.tensors import Float, Int, Tensor
 from db3kd.training.objective import Material, Objective, Unasked, Views, balanced
 from db3kd.training.recipe import Recipe
@@ -25,6 +26,8 @@ _PASSES, _LEAST_SEEN, _MOST_SEEN, _CHOOSING = 30, 60_000, 2_000_000, 5
 # A side from which on images are seen less often: they take longer. So do networks of other names.
 _LARGE, _QUICK, _SLOWER = 64, "lenet5", 5
 _SMOOTHING = 0.05
+# So many images of a pool say how large its groups are.
+_MOST_COUNTED = 20_000
 # Epochs are only the pieces in which a training goes on after an interruption.
 POOL_RECIPE = Recipe("adam", 2e-3, 30, 64, schedule="one-cycle", precision="bfloat16")
 
@@ -124,13 +127,14 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
     """Say what a committee learns from answers and, beside them, from a pool.
 
     A class that was chosen more often than the pool has it counts as often as the pool has it, by the answers that were
-    drawn by lot. How images are transformed is what the teacher does not mind. Images that are set aside are not seen,
-    nor are their copies. Where the teacher abstained, that is one more class: a pool may be mostly of none.
+    drawn by lot or stand for groups of the pool. How images are transformed is what the teacher does not mind. Images
+    that are set aside are not seen, nor are their copies. Where the teacher abstained, that is one more class: a pool
+    may be mostly of none.
     """
     rows, classes = (~answers.aside).nonzero()[:, 0], classes_of(answers)
     decisions = answers.decisions[rows]
-    by_lot = decisions[torch.tensor([is_fresh(name) for name in answers.coded.names])[answers.coded.codes[rows]]]
-    shares, known = _shares(by_lot, classes), _shares(decisions, classes)
+    told, weights = _telling(answers, pool)
+    shares, known = _shares(answers.decisions[told], classes, weights), _shares(decisions, classes)
     aside = answers.images.subset(answers.unseen())
     beside = pool.without([*aside.ids, *(pool.ids[row] for row in copies_of(aside.pixels, pool).tolist())])
     views = approve(answers)
@@ -139,7 +143,7 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
         Objective(labels=decisions, smoothing=_SMOOTHING, offsets=(known / shares).log()),
         images_per_epoch,
         Views({one.transform: one.weak for one in views}, {one.transform: one.strong for one in views}),
-        Unasked(pool.pixels, beside, shares, len(by_lot), for_each) if len(beside) else None,
+        Unasked(pool.pixels, beside, shares, len(told), for_each) if len(beside) else None,
     )
 
 
@@ -148,9 +152,28 @@ def classes_of(answers: Answers) -> int:
     return answers.num_classes + int(not bool(answers.decided.all()))
 
 
-def _shares(decisions: Int[Tensor, " n"], num_classes: int) -> Float[Tensor, " num_classes"]:
+def _telling(answers: Answers, pool: Dataset) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
+    """Give the rows that tell how frequent a class is in a pool, and how much each counts: 1 in the mean.
+
+    What was drawn by lot counts alike. Where some stand for groups, each counts as the images that are nearest to it.
+    """
+    names, codes = answers.coded
+    spread = torch.tensor([name.startswith(f"{SPREAD}/") for name in names], dtype=torch.bool)[codes]
+    fresh = torch.tensor([is_fresh(name) for name in names], dtype=torch.bool)[codes]
+    told = ((spread | fresh) & ~answers.aside).nonzero()[:, 0]
+    if not bool(spread.any()):
+        return told, torch.ones(len(told))
+    some = torch.arange(0, len(pool), -(-len(pool) // _MOST_COUNTED))
+    groups, _ = nearest(thumbnails(pool.pixels[some]), thumbnails(answers.images.pixels[told]))
+    counts = torch.bincount(groups, minlength=len(told)).to(torch.float32)
+    return told, counts * (len(told) / counts.sum())
+
+
+def _shares(
+    decisions: Int[Tensor, " n"], num_classes: int, weights: Float[Tensor, " n"] | None = None
+) -> Float[Tensor, " num_classes"]:
     """The part of each class, none of them nothing."""
-    counts = torch.bincount(decisions, minlength=num_classes).to(torch.float32) + 1
+    counts = torch.bincount(decisions, weights, minlength=num_classes).to(torch.float32) + 1
     return counts / counts.sum()
 
 
