@@ -14,7 +14,6 @@ from functools import partial
 
 import numpy as np
 import orjson
-import torch
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,6 +23,7 @@ from starlette.routing import Route
 
 from db3kd import __version__
 from db3kd.errors import BudgetExhausted, InputError, TeacherError
+from db3kd.ledger import Account
 from db3kd.oracle import Oracle, checked
 from db3kd.serving.clients import Client, Clients
 from db3kd.serving.inference import INPUT, OUTPUT, InferenceRequest, datatype_of, read_request
@@ -56,23 +56,40 @@ class RequestLimits:
     at_once: int = 256
 
 
-class _WholeRequests:
-    """A teacher that takes a whole request in one call, so that a request is charged as a whole or not at all."""
+class _Upstream:
+    """The teacher itself: each answer is noted when it comes, since another call of its request may fail."""
 
-    def __init__(self, teacher: Teacher, rows: int, memory: Memory | None) -> None:
+    def __init__(self, teacher: Teacher, memory: Memory | None) -> None:
+        self.spec: TeacherSpec = teacher.spec
         self._teacher, self._memory = teacher, memory
-        self.spec: TeacherSpec = replace(teacher.spec, max_batch=rows, service=Service())
+        self._free_at = 0.0
 
     def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide, in calls of the teacher's own size."""
-        return torch.cat([self._decided(part) for part in images.split(self._teacher.spec.max_batch)])
-
-    def _decided(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        if self.spec.service.rows_per_second is not None:
+            self._free_at = time.monotonic() + len(images) / self.spec.service.rows_per_second
         decisions = checked(self._teacher(images), len(images), self.spec)
         if self._memory is not None:
-            # Now: a later call of the same request may fail, and this one is paid.
             self._memory.note(images, decisions)
         return decisions
+
+    def wait(self) -> None:
+        """Wait until its rate allows the first call of a request; the oracle knows no request but its own."""
+        time.sleep(max(0.0, self._free_at - time.monotonic()))
+
+
+class _WholeRequest:
+    """A teacher that takes a request in one call, so that a budget that does not reach for all of it sends nothing."""
+
+    def __init__(self, upstream: _Upstream, account: Account, rows: int) -> None:
+        self.spec: TeacherSpec = replace(upstream.spec, max_batch=rows, service=Service())
+        self.asking = Oracle(upstream, account, known=True)
+        self._upstream, self._account = upstream, account
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Decide, in calls of the teacher's own size; each is charged before it is sent and repeated alone."""
+        self._upstream.wait()
+        self._account.release(len(images))
+        return self.asking(images)
 
 
 def make_application(
@@ -107,7 +124,7 @@ class _Served:
     def __init__(
         self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits, memory: Memory | None
     ) -> None:
-        self._teacher, self._clients, self._memory = _WholeRequests(teacher, limits.rows, memory), clients, memory
+        self._teacher, self._clients, self._memory = _Upstream(teacher, memory), clients, memory
         self._name, self._limits = name, limits
         spec = self._teacher.spec
         pixels = limits.rows * spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
@@ -180,12 +197,12 @@ class _Served:
                 raise HTTPException(429, "too many rows a second", {"Retry-After": f"{wait:.3f}"})
             with self._turn:
                 started = time.perf_counter()
-                # The oracle checks the images and charges the client before the teacher is called, once.
-                oracle = Oracle(self._teacher, client.account, known=True)
+                # The oracle checks the images and charges the client before the teacher is called.
+                request = _WholeRequest(self._teacher, client.account, self._limits.rows)
                 try:
-                    decisions = self._decide(oracle, asked.images)
+                    decisions = self._decide(Oracle(request, client.account, known=True), asked.images)
                 finally:
-                    self._again.inc(oracle.usage.repeated)
+                    self._again.inc(request.asking.usage.repeated)
                 self._teacher_seconds.inc(time.perf_counter() - started)
         except InputError as error:
             raise HTTPException(400, str(error)) from error

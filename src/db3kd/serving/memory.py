@@ -1,5 +1,6 @@
 """Answers that a server gave before, by what was asked: whoever asks about the same image again is charged nothing."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import final
@@ -37,6 +38,7 @@ class Memory:
         self._index.read(folder)
         number = int(files[-1].stem) + 1 if files else 0
         self._journal = Journal(folder / f"{number:05d}.journal", identity, recording=True)
+        self._adding = threading.Lock()
 
     def ask(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> tuple[Int[Tensor, " b"], int]:
         """Answer, and tell how many rows were not asked again.
@@ -57,11 +59,13 @@ class Memory:
 
     def add(self, answers: dict[bytes, int]) -> None:
         """Note answers that were paid now, before anybody gets them; see `Known`."""
-        known = self._index.find(list(answers))
-        new = {digest: decision for digest, decision in answers.items() if digest not in known}
-        if new:
-            self._journal.append(0, np.array(list(new.values())), list(new))
-            self._index.add(new)
+        # Several calls of one request may be answered at once.
+        with self._adding:
+            known = self._index.find(list(answers))
+            new = {digest: decision for digest, decision in answers.items() if digest not in known}
+            if new:
+                self._journal.append(0, np.array(list(new.values())), list(new))
+                self._index.add(new)
 
     def __enter__(self) -> "Memory":
         return self
