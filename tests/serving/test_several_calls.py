@@ -63,7 +63,11 @@ def test_of_a_request_that_fails_what_was_sent_is_charged_and_no_more() -> None:
     seen = _teacher(4)
     with Ledger(None) as ledger:
         application, clients = _serve(Failing(seen, 2, lambda: TeacherError("no power")), ledger)
-        assert _ask(application, 16).status == 502
+        answer = _ask(application, 16)
+        assert (answer.status, answer.json()) == (
+            502,
+            {"error": "the teacher failed; 8 rows stay charged"},
+        )
         clients.close()
         assert (seen.rows, ledger.statement().total) == (4, 8)
 
@@ -72,9 +76,23 @@ def test_a_budget_that_does_not_reach_for_the_whole_request_sends_nothing() -> N
     seen = _teacher(4)
     with Ledger(None) as ledger:
         application, clients = _serve(seen, ledger, budget=15)
-        assert [_ask(application, rows).status for rows in (16, 15, 1)] == [403, 200, 403]
+        refused, answered, empty = (_ask(application, rows) for rows in (16, 15, 1))
         clients.close()
         assert seen.rows == ledger.statement().total == 15
+    assert (refused.status, answered.status, empty.status) == (403, 200, 403)
+    assert refused.json()["error"] == "the budget of 15 rows is spent but for 15; nothing was charged"
+
+
+def test_a_budget_that_ends_in_the_middle_says_what_was_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(monkeypatch)
+    seen = _teacher(4)
+    with Ledger(None) as ledger:
+        application, clients = _serve(Flaky(seen, maybe_served=frozenset({2})), ledger, budget=10)
+        refused = _ask(application, 8)
+        clients.close()
+        assert (seen.rows, ledger.statement().total) == (4, 8)
+    said = "the budget of 10 rows is spent but for 2; 8 rows stay charged"
+    assert (refused.status, refused.json()["error"]) == (403, said)
 
 
 def test_as_many_calls_are_in_flight_as_the_teacher_takes_and_all_their_answers_are_noted(tmp_path: Path) -> None:

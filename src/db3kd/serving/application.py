@@ -197,29 +197,32 @@ class _Served:
                 raise HTTPException(429, "too many rows a second", {"Retry-After": f"{wait:.3f}"})
             with self._turn:
                 started = time.perf_counter()
-                # The oracle checks the images and charges the client before the teacher is called.
-                request = _WholeRequest(self._teacher, client.account, self._limits.rows)
-                try:
-                    decisions = self._decide(Oracle(request, client.account, known=True), asked.images)
-                finally:
-                    self._again.inc(request.asking.usage.repeated)
+                decisions = self._decide(client, asked.images)
                 self._teacher_seconds.inc(time.perf_counter() - started)
         except InputError as error:
             raise HTTPException(400, str(error)) from error
-        except BudgetExhausted as error:
-            left = f"the budget of {error.limit} rows is spent but for {error.limit - error.spent}"
-            raise HTTPException(403, f"{left}; nothing was charged") from error
-        except TeacherError as error:
-            raise HTTPException(502, "the teacher failed; the rows stay charged") from error
         self._rows.inc(len(decisions))
         response = self._write(asked, decisions)
         self._request_seconds.inc(time.perf_counter() - began)
         return response
 
-    def _decide(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        if self._memory is None:
-            return oracle(images)
-        decisions, remembered = self._memory.ask(oracle, images)
+    def _decide(self, client: Client, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """Recall or ask; a refusal says what it cost."""
+        account, before = client.account, client.account.spent
+        request = _WholeRequest(self._teacher, account, self._limits.rows)
+        # It checks the images and charges the client before the teacher is called.
+        oracle = Oracle(request, account, known=True)
+        try:
+            if self._memory is None:
+                return oracle(images)
+            decisions, remembered = self._memory.ask(oracle, images)
+        except BudgetExhausted as error:
+            left = f"the budget of {error.limit} rows is spent but for {error.limit - error.spent}"
+            raise HTTPException(403, f"{left}; {_cost(account.spent - before)}") from error
+        except TeacherError as error:
+            raise HTTPException(502, f"the teacher failed; {_cost(account.spent - before)}") from error
+        finally:
+            self._again.inc(request.asking.usage.repeated)
         self._remembered.inc(remembered)
         return decisions
 
@@ -270,6 +273,11 @@ class _Served:
     def metrics(self, request: Request) -> Response:
         """Give the counters for Prometheus; they name no client."""
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _cost(rows: int) -> str:
+    """Say what a request without an answer cost."""
+    return f"{rows} rows stay charged" if rows else "nothing was charged"
 
 
 def _refuse(refusal: Exception) -> Response:
