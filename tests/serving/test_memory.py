@@ -1,5 +1,6 @@
 """A server that remembers: the same image is charged once, whoever asks, and a restart forgets nothing."""
 
+import errno
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from db3kd.errors import ArtifactError, BudgetExhausted, RunError, TeacherError
 from db3kd.ledger import Ledger, Limits
 from db3kd.oracle import Oracle
+from db3kd.runs.replay import digests_of
 from db3kd.serving import Clients, Grant, Memory, make_application
 from db3kd.serving.clients import ANYBODY
 from known_teachers import Counting, Failing, Sectors
@@ -99,3 +101,37 @@ def test_clients_of_one_server_share_what_was_paid(tmp_path: Path) -> None:
         assert seen.rows == ledger.statement().total == 6
         assert ledger.statement().by_stage == {"a": 6}
         assert "db3kd_remembered_rows_total 12.0" in call(application, "GET", "/metrics").text
+
+
+def test_what_a_full_disk_does_not_take_is_given_and_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    seen = Counting(Sectors(SHAPE))
+    with Memory(tmp_path, seen.spec) as memory, Ledger(None) as ledger:
+        clients = Clients(ledger, {}, burst=8)
+        application = make_application(seen, clients, memory=memory)
+        with monkeypatch.context() as full:
+            full.setattr("db3kd.runs.journal.os.pwrite", refuse)
+            answers = [call(application, "POST", INFER, orjson.dumps(question(4))) for _ in range(2)]
+        assert "4 answers are not remembered beyond the end of this server" in caplog.text
+        assert [answer.json()["outputs"][0]["data"] for answer in answers] == [TEACHER(IMAGES[:4]).tolist()] * 2
+        assert seen.rows == 4
+        assert call(application, "POST", INFER, orjson.dumps(question(6))).status == 200
+        clients.close()
+        assert seen.rows == ledger.statement().total == 6
+    with Memory(tmp_path, seen.spec) as memory:
+        assert len(memory.find(digests_of(IMAGES[:8]))) == 6
+
+
+def test_what_could_not_be_written_is_written_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Memory(tmp_path, TEACHER.spec) as memory, monkeypatch.context() as full:
+        full.setattr("db3kd.runs.journal.os.pwrite", refuse)
+        memory.note(IMAGES[:3], TEACHER(IMAGES[:3]))
+    with Memory(tmp_path, TEACHER.spec) as memory:
+        assert len(memory.find(digests_of(IMAGES[:8]))) == 3

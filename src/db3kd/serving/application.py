@@ -6,10 +6,11 @@ is for `binding`. Needs the extra `serve`.
 
 import asyncio
 import hashlib
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -22,14 +23,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from db3kd import __version__
-from db3kd.errors import BudgetExhausted, InputError, TeacherError
-from db3kd.ledger import Account
-from db3kd.oracle import Oracle, checked
+from db3kd.errors import BudgetExhausted, InputError, StorageError, TeacherError
+from db3kd.oracle import Oracle
 from db3kd.serving.clients import Client, Clients
 from db3kd.serving.inference import INPUT, OUTPUT, InferenceRequest, datatype_of, read_request
 from db3kd.serving.memory import Memory
-from db3kd.teachers import Service, Teacher, TeacherSpec
+from db3kd.serving.upstream import Upstream, WholeRequest
+from db3kd.teachers import Teacher
 from db3kd.tensors import Float, Int, Tensor
+
+_log = logging.getLogger(__name__)
 
 _EXTENSIONS = ["binary_tensor_data"]
 # A float in JSON takes at most so many characters, with its comma.
@@ -54,42 +57,6 @@ class RequestLimits:
     body_bytes: int | None = None
     body_seconds: float = 30.0
     at_once: int = 256
-
-
-class _Upstream:
-    """The teacher itself: each answer is noted when it comes, since another call of its request may fail."""
-
-    def __init__(self, teacher: Teacher, memory: Memory | None) -> None:
-        self.spec: TeacherSpec = teacher.spec
-        self._teacher, self._memory = teacher, memory
-        self._free_at = 0.0
-
-    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        if self.spec.service.rows_per_second is not None:
-            self._free_at = time.monotonic() + len(images) / self.spec.service.rows_per_second
-        decisions = checked(self._teacher(images), len(images), self.spec)
-        if self._memory is not None:
-            self._memory.note(images, decisions)
-        return decisions
-
-    def wait(self) -> None:
-        """Wait until its rate allows the first call of a request; the oracle knows no request but its own."""
-        time.sleep(max(0.0, self._free_at - time.monotonic()))
-
-
-class _WholeRequest:
-    """A teacher that takes a request in one call, so that a budget that does not reach for all of it sends nothing."""
-
-    def __init__(self, upstream: _Upstream, account: Account, rows: int) -> None:
-        self.spec: TeacherSpec = replace(upstream.spec, max_batch=rows, service=Service())
-        self.asking = Oracle(upstream, account, known=True)
-        self._upstream, self._account = upstream, account
-
-    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
-        """Decide, in calls of the teacher's own size; each is charged before it is sent and repeated alone."""
-        self._upstream.wait()
-        self._account.release(len(images))
-        return self.asking(images)
 
 
 def make_application(
@@ -124,7 +91,7 @@ class _Served:
     def __init__(
         self, teacher: Teacher, clients: Clients, name: str, limits: RequestLimits, memory: Memory | None
     ) -> None:
-        self._teacher, self._clients, self._memory = _Upstream(teacher, memory), clients, memory
+        self._teacher, self._clients, self._memory = Upstream(teacher, memory), clients, memory
         self._name, self._limits = name, limits
         spec = self._teacher.spec
         pixels = limits.rows * spec.input_shape[0] * spec.input_shape[1] * spec.input_shape[2]
@@ -209,7 +176,7 @@ class _Served:
     def _decide(self, client: Client, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
         """Recall or ask; a refusal says what it cost."""
         account, before = client.account, client.account.spent
-        request = _WholeRequest(self._teacher, account, self._limits.rows)
+        request = WholeRequest(self._teacher, account, self._limits.rows)
         # It checks the images and charges the client before the teacher is called.
         oracle = Oracle(request, account, known=True)
         try:
@@ -220,7 +187,10 @@ class _Served:
             left = f"the budget of {error.limit} rows is spent but for {error.limit - error.spent}"
             raise HTTPException(403, f"{left}; {_cost(account.spent - before)}") from error
         except TeacherError as error:
-            raise HTTPException(502, f"the teacher failed; {_cost(account.spent - before)}") from error
+            raise _failure("the teacher failed", account.spent - before) from error
+        except StorageError as error:
+            _log.error("a request was refused: %s", error)
+            raise _failure("the ledger cannot be written", account.spent - before) from error
         finally:
             self._again.inc(request.asking.usage.repeated)
         self._remembered.inc(remembered)
@@ -278,6 +248,12 @@ class _Served:
 def _cost(rows: int) -> str:
     """Say what a request without an answer cost."""
     return f"{rows} rows stay charged" if rows else "nothing was charged"
+
+
+def _failure(what: str, charged: int) -> HTTPException:
+    """Say what failed; with a time to come back only where nothing was charged: a client of ours counts on that."""
+    headers = None if charged else {"Retry-After": str(_SECONDS_UNTIL_ROOM)}
+    return HTTPException(502 if charged else 503, f"{what}; {_cost(charged)}", headers)
 
 
 def _refuse(refusal: Exception) -> Response:

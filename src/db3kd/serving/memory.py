@@ -1,5 +1,6 @@
 """Answers that a server gave before, by what was asked: whoever asks about the same image again is charged nothing."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import final
 import numpy as np
 import torch
 
+from db3kd.errors import StorageError
 from db3kd.oracle import Oracle
 from db3kd.runs.files import storage_errors
 from db3kd.runs.journal import Journal
@@ -15,6 +17,8 @@ from db3kd.runs.lock import RunLock
 from db3kd.runs.replay import Index, Recalling, digests_of
 from db3kd.teachers import TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
+
+_log = logging.getLogger(__name__)
 
 
 @final
@@ -38,7 +42,7 @@ class Memory:
         self._index.read(folder)
         number = int(files[-1].stem) + 1 if files else 0
         self._journal = Journal(folder / f"{number:05d}.journal", identity, recording=True)
-        self._adding = threading.Lock()
+        self._adding, self._unwritten = threading.Lock(), dict[bytes, int]()
 
     def ask(self, oracle: Oracle, images: Float[Tensor, "b c h w"]) -> tuple[Int[Tensor, " b"], int]:
         """Answer, and tell how many rows were not asked again.
@@ -63,13 +67,26 @@ class Memory:
         with self._adding:
             known = self._index.find(list(answers))
             new = {digest: decision for digest, decision in answers.items() if digest not in known}
-            if new:
-                self._journal.append(0, np.array(list(new.values())), list(new))
-                self._index.add(new)
+            self._index.add(new)
+            self._unwritten |= new
+            self._write()
+
+    def _write(self) -> None:
+        """Have all answers in the file; where the disk is full they are given all the same, and written later."""
+        if not self._unwritten:
+            return
+        try:
+            self._journal.append(0, np.array(list(self._unwritten.values())), list(self._unwritten))
+        except StorageError as error:
+            lost = "%d answers are not remembered beyond the end of this server unless there is room until then: %s"
+            _log.warning(lost, len(self._unwritten), error)
+        else:
+            self._unwritten = {}
 
     def __enter__(self) -> "Memory":
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._write()
         self._journal.close()
         self._lock.release()

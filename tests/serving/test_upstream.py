@@ -5,14 +5,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import orjson
 import pytest
 import torch
 from starlette.applications import Starlette
 
-from db3kd.errors import NotServed, TeacherError
+from db3kd.errors import MaybeServed, NotServed, StorageError, TeacherError
 from db3kd.ledger import Ledger
+from db3kd.ledger.storage import Storage
 from db3kd.runs.replay import digests_of
 from db3kd.serving import Clients, Grant, Memory, RequestLimits, make_application
 from db3kd.serving.clients import ANYBODY
@@ -136,7 +138,7 @@ def test_a_rate_limit_of_the_teacher_holds_within_a_request_and_from_one_to_the_
 ) -> None:
     within, between = stopped(monkeypatch), list[float]()
     clock = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter, sleep=between.append)
-    monkeypatch.setattr("db3kd.serving.application.time", clock)
+    monkeypatch.setattr("db3kd.serving.upstream.time", clock)
     seen = _teacher(2, Service(rows_per_second=4.0))
     with Memory(tmp_path, seen.spec) as memory, Ledger(None) as ledger:
         application, clients = _serve(seen, ledger, memory=memory)
@@ -145,3 +147,40 @@ def test_a_rate_limit_of_the_teacher_holds_within_a_request_and_from_one_to_the_
         clients.close()
     assert within == [0.0, 0.5, 0.0, 0.5]
     assert between == [0.0, 0.5]
+
+
+def _full(self: Storage) -> NoReturn:
+    raise StorageError("the disk is full")
+
+
+def test_a_ledger_that_cannot_be_written_sends_nothing_and_asks_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = _teacher(4)
+    with Ledger(None) as ledger:
+        application, clients = _serve(seen, ledger)
+        with monkeypatch.context() as disk:
+            disk.setattr(Storage, "writing", _full)
+            refused = _ask(application, 8)
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["error"] == "the ledger cannot be written; nothing was charged"
+        assert "a request was refused: the disk is full" in caplog.text
+        assert seen.rows == ledger.statement().total == 0
+        assert _ask(application, 8).status == 200
+        clients.close()
+        assert seen.rows == ledger.statement().total == 8
+
+
+def test_a_ledger_that_cannot_be_written_in_the_middle_says_what_stays_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(monkeypatch)
+
+    def lose() -> MaybeServed:
+        monkeypatch.setattr(Storage, "writing", _full)
+        return MaybeServed("reset")
+
+    with Ledger(None) as ledger:
+        application, _ = _serve(Failing(_teacher(4), 2, lose), ledger)
+        answer = _ask(application, 16)
+    assert answer.status == 502
+    assert "retry-after" not in answer.headers
+    assert answer.json()["error"] == "the ledger cannot be written; 8 rows stay charged"
