@@ -1,5 +1,6 @@
 """A run is held by one, who is named to others; a name that a kill left behind holds nothing."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -62,3 +63,33 @@ def test_the_process_of_another_user_holds_as_well(tmp_path: Path, monkeypatch: 
     lock.take()
     monkeypatch.setattr("os.kill", refuse)
     assert RunLock(tmp_path).held_since() is not None
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
+def test_a_disk_without_room_for_the_name_leaves_the_run_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = RunLock(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(f"db3kd.runs.lock.os.{call}", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            lock.take()
+    assert not lock.held
+    RunLock(tmp_path).take()
+    lock.take()
+    assert lock.held
+
+
+def test_a_name_that_cannot_be_taken_off_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    lock = RunLock(tmp_path)
+    lock.take()
+    with monkeypatch.context() as broken:
+        broken.setattr("db3kd.runs.lock.os.ftruncate", refuse)
+        lock.release()
+    RunLock(tmp_path).take()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from db3kd.errors import StorageError
 from db3kd.runs import Run, seconds_until_now, spent_seconds, timed
 
 
@@ -27,3 +28,11 @@ def test_a_session_at_work_counts_until_now(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setattr("time.time", lambda: since + 8)
         assert seconds_until_now(Run(tmp_path)) == pytest.approx(8)
         assert spent_seconds(run) == 0
+
+
+def test_a_run_that_another_process_took_hides_no_error(tmp_path: Path) -> None:
+    with Run(tmp_path) as other:
+        other.hold()
+        with pytest.raises(StorageError, match="the disk is full"), timed(Run(tmp_path)):
+            raise StorageError("the disk is full")
+    assert spent_seconds(Run(tmp_path)) == 0

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -32,6 +33,8 @@ class RunLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             os.close(descriptor)
@@ -40,10 +43,9 @@ class RunLock:
                 "another folder"
             ) from error
         except OSError:
+            # A disk that has no room for the name: nobody may hold the run without one.
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self._release = weakref.finalize(self, _unlock, descriptor)
 
     def release(self) -> None:
@@ -72,5 +74,7 @@ class RunLock:
 
 def _unlock(descriptor: int) -> None:
     """Take the name off the lock and let it go."""
-    os.ftruncate(descriptor, 0)
+    # A name that stays, on a disk that fails, holds nothing.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
     os.close(descriptor)

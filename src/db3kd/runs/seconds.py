@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from db3kd.errors import StorageError
+from db3kd.errors import Db3kdError
 from db3kd.runs.run import Run
 
 _SECONDS = "seconds.jsonl"
@@ -20,8 +20,8 @@ def timed(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # A disk that is full must not hide the error that the user has to know of.
-        with suppress(StorageError):
+        # A disk that is full, or a run that could not be held, must not hide the error that the user has to know of.
+        with suppress(Db3kdError):
             run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
         raise
     run.append_line({"seconds": time.monotonic() - started}, name=_SECONDS)
