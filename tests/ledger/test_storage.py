@@ -120,3 +120,23 @@ def test_a_ledger_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
 def test_nothing_but_the_ledger_is_left_in_the_folder(tmp_path: Path) -> None:
     _ledger_file(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"x" * 5000])
+def test_a_ledger_that_was_deleted_counts_from_0_whatever_a_kill_left_beside_it(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    kill_after(start(_SEND, tmp_path, 1), 20)
+    path = tmp_path / "ledger.sqlite"
+    assert (tmp_path / "ledger.sqlite-wal").stat().st_size > 0
+    if damage is not None:
+        path.write_bytes(damage)
+        with pytest.raises(ArtifactError, match="or delete it to count from 0 again"):
+            Ledger(path)
+    path.unlink()
+    with Ledger(path) as ledger:
+        assert ledger.statement().total == 0
+        with ledger.account("label") as account:
+            account.charge(3)
+    with Ledger(path) as ledger:
+        assert ledger.statement().total == 3

@@ -95,8 +95,9 @@ class Storage:
 
     def _damage(self, what: str) -> ArtifactError:
         return ArtifactError(
-            f"{self._name} is not a whole ledger of queries: {what}; nothing was changed. Put back a copy of it to "
-            "keep the count of what was spent, or delete it to count from 0 again"
+            f"{self._name} is not a whole ledger of queries: {what}; nothing was changed. To keep the count of what "
+            "was spent, put back a copy of it and delete the files ending in -wal and -shm beside it, which belong to "
+            "this one; or delete it to count from 0 again"
         )
 
     def _create(self, path: Path) -> None:
@@ -107,6 +108,9 @@ class Storage:
             with self._explained(), closing(_connect(draft)) as connection:
                 connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT_VERSION}")
                 connection.execute("PRAGMA journal_mode = WAL")
+            # What a kill left of a ledger that was deleted: SQLite would take its pages into this one.
+            for ending in ("-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
             draft.replace(path)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
