@@ -182,7 +182,9 @@ def described_teacher(about: Mapping[str, object]) -> TeacherSpec:
     """Read what `describe_teacher` said; a KeyError where it is incomplete, a PlanError where it was changed."""
     # Older runs say no names.
     said: dict[str, Any] = {"class_names": (), **about}
-    return TeacherSpec(**{name: said[name] for name in _OF_TEACHER})
+    # JSON has lists.
+    plain: dict[str, Any] = {name: tuple(one) if isinstance(one := said[name], list) else one for name in _OF_TEACHER}
+    return TeacherSpec(**plain)
 
 
 def existing(folder: Path | str) -> Run:

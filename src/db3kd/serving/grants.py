@@ -4,21 +4,23 @@ A token is named by the environment variable that holds it, or by its SHA-256, s
 """
 
 import hashlib
+import math
 import os
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from annotated_types import Ge, Interval
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from db3kd.arguments import checked_options
 from db3kd.errors import PlanError
-from db3kd.options import check_options
 
-_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Rate = Annotated[float, Interval(gt=0, lt=math.inf)]
+_Budget = Annotated[int, Ge(0)]
 
 
-@dataclass(frozen=True)
+@checked_options
 class Grant:
     """What a client may do.
 
@@ -32,11 +34,8 @@ class Grant:
     """
 
     token_sha256: str | None = None
-    budget: Annotated[int, Field(ge=0)] | None = None
+    budget: _Budget | None = None
     rows_per_second: _Rate | None = None
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
 
 class _Table(BaseModel):
@@ -46,7 +45,7 @@ class _Table(BaseModel):
 
     token_env: str | None = None
     token_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
-    budget: Annotated[int, Field(ge=0)] | None = None
+    budget: _Budget | None = None
     rows_per_second: _Rate | None = None
 
     @model_validator(mode="after")
