@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db3kd.errors import ArtifactError
-from db3kd.runs.journal import DIGEST_BYTES, Journal, answered, is_record
+from db3kd.runs.journal import DIGEST_BYTES, Journal, answered, count_rows, is_record
 from processes import finish, kill_after, start
 
 _IDENTITY = b"plan, teacher and part"
@@ -174,6 +174,20 @@ def test_a_recording_journal_knows_its_questions_and_another_one_knows_none(tmp_
     assert answered(tmp_path / "other.journal") == {}
     (tmp_path / "torn.journal").write_bytes(b"x")
     assert not is_record(tmp_path / "torn.journal")
+
+
+@pytest.mark.parametrize("recording", [True, False])
+def test_its_answers_are_counted_whatever_it_belongs_to(tmp_path: Path, recording: bool) -> None:
+    path = tmp_path / "00000.journal"
+    assert count_rows(path) == 0
+    with Journal(path, _IDENTITY, recording=recording) as journal:
+        assert count_rows(path) == 0
+        _append(journal, [(1, [5, 7]), (2, []), (3, [300, 2, 3])], recording=recording)
+    assert count_rows(path) == 5
+    path.write_bytes(path.read_bytes()[:-1])
+    assert count_rows(path) == 2
+    path.write_bytes(b"x" * 100)
+    assert count_rows(path) == 0
 
 
 def test_the_first_answer_to_a_question_counts(tmp_path: Path) -> None:

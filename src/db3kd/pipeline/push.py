@@ -13,7 +13,8 @@ from db3kd.pipeline.repel import outline_of as outline_of_pushing
 from db3kd.pipeline.story import Pushed, Story
 from db3kd.runs import Keeper, Outline, Part
 
-_COMMITTEE, _MIXTURES, _SUBSPACE = "noise-committee", f"noise-{MIXTURES}", "noise-subspace"
+NOISE_MIXTURES = f"noise-{MIXTURES}"
+_COMMITTEE, _SUBSPACE = "noise-committee", "noise-subspace"
 
 
 def push(story: Story, pool: Pushed, keeper: Keeper) -> Made:
@@ -29,7 +30,7 @@ def push(story: Story, pool: Pushed, keeper: Keeper) -> Made:
         count = committee.mixtures_for(len(noise))
         learned = noise
         if count:
-            mixing = ask_mixtures(teacher, noise, count, budget=budget, seed=seed, name=_MIXTURES)
+            mixing = ask_mixtures(teacher, noise, count, budget=budget, seed=seed, name=NOISE_MIXTURES)
             learned = noise.joined(keeper.perform(mixing))
         stage = LearnCommittee(_COMMITTEE, learned, committee, members=committee.members, seed=seed)
         guide = guide_by(_SUBSPACE, keeper.perform(stage), noise, committee.subspace, keeper)
@@ -44,7 +45,7 @@ def foretell_push(story: Story, pool: Pushed, keeper: Keeper) -> list[Outline]:
     if committee is not None and pool.repulsion.method.guided:
         noise = pool.noise.rounds * pool.noise.per_round(spec.num_classes)
         mixed = committee.mixtures_for(noise)
-        stages += [Outline(_MIXTURES, (Part(_MIXTURES, mixed),))] if mixed else []
+        stages += [Outline(NOISE_MIXTURES, (Part(NOISE_MIXTURES, mixed),))] if mixed else []
         # At most: little noise is learned for longer.
         recipe = committee.recipe_for(pool.noise.per_round(spec.num_classes))
         stages.append(outline_of(_COMMITTEE, committee.members, recipe))

@@ -26,6 +26,7 @@ from db3kd.pipeline.ask_pool import Asked, AskPool, choosers
 from db3kd.pipeline.asking import ANSWERS
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.gains import compare
+from db3kd.pipeline.growth import check_growth, most_mixtures
 from db3kd.pipeline.kept import KeepAnswers
 from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
 from db3kd.pipeline.lessons import baseline_lessons, lessons_for
@@ -134,7 +135,10 @@ def own_name(story: Story) -> str:
 
 
 def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
-    """Name the stages of a run beforehand, with what they cost at most; nothing is written or asked."""
+    """Name the stages of a run beforehand, with what they cost at most; nothing is written or asked.
+
+    A RunMismatch where the run would outgrow what it has bought: see `check_growth`.
+    """
     spec, pool, seed = story.teacher.spec, story.pool, keeper.context.seed
     stages: list[Outline] = []
     if isinstance(pool, Pushed):
@@ -169,6 +173,7 @@ def foretell(story: Story, keeper: Keeper) -> tuple[Outline, ...]:
     stages.append(Outline(STUDENT, (Part(STUDENT, epochs=recipe.epochs),)))
     if story.held_out is not None:
         stages.append(Outline(HELD_OUT, (Part(HELD_OUT, len(story.held_out)),), held_out=True))
+    check_growth(story, stages, keeper)
     return tuple(stages)
 
 
@@ -208,9 +213,7 @@ def _learn(
     known = answers.known()
     mixtures, count, most = known.take(torch.arange(0)), committee.mixtures_for(len(known)), None
     if count and asking:
-        by_stage = keeper.run.statement().by_stage
-        spent = sum(rows for stage, rows in by_stage.items() if stage not in (MIXTURES, REPEATS))
-        most = story.budget.most_mixtures(len(known), spent=spent)
+        most = most_mixtures(story.budget, len(known), keeper)
         mixtures = keeper.perform(ask_mixtures(story.teacher, known, count, budget=story.budget, seed=seed, most=most))
     learned = answers.joined(mixtures)
     stage = LearnCommittee(COMMITTEE, learned, committee, members=committee.members, seed=seed, pool=story.images)

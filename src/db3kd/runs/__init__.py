@@ -4,12 +4,12 @@
 nothing else says so.
 """
 
-from db3kd.runs.keeper import Keeper, Standing, numbered_part
+from db3kd.runs.keeper import Keeper
 from db3kd.runs.notebook import Notebook
 from db3kd.runs.replay import Index, RecordedTeacher
 from db3kd.runs.run import Run, existing
 from db3kd.runs.seconds import seconds_until_now, spent_seconds, timed
-from db3kd.runs.stage import Kept, Key, Outline, Part, Stage, key_of
+from db3kd.runs.stage import Kept, Key, Outline, Part, Stage, Standing, key_of, numbered_part
 
 __all__ = [
     "Index",

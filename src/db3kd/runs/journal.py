@@ -209,13 +209,9 @@ class Journal:
 
 def answered(path: Path) -> dict[bytes, int]:
     """Read the classes that a recording journal holds, by the digest of the question."""
-    stored, found = path.read_bytes(), dict[bytes, int]()
-    if len(stored) < _HEADER_BYTES or stored[: len(_MAGIC)] != _MAGIC:
-        return found
-    _, version, width_of_digest, _ = _HEADER.unpack_from(stored)
-    if version != _VERSION or not width_of_digest:
-        return found
-    for start, _, _ in _records(stored, _HEADER_BYTES, zlib.crc32(stored[: _HEADER.size]), width_of_digest):
+    found = dict[bytes, int]()
+    stored, width_of_digest, starts = _whole_records(path)
+    for start in starts if width_of_digest else ():
         rows, _, width = _RECORD.unpack_from(stored, start)
         content = start + _RECORD_BYTES
         classes = np.frombuffer(stored, _TYPES[width], rows, content).tolist()
@@ -231,6 +227,26 @@ def is_record(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(_HEADER.size)
     return len(header) == _HEADER.size and _HEADER.unpack(header)[2] > 0
+
+
+def count_rows(path: Path) -> int:
+    """Count the answers that wait in a journal, whatever it belongs to; none where there is no such file."""
+    if not path.exists():
+        return 0
+    stored, _, starts = _whole_records(path)
+    return sum(int(_RECORD.unpack_from(stored, start)[0]) for start in starts)
+
+
+def _whole_records(path: Path) -> tuple[bytes, int, list[int]]:
+    """Read a journal of anybody: its bytes, how long a digest is in it, and where its whole records begin."""
+    stored = path.read_bytes()
+    if len(stored) < _HEADER_BYTES or stored[: len(_MAGIC)] != _MAGIC:
+        return stored, 0, []
+    _, version, digest_bytes, _ = _HEADER.unpack_from(stored)
+    if version != _VERSION:
+        return stored, 0, []
+    checksum = zlib.crc32(stored[: _HEADER.size])
+    return stored, digest_bytes, [start for start, _, _ in _records(stored, _HEADER_BYTES, checksum, digest_bytes)]
 
 
 def _records(data: bytes, position: int, checksum: int, digest_bytes: int) -> Iterator[tuple[int, int, int]]:

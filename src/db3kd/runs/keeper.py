@@ -9,9 +9,9 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, TypeVar, final
+from typing import TypeVar, final
 
 from safetensors import SafetensorError, safe_open
 
@@ -20,38 +20,24 @@ from db3kd.errors import ArtifactError, RunError, RunMismatch
 from db3kd.ledger import Limits
 from db3kd.oracle import Oracle
 from db3kd.runs.files import storage_errors, sync_folder, write_atomically
-from db3kd.runs.journal import Journal, is_record
+from db3kd.runs.journal import Journal, count_rows, is_record
 from db3kd.runs.notebook import Notebook
 from db3kd.runs.plan_file import differences_of
 from db3kd.runs.records import read_object, write_object
 from db3kd.runs.replay import Index, Recalling, Remembering
 from db3kd.runs.run import Run
-from db3kd.runs.stage import Kept, Outline, Part, Stage
+from db3kd.runs.stage import Kept, Outline, Part, Stage, Standing, State, numbered_part
 from db3kd.teachers import Teacher
 from db3kd.tensorfile import pack, unpack
 
 _log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
-State = Literal["done", "begun", "not begun"]
 # A kill wastes at most one lease; a lease costs one write to the disk.
 _LEASE = 16_384
 _WAY_OUT = (
     "put the right file back, or delete it and run again: only what it holds is made, and its queries paid, again"
 )
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a stage is."""
-
-    name: str
-    state: State
-    done: int
-    total: int
-    unit: str
-    ahead: int
-    held_out: bool
 
 
 @final
@@ -80,7 +66,7 @@ class Keeper:
                     self.context.progress(outline.name, number, len(outline.parts), outline.unit)
                 found = stage.make(number, tuple(kept), self)
                 if found.whole:
-                    self._write(part.name, stage, found)
+                    self._write(part, stage, found)
             if found.whole:
                 self._forget_beginning(part.name)
             kept.append(found)
@@ -100,6 +86,18 @@ class Keeper:
         while self.has(numbered_part(stage, number)):
             number += 1
         return number
+
+    def about(self, part: str) -> Mapping[str, str]:
+        """Read the short texts of a part; none where it is not there, or broken, which shows when it is read."""
+        try:
+            with safe_open(self._path(part), "pt") as file:
+                return file.metadata() or {}
+        except (FileNotFoundError, SafetensorError):
+            return {}
+
+    def noted(self, part: str) -> int:
+        """Count the answers that wait in the journal of a part."""
+        return count_rows(self._path(part).with_suffix(".journal"))
 
     def read(self, part: Part, stage: Stage[object]) -> Kept | None:
         """Read a part of a stage; None where it is not there, or is to be made again at no query."""
@@ -122,8 +120,8 @@ class Keeper:
             return None
         if differing:
             raise RunMismatch(
-                f"{path} was made for something else: {'; '.join(differing)}. Nothing was changed or spent: ask for "
-                "what it was, or use another run directory"
+                f"{path} was made for something else: {'; '.join(differing)}. It was left as it is: ask for what it "
+                "was, or use another run directory"
             )
         return found
 
@@ -218,20 +216,15 @@ class Keeper:
 
     def _ending(self, part: str) -> str | None:
         """By which wishes a part is the last one; None where it is not."""
-        try:
-            with safe_open(self._path(part), "pt") as file:
-                about = file.metadata() or {}
-        except SafetensorError:
-            # Whether it is whole shows when it is read.
-            return None
+        about = self.about(part)
         return about.get("ends", "") if about.get("last") == "yes" else None
 
-    def _write(self, part: str, stage: Stage[object], made: Kept) -> None:
+    def _write(self, part: Part, stage: Stage[object], made: Kept) -> None:
         self.run.hold()
-        path = self._path(part)
+        path = self._path(part.name)
         self._make_folder(path.parent)
         key = json.dumps(stage.key, sort_keys=True)
-        about = {**made.about, "part": part, "key": key, "source": stage.source}
+        about = {**made.about, "part": part.name, "key": key, "source": stage.source, "queries": str(part.queries)}
         if made.last:
             about |= {"last": "yes", "ends": stage.outline.ends}
         write_atomically(path, pack(made.tensors, about, kind=stage.kind))
@@ -262,8 +255,3 @@ class Keeper:
 def _identity(part: str, stage: Stage[object]) -> bytes:
     """What a journal or the state of a training belongs to; of another one, nothing is replayed or gone on with."""
     return hashlib.sha256(json.dumps([part, stage.key, stage.source], sort_keys=True).encode()).digest()
-
-
-def numbered_part(stage: str, number: int) -> str:
-    """Name a part of a stage that has several."""
-    return f"{stage}/{number:05d}"

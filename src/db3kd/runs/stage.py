@@ -7,7 +7,7 @@ the rest: it reads, writes, checks and resumes. Stages are in `db3kd.pipeline`.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 from db3kd.errors import PlanError
 from db3kd.tensors import Tensor
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # By name, what JSON can hold.
 Key = Mapping[str, object]
 Made = TypeVar("Made", covariant=True)
+State = Literal["done", "begun", "not begun"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,19 @@ class Outline:
     def queries(self) -> int:
         """Rows that it asks, at most."""
         return sum(part.queries for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a stage is."""
+
+    name: str
+    state: State
+    done: int
+    total: int
+    unit: str
+    ahead: int
+    held_out: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +122,11 @@ class Stage(Protocol[Made]):
 
     def join(self, parts: Sequence[Kept]) -> Made:
         """Put the parts together."""
+
+
+def numbered_part(stage: str, number: int) -> str:
+    """Name a part of a stage that has several."""
+    return f"{stage}/{number:05d}"
 
 
 def key_of(value: object) -> object:
