@@ -16,8 +16,8 @@ from db3kd.pipeline.tell import buy, foretell
 from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.runs import Run
 from db3kd.training import Recipe
-from known_teachers import Constant, Counting
-from made_runs import MEMBERS, SHAPE, Small, dataset, images, keeper_of, stories, story
+from known_teachers import Constant, Counting, Failing
+from made_runs import MEMBERS, SHAPE, Small, Stopped, dataset, images, keeper_of, stories, story, untouched
 
 
 def _ask(described: Story, folder: Path) -> Asked:
@@ -204,6 +204,27 @@ def test_what_cannot_be_transformed_is_asked_later_or_by_lot(tmp_path: Path, bud
     assert sum(step.size for step in asked.rounds if step.way == "views") < planned[2], "few are decided"
     assert len(asked.answers) == sum(planned) == budget
     assert sum(step.size for step in asked.rounds) == budget
+
+
+@pytest.mark.parametrize("kind", ["images", "pool", "priors"])
+def test_fewer_images_are_asked_where_the_budget_is_lowered_and_a_larger_one_goes_on(tmp_path: Path, kind: str) -> None:
+    seen, teacher = Small(), Small()
+    described = replace(stories(seen)[kind], budget=Budget(images=24, repeats=0))
+    _ask(described, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        _ask(replace(described, teacher=Failing(teacher, 2, Stopped)), tmp_path / "run")
+    begun = teacher.rows
+    # What was asked already stays; 13 and 22 end in the middle of a call.
+    for most in (5, 13, 22):
+        lowered = replace(described, teacher=teacher, budget=Budget(images=most, repeats=0))
+        asked = _ask(lowered, tmp_path / "run")
+        assert asked.ended == "budget"
+        assert len(asked.answers) == teacher.rows == max(most, begun)
+        assert len(_ask(replace(lowered, teacher=untouched(teacher)), tmp_path / "run").answers) == teacher.rows
+    whole = _ask(replace(described, teacher=teacher), tmp_path / "run")
+    assert (whole.ended, teacher.rows, len(set(teacher.asked))) == ("all", seen.rows, len(set(seen.asked)))
+    for part in (tmp_path / "whole/answers").iterdir():
+        assert (tmp_path / "run/answers" / part.name).read_bytes() == part.read_bytes()
 
 
 def test_a_teacher_with_levels_sees_them(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from db3kd.answers import SPREAD, Answers, Candidates, is_fresh, no_answers, tog
 from db3kd.augmentation import view_questions
 from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted
-from db3kd.evaluation import Gain, Trust, has_flattened, measure_trust, predict_together
+from db3kd.evaluation import Gain, has_flattened, predict_together
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
-from db3kd.pipeline.gains import as_text, compare, gains_of
+from db3kd.pipeline.gains import as_text, compare, gains_of, trust_in
 from db3kd.pipeline.learn import LearnCommittee
 from db3kd.pipeline.rounds import NAME, has_judges
 from db3kd.pipeline.scoring import scores_of
@@ -119,8 +119,9 @@ class AskPool:
         about = as_text(more)
         if members and (ended := self._end((*known, *more), answers, members, keeper)):
             return to_kept(answers.take(torch.arange(0)), {**about, "ended": ended}, last=True)
+        most = self._most(number, len(answers), keeper)
         with keeper.asking(self._story.teacher, self, number, limits=self._story.budget.limits(NAME)) as oracle:
-            found, budget_ended = self._ask(oracle, number, answers, members, keeper)
+            found, budget_ended = self._ask(oracle, number, answers, members, keeper, most=most)
         if budget_ended is not None:
             return to_kept(found, {**about, "ended": "budget"}, whole=False)
         figures = {"round": float(number), "asked": float(len(found))}
@@ -147,6 +148,11 @@ class AskPool:
         found = {origin.partition("/")[0] for origin in origins}
         return "spread" if SPREAD in found else _CHOSEN if _CHOSEN in found else "lot"
 
+    def _most(self, number: int, asked: int, keeper: Keeper) -> int | None:
+        """How many questions of a round the budget allows, though more were planned; what was asked of it stays."""
+        images = self._story.budget.images
+        return None if images is None else max(images - asked, keeper.noted(numbered_part(NAME, number)))
+
     def _opening(self, parts: Sequence[Kept]) -> int:
         """How many answers came before the first round that a committee may choose."""
         done = takewhile(lambda both: both[0].way != _CHOSEN, zip(self._steps, parts, strict=False))
@@ -163,13 +169,20 @@ class AskPool:
     def _end(self, gains: Sequence[Gain], answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> str:
         """Why asking ends here; nothing where it goes on."""
         rounds, target = self._story.rounds, self._story.rounds.target_agreement
-        if target is not None and (_trust(answers, members, keeper).lower or 0.0) >= target:
+        if target is not None and (trust_in(answers, members, keeper).lower or 0.0) >= target:
             return "agreement"
         flat = rounds.patience and has_flattened(gains, least=rounds.least_gain, patience=rounds.patience)
         return "flat" if flat else ""
 
     def _ask(
-        self, oracle: Remembering, number: int, answers: Answers, members: tuple[nn.Module, ...], keeper: Keeper
+        self,
+        oracle: Remembering,
+        number: int,
+        answers: Answers,
+        members: tuple[nn.Module, ...],
+        keeper: Keeper,
+        *,
+        most: int | None,
     ) -> tuple[Answers, BudgetExhausted | None]:
         """Ask boundary pairs first, halving by halving, then what is chosen."""
         rounds, step, seed = self._story.rounds, self._step(number, len(answers)), (self._seed + 1) * 7919 + number
@@ -177,7 +190,7 @@ class AskPool:
         if members and rounds.pairs(step.size):
             pairs = BoundaryPairs(answers, rounds.pairs(step.size), torch.Generator().manual_seed(seed))
             for _ in range(rounds.halvings if len(pairs) else 0):
-                found, ended = self._ask_some(oracle, pairs.propose(), answers, found)
+                found, ended = self._ask_some(oracle, pairs.propose(), answers, found, most=most)
                 if ended is not None:
                     return found, ended
                 pairs.observe(found.decisions[-len(pairs) :])
@@ -186,7 +199,7 @@ class AskPool:
         lacking = left - len(chosen)
         if lacking and step.way == "views" and not any(later.way in _TAKING for later in self._steps[number + 1 :]):
             chosen = together([chosen, draw_new(self._pool, answers, lacking, generator)])
-        return self._ask_some(oracle, chosen, answers, found, aside=step.way == "aside")
+        return self._ask_some(oracle, chosen, answers, found, aside=step.way == "aside", most=most)
 
     def _step(self, number: int, asked: int) -> Step:
         """Give a step with what earlier ones could not ask of a pool; `asked` answers came before it.
@@ -260,21 +273,25 @@ class AskPool:
         return chosen.take(torch.tensor([images.row_of(name) for name in chosen.ids], dtype=torch.int64).argsort())
 
     def _ask_some(
-        self, oracle: Remembering, candidates: Candidates, answers: Answers, found: Answers, *, aside: bool = False
+        self,
+        oracle: Remembering,
+        candidates: Candidates,
+        answers: Answers,
+        found: Answers,
+        *,
+        aside: bool = False,
+        most: int | None,
     ) -> tuple[Answers, BudgetExhausted | None]:
-        decisions, ended = ask(oracle, candidates)
+        allowed = candidates.first(None if most is None else most - len(found))
+        decisions, ended = ask(oracle, allowed)
+        if ended is None and most is not None and len(allowed) < len(candidates):
+            asked = len(answers) + len(found) + len(allowed)
+            ended = BudgetExhausted(NAME, len(candidates) - len(allowed), asked, len(answers) + most)
         before = answers.joined(found) if len(found) else answers
         marks = torch.full((len(candidates),), aside)
         if self._pool.size is None:
             marks = set_aside(count_fresh(before), candidates.origins, self._story.rounds.aside_every)
         return found.joined(answered(candidates, decisions, before, marks)), ended
-
-
-def _trust(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
-    """How far a committee agrees with the answers set aside."""
-    rows, device = answers.unseen(), keeper.context.device
-    said = predict_together(members, answers.images.pixels[rows], device=device) if len(rows) else rows
-    return measure_trust(said, answers)
 
 
 def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:

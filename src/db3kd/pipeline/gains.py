@@ -7,7 +7,7 @@ from dataclasses import asdict
 from torch import nn
 
 from db3kd.answers import Answers
-from db3kd.evaluation import Gain, measure_gain, predict_together
+from db3kd.evaluation import Gain, Trust, measure_gain, measure_trust, predict_together
 from db3kd.runs import Keeper, Kept
 
 
@@ -31,6 +31,13 @@ def compare(
     gain = measure_gain(earlier, later, decisions, since=since, queries=queries, learned_longer=learned_longer)
     keeper.context.tracker("agreement", queries, {"agreement": gain.after, "gain": gain.after - gain.before})
     return [gain]
+
+
+def trust_in(answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> Trust:
+    """Tell how far a committee agrees with the answers set aside."""
+    rows, device = answers.unseen(), keeper.context.device
+    said = predict_together(members, answers.images.pixels[rows], device=device) if len(rows) else rows
+    return measure_trust(said, answers)
 
 
 def as_text(gains: Sequence[Gain]) -> Mapping[str, str]:
