@@ -226,6 +226,37 @@ class TestBudget:
         purchase, _ = told(story(untouched(teacher), budget=Budget(5)), tmp_path)
         assert len(purchase.bought.answers) == 20
 
+    def test_lowered_it_keeps_the_mixtures_that_it_paid_and_raised_it_pays_for_none_again(self, tmp_path: Path) -> None:
+        teacher = Small()
+        many = replace(MEMBERS, mixtures_per_image=4.0)
+        described = story(teacher, committee=many, lesson=FixedLesson(Opinions(), mixtures=True))
+        kept: list[torch.Tensor] = []
+        # The first total ends in the middle of a call, and the lowered ones before what was bought, or within it.
+        for total, count in ((80, 52), (34, 52), (70, 52), (80, 52), (124, 96)):
+            with Run(tmp_path) as run:
+                mixtures = buy(replace(described, budget=Budget(total, repeats=4)), keeper_of(run)).bought.mixtures
+            assert len(mixtures) == count
+            assert all(torch.equal(mixtures.decisions[: len(before)], before) for before in kept)
+            kept.append(mixtures.decisions)
+        assert teacher.rows == spent(tmp_path) == 24 + 96 + 4
+        assert len(set(teacher.asked)) == 24 + 96
+
+    def test_lowered_it_uses_what_was_bought_after_a_stage_that_a_limit_had_ended(self, tmp_path: Path) -> None:
+        teacher = Small()
+        described = stories(teacher)["guided"]
+        with Run(tmp_path) as run:
+            # So that the answers end before what was planned.
+            keeper_of(run).declare(foretell(described, keeper_of(run)))
+            stages, bought = {"mixtures": 9}, []
+            for total in (None, 200, 15):
+                asked = replace(described, budget=Budget(total, images=13, stages=stages, repeats=0))
+                bought.append(buy(asked, keeper_of(run)).bought)
+        for lowered in bought[1:]:
+            assert lowered.digest == bought[0].digest
+            assert len(lowered.answers) == 13
+            assert len(lowered.mixtures) == 8
+        assert teacher.rows == spent(tmp_path)
+
     @pytest.mark.parametrize("kind", ["distances", "guided", "rounds", "priors"])
     def test_where_it_ends_the_run_goes_on_to_its_student_and_raised_it_ends_as_if_it_had_not(
         self, tmp_path: Path, whole: dict[str, Whole], kind: str

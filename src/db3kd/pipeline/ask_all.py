@@ -50,8 +50,10 @@ class AskAll:
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask about all of them; what a budget leaves unasked waits in the journal."""
         limits = None if self.budget is None else self.budget.limits(self.name)
+        # What was asked before the limit was lowered stays.
+        most = None if self.most is None else max(self.most, keeper.noted(self.name))
         with keeper.asking(self.teacher, self, limits=limits, held_out=self.budget is None) as oracle:
-            decisions, _ = ask(oracle, self.candidates.first(self.most))
+            decisions, _ = ask(oracle, self.candidates.first(most))
         whole = len(decisions) == len(self.candidates)
         return to_kept(answered(self.candidates, decisions, self._none), {}, whole=whole)
 

@@ -41,6 +41,11 @@ def check_growth(story: Story, stages: Sequence[Outline], keeper: Keeper) -> Non
             )
 
 
+def is_built_upon(stage: str, keeper: Keeper) -> bool:
+    """Tell whether a later stage has bought something for what this one has: it stays so then, and both are used."""
+    return any(_is_bought(later, keeper) for later in _LATER[stage])
+
+
 def _is_bought(stage: str, keeper: Keeper) -> bool:
     """Whether anything was paid for a stage: in a part that cost queries, or in a journal."""
     parts = (stage, *(numbered_part(stage, number) for number in range(keeper.count(stage) + 1)))

@@ -26,7 +26,7 @@ from db3kd.pipeline.ask_pool import Asked, AskPool, choosers
 from db3kd.pipeline.asking import ANSWERS
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.gains import compare
-from db3kd.pipeline.growth import check_growth, most_mixtures
+from db3kd.pipeline.growth import check_growth, is_built_upon, most_mixtures
 from db3kd.pipeline.kept import KeepAnswers
 from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
 from db3kd.pipeline.lessons import baseline_lessons, lessons_for
@@ -90,7 +90,7 @@ def buy(story: Story, keeper: Keeper, *, until: Until | None = None) -> Purchase
     if until == "answers":
         return Purchase(Bought(answers, none), asked.gains, asked.ended, planned, asked.rounds, made=made)
     # What comes after a stage that the total has cut short would be bought for other answers than those still to come.
-    whole = asked.ended != "budget" or not _is_spent(story, keeper)
+    whole = asked.ended != "budget" or not _is_spent(story, keeper) or is_built_upon(NAME, keeper)
     mixtures, members, mixed = none, tuple[nn.Module, ...](), True
     if story.committee is not None:
         story = replace(story, committee=tried(story.committee, answers, asked.opening, keeper, story.images))
@@ -218,7 +218,7 @@ def _learn(
     learned = answers.joined(mixtures)
     stage = LearnCommittee(COMMITTEE, learned, committee, members=committee.members, seed=seed, pool=story.images)
     cut_short = len(mixtures) < count and ((most is not None and most < count) or _is_spent(story, keeper))
-    return mixtures, keeper.perform(stage), not cut_short
+    return mixtures, keeper.perform(stage), not cut_short or is_built_upon(MIXTURES, keeper)
 
 
 def _measure(
