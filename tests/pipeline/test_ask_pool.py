@@ -15,6 +15,7 @@ from db3kd.pipeline.story import Story
 from db3kd.pipeline.tell import buy, foretell
 from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.runs import Run
+from db3kd.teachers import Teacher
 from db3kd.training import Recipe
 from known_teachers import Constant, Counting, Failing
 from made_runs import MEMBERS, SHAPE, Small, Stopped, dataset, images, keeper_of, stories, story, untouched
@@ -223,6 +224,31 @@ def test_fewer_images_are_asked_where_the_budget_is_lowered_and_a_larger_one_goe
         assert len(_ask(replace(lowered, teacher=untouched(teacher)), tmp_path / "run").answers) == teacher.rows
     whole = _ask(replace(described, teacher=teacher), tmp_path / "run")
     assert (whole.ended, teacher.rows, len(set(teacher.asked))) == ("all", seen.rows, len(set(seen.asked)))
+    for part in (tmp_path / "whole/answers").iterdir():
+        assert (tmp_path / "run/answers" / part.name).read_bytes() == part.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["images", "rounds", "pool", "priors"])
+def test_a_raised_budget_is_divided_as_it_was_where_what_was_declared_is_deleted(tmp_path: Path, kind: str) -> None:
+    whole, teacher = Small(), Small()
+
+    def ask(teacher: Teacher, images: int, folder: Path) -> Asked:
+        described = replace(stories(teacher)[kind], budget=Budget(images=images, repeats=0))
+        return _ask(described, folder)
+
+    for number in (12, 22):
+        ask(whole, number, tmp_path / "whole")
+    ask(teacher, 12, tmp_path / "run")
+    for call in (1, 2):
+        with pytest.raises(Stopped):
+            ask(Failing(teacher, call, Stopped), 22, tmp_path / "run")
+        (tmp_path / "run/stages.json").unlink()
+    ask(teacher, 22, tmp_path / "run")
+    (tmp_path / "run/stages.json").unlink()
+    assert len(ask(untouched(teacher), 22, tmp_path / "run").answers) == 22
+    assert teacher.asked == whole.asked
+    assert len(ask(teacher, 24, tmp_path / "run").answers) == len(ask(whole, 24, tmp_path / "whole").answers) == 24
+    assert teacher.asked == whole.asked
     for part in (tmp_path / "whole/answers").iterdir():
         assert (tmp_path / "run/answers" / part.name).read_bytes() == part.read_bytes()
 

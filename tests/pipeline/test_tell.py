@@ -226,6 +226,17 @@ class TestBudget:
         purchase, _ = told(story(untouched(teacher), budget=Budget(5)), tmp_path)
         assert len(purchase.bought.answers) == 20
 
+    def test_raised_it_does_not_change_a_search_though_what_was_declared_is_deleted(self, tmp_path: Path) -> None:
+        teacher = Small()
+        described = story(teacher, measurement=replace(BD, queries_per_pair=None), lesson=FixedLesson(Inverse()))
+        with Run(tmp_path) as run:
+            first = buy(replace(described, budget=Budget(1200, repeats=0)), keeper_of(run)).bought
+            (tmp_path / "stages.json").unlink()
+            raised = replace(described, teacher=untouched(teacher), budget=Budget(7000, repeats=0))
+            assert buy(raised, keeper_of(run)).bought.digest == first.digest
+        assert first.distances is not None
+        assert int(first.distances.queries.sum()) == teacher.rows - 24 > 0
+
     def test_lowered_it_keeps_the_mixtures_that_it_paid_and_raised_it_pays_for_none_again(self, tmp_path: Path) -> None:
         teacher = Small()
         many = replace(MEMBERS, mixtures_per_image=4.0)

@@ -26,7 +26,7 @@ from db3kd.evaluation import Gain, has_flattened, predict_together
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of, trust_in
 from db3kd.pipeline.learn import LearnCommittee
-from db3kd.pipeline.rounds import NAME, has_judges
+from db3kd.pipeline.rounds import NAME, has_judges, noted
 from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.pipeline.trial import tried
@@ -116,7 +116,7 @@ class AskPool:
         if earlier:
             asked = len(before[-1].tensors["decisions"])
             more = compare(answers, earlier, members, keeper, since=len(answers) - asked)
-        about = as_text(more)
+        about = {**as_text(more), **noted(self._steps[number])}
         if members and (ended := self._end((*known, *more), answers, members, keeper)):
             return to_kept(answers.take(torch.arange(0)), {**about, "ended": ended}, last=True)
         most = self._most(number, len(answers), keeper)

@@ -1,5 +1,6 @@
 """The stage that buys distances, shard by shard, with a committee to guide it where the search wants one."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,6 +134,12 @@ class MeasureDistances:
 def source_of(answers: Answers, guide: Guide | None) -> str:
     """Say what a search was made of: the images where it begins, and a committee that may guide it."""
     return f"{answers.digest}/{'' if guide is None else guide.fingerprint}"
+
+
+def settled_queries(keeper: Keeper) -> int:
+    """Tell how many queries a pair a run has measured with; 0 where it has measured none, or at no query."""
+    key = json.loads(keeper.about(numbered_part(NAME, 0)).get("key", "{}"))
+    return int(key.get("measurement", {}).get("queries_per_pair") or 0)
 
 
 def outline_of(images: int, shape: tuple[int, int, int], num_classes: int, measurement: Measurement) -> Outline:

@@ -112,6 +112,8 @@ def settle_measurement(story: Story, questions: int, keeper: Keeper) -> Measurem
     wanted = story.measurement
     if wanted is None or wanted.queries_per_pair is not None:
         return wanted
+    if settled := measure.settled_queries(keeper):
+        return replace(wanted, queries_per_pair=settled)
     others = max(1, story.teacher.spec.num_classes - 1)
     begun = next((outline for outline in keeper.declared() if outline.name == measure.NAME), None)
     if begun is not None:
