@@ -237,6 +237,34 @@ class TestBudget:
         assert first.distances is not None
         assert int(first.distances.queries.sum()) == teacher.rows - 24 > 0
 
+    def test_raised_it_pays_a_search_that_it_could_not_pay_before(self, tmp_path: Path) -> None:
+        teacher = Small()
+        described = story(teacher, measurement=replace(BD, queries_per_pair=None), lesson=FixedLesson(Inverse()))
+        for total in (30, 60):
+            purchase, _ = told(replace(described, budget=Budget(total, repeats=0)), tmp_path)
+            assert purchase.bought.distances is not None
+            assert purchase.bought.distances.method == "sd"
+        assert teacher.rows == 24
+        raised = replace(described, budget=Budget(1200, repeats=0))
+        with Run(tmp_path) as run:
+            keeper = keeper_of(run)
+            outline = next(one for one in foretell(raised, keeper) if one.name == "distances")
+            (standing,) = keeper.standing((outline,))
+            assert (standing.state, standing.ahead) == ("not begun", outline.queries)
+        # Stopped in its second shard, it goes on there.
+        with pytest.raises(Stopped):
+            told(replace(raised, teacher=Failing(teacher, 50, Stopped)), tmp_path)
+        told(raised, tmp_path)
+        told(replace(raised, budget=Budget(1200, repeats=0)), tmp_path / "at once")
+        made = [
+            {name: data for name, data in parts_of(folder).items() if name.startswith("distances")}
+            for folder in (tmp_path, tmp_path / "at once")
+        ]
+        assert made[0] == made[1]
+        assert len(made[0]) == 3
+        # What is found at no query is no reason to refuse more answers; what was paid stays.
+        told(replace(raised, teacher=untouched(teacher), budget=Budget(30, repeats=0)), tmp_path)
+
     def test_lowered_it_keeps_the_mixtures_that_it_paid_and_raised_it_pays_for_none_again(self, tmp_path: Path) -> None:
         teacher = Small()
         many = replace(MEMBERS, mixtures_per_image=4.0)

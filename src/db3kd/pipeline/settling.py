@@ -115,7 +115,9 @@ def settle_measurement(story: Story, questions: int, keeper: Keeper) -> Measurem
     if settled := measure.settled_queries(keeper):
         return replace(wanted, queries_per_pair=settled)
     others = max(1, story.teacher.spec.num_classes - 1)
-    begun = next((outline for outline in keeper.declared() if outline.name == measure.NAME), None)
+    # A search that the budget could not pay was not begun.
+    declared = (outline for outline in keeper.declared() if outline.name == measure.NAME and outline.queries)
+    begun = next(declared, None)
     if begun is not None:
         first = min(questions, measure.images_per_shard(story.teacher.spec.input_shape, others + 1))
         allowed: int | None = begun.parts[0].queries // (first * others)

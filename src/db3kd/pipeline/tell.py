@@ -236,6 +236,9 @@ def _measure(
     )
     if stage.outline.queries and not asking:
         return stage.join(())
+    if story.measurement != settled:
+        # The budget could not pay the search that is wanted, and now it does.
+        keeper.give_way(stage.outline)
     measured = keeper.perform(stage)
     return measured if guide is None else replace(measured, seconds=guide_seconds(guide, keeper))
 

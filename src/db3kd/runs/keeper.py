@@ -99,6 +99,19 @@ class Keeper:
         """Count the answers that wait in the journal of a part."""
         return count_rows(self._path(part).with_suffix(".journal"))
 
+    def give_way(self, outline: Outline) -> None:
+        """Delete the parts that cost no query, where what is to take their place costs some."""
+        for part in outline.parts:
+            if self._was_free(part):
+                path = self._path(part.name)
+                _log.info("%s gives way to what costs queries", path)
+                self.run.hold()
+                with storage_errors(path):
+                    path.unlink()
+
+    def _was_free(self, part: Part) -> bool:
+        return part.queries > 0 and self.about(part.name).get("queries") == "0"
+
     def read(self, part: Part, stage: Stage[object]) -> Kept | None:
         """Read a part of a stage; None where it is not there, or is to be made again at no query."""
         found = self.look(part.name, stage.kind)
@@ -197,7 +210,7 @@ class Keeper:
         return tuple(self._stand(outline, epochs) for outline in outlines)
 
     def _stand(self, outline: Outline, epochs: Mapping[str, int]) -> Standing:
-        there = [part for part in outline.parts if self.has(part.name)]
+        there = [part for part in outline.parts if self.has(part.name) and not self._was_free(part)]
         ending = self._ending(there[-1].name) if there else None
         if ending not in (None, outline.ends):
             there.pop()
