@@ -49,7 +49,8 @@ class AskAll:
 
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask about all of them; what a budget leaves unasked waits in the journal."""
-        limits = None if self.budget is None else self.budget.limits(self.name)
+        # Mixtures of noise are mixtures too.
+        limits = None if self.budget is None else self.budget.limits(MIXTURES)
         # What was asked before the limit was lowered stays.
         most = None if self.most is None else max(self.most, keeper.noted(self.name))
         with keeper.asking(self.teacher, self, limits=limits, held_out=self.budget is None) as oracle:

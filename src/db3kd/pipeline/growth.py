@@ -61,7 +61,8 @@ def _more(story: Story, stage: Outline, keeper: Keeper) -> int:
         ahead = min(ahead, story.budget.images - _answered(keeper) - noted)
     if stage.name == MIXTURES and (most := most_mixtures(story.budget, _answered(keeper), keeper)) is not None:
         ahead = min(ahead, most - noted)
-    statement, limits, batch = keeper.run.statement(), story.budget.limits(stage.name), story.teacher.spec.max_batch
+    limits = story.budget.limits(MIXTURES if stage.name == NOISE_MIXTURES else stage.name)
+    statement, batch = keeper.run.statement(), story.teacher.spec.max_batch
     spent = ((limits.run, statement.total), (limits.stage, statement.by_stage.get(stage.name, 0)))
     left = min((limit - count for limit, count in spent if limit is not None), default=ahead)
     # A run that goes on divides its questions into the calls of one that was not interrupted.

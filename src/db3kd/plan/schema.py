@@ -89,7 +89,8 @@ class BudgetSection(Section):
         images: most questions about the pool, some of them about transformed images; left out, as many as it has, or as
             the total reaches for.
         answers: most queries about images of the pool.
-        mixtures: most queries about mixtures for a committee.
+        mixtures: most queries about mixtures for a committee; mixtures of noise, which repulsion may want, are counted
+            by themselves.
         distances: most queries of the search.
         noise: most queries about noise, which repulsion begins with.
         repulsion: most queries of the pushes.
