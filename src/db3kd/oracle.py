@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import torch
 
-from db3kd.errors import BudgetExhausted, Db3kdError, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
+from db3kd.errors import BudgetExhausted, Db3kdError, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Account, Bill
 from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.teachers.exchange import check_question, checked
 from db3kd.tensors import Float, Int, Tensor
 
 _log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Oracle:
             class for the very first row, that one query, and three where the next two bring none.
         """
         if not len(images):
-            self._check(images)
+            check_question(images, self.spec)
             return torch.zeros(0, dtype=torch.int64, device=images.device)
         return torch.cat(list(self.answers(images))).to(images.device)
 
@@ -96,7 +97,7 @@ class Oracle:
         charged is answered. Calls in flight with one that fails for good are charged and lost. After a Ctrl-C, what is
         in flight is waited for and given before the KeyboardInterrupt.
         """
-        self._check(images)
+        check_question(images, self.spec)
         service, whole, stop = self.spec.service, self.spec.max_batch, threading.Event()
         if not self._known:
             yield from self._answer_first(images[:whole], stop)
@@ -175,23 +176,6 @@ class Oracle:
                 turn -= size
                 if size:
                     yield size
-
-    def _check(self, images: Float[Tensor, "n c h w"]) -> None:
-        expected = tuple(self.spec.input_shape)
-        if images.ndim != 4 or tuple(images.shape[1:]) != expected or images.dtype != torch.float32:
-            raise ImageError(
-                f"expected float32 images of shape [n, {', '.join(map(str, expected))}], got {images.dtype} of shape "
-                f"{list(images.shape)}; nothing was sent or charged: convert them or choose another teacher"
-            )
-        if not len(images):
-            return
-        (least, most), (low, high) = self.spec.bounds, (float(extreme) for extreme in torch.aminmax(images))
-        # A comparison with NaN is false, so this refuses it too.
-        if not (low >= least and high <= most):
-            raise ImageError(
-                f"expected pixels from {least} to {most}, got values from {low} to {high}; nothing was sent or "
-                "charged: scale the images into the teacher's bounds"
-            )
 
     def _answer_first(self, batch: Float[Tensor, "b c h w"], stop: threading.Event) -> Iterator[Int[Tensor, " b"]]:
         """Send one row, then two, and the others of the batch where these brought classes."""
@@ -311,29 +295,4 @@ def _given_up(failure: MaybeServed | NotServed, rows: int, attempts: int) -> Tea
     return TeacherError(
         f"the teacher did not answer {rows} rows in {attempts} attempts, at last: {failure}; "
         "what was bought before is kept: see to the teacher and run again to go on"
-    )
-
-
-def checked(decisions: object, rows: int, spec: TeacherSpec) -> Int[Tensor, " b"]:
-    """Take an answer that is a class for each row, or raise an InvalidDecision."""
-    if not isinstance(decisions, Tensor):
-        raise _invalid(rows, f"{type(decisions).__name__}, which is no tensor")
-    if decisions.shape != (rows,) or decisions.is_floating_point() or decisions.is_complex():
-        raise _invalid(rows, f"{decisions.dtype} of shape {list(decisions.shape)}")
-    if decisions.layout != torch.strided or decisions.is_quantized or decisions.is_meta:
-        raise _invalid(rows, f"a tensor on {decisions.device} with the layout {decisions.layout}")
-    decisions = decisions.detach().to("cpu", torch.int64)
-    low, high = (int(extreme) for extreme in torch.aminmax(decisions))
-    if low < 0 or high >= spec.num_classes + spec.abstains:
-        raise InvalidDecision(
-            f"expected classes from 0 to {spec.num_classes - 1}, got {low if low < 0 else high}; the answer "
-            "was dropped and stays charged: give the teacher's real number of classes"
-        )
-    return decisions
-
-
-def _invalid(rows: int, came: str) -> InvalidDecision:
-    return InvalidDecision(
-        f"expected {rows} integers, one class per row, got {came}; the answer was dropped and stays charged: see to "
-        "the teacher and run again to go on"
     )

@@ -20,12 +20,11 @@ from db3kd.acquisition.duplicates import draw_new
 from db3kd.acquisition.spread import draw_spread
 from db3kd.answers import SPREAD, Answers, Candidates, is_fresh, no_answers, together
 from db3kd.augmentation import view_questions
-from db3kd.data import Dataset
 from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain, has_flattened, predict_together
 from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of, trust_in
-from db3kd.pipeline.learn import LearnCommittee
+from db3kd.pipeline.learn import choosers
 from db3kd.pipeline.rounds import NAME, has_judges, noted
 from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import Pushed, Story, Taken
@@ -33,7 +32,6 @@ from db3kd.pipeline.trial import tried
 from db3kd.pools import BoundaryPairs
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, key_of, numbered_part
 from db3kd.runs.replay import Remembering
-from db3kd.training import Committee
 
 _log = logging.getLogger(__name__)
 
@@ -292,16 +290,3 @@ class AskPool:
         if self._pool.size is None:
             marks = set_aside(count_fresh(before), candidates.origins, self._story.rounds.aside_every)
         return found.joined(answered(candidates, decisions, before, marks)), ended
-
-
-def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:
-    """Give the stage of the networks that choose a round."""
-    return LearnCommittee(
-        f"choosers-{number}",
-        answers,
-        committee,
-        members=committee.choosers,
-        seed=seed,
-        pool=pool,
-        choosing=True,
-    )

@@ -280,3 +280,16 @@ def network_of(kept: Kept) -> nn.Module:
     network = weights.build_again(kept.about)
     network.load_state_dict(dict(kept.tensors))
     return network.eval()
+
+
+def choosers(number: int, answers: Answers, committee: Committee, pool: Dataset | None, *, seed: int) -> LearnCommittee:
+    """Give the stage of the networks that choose a round."""
+    return LearnCommittee(
+        f"choosers-{number}",
+        answers,
+        committee,
+        members=committee.choosers,
+        seed=seed,
+        pool=pool,
+        choosing=True,
+    )

@@ -22,13 +22,13 @@ from db3kd.models.placement import find_device
 from db3kd.pipeline import measure, repel
 from db3kd.pipeline.ask_again import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
-from db3kd.pipeline.ask_pool import Asked, AskPool, choosers
+from db3kd.pipeline.ask_pool import Asked, AskPool
 from db3kd.pipeline.asking import ANSWERS
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.gains import compare
 from db3kd.pipeline.growth import check_growth, is_built_upon, most_mixtures
 from db3kd.pipeline.kept import KeepAnswers
-from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, outline_of
+from db3kd.pipeline.learn import COMMITTEE, LearnCommittee, choosers, outline_of
 from db3kd.pipeline.lessons import baseline_lessons, lessons_for
 from db3kd.pipeline.measure import Measured, MeasureDistances, guide_by, guide_seconds
 from db3kd.pipeline.push import foretell_push, push

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import final
 
 from db3kd.ledger import Account
-from db3kd.oracle import Oracle, checked
+from db3kd.oracle import Oracle
 from db3kd.serving.memory import Memory
 from db3kd.teachers import Service, Teacher, TeacherSpec
+from db3kd.teachers.exchange import checked
 from db3kd.tensors import Float, Int, Tensor
 
 
