@@ -117,7 +117,7 @@ class Rounds:
     def steps(self, budget: int, *, size: int | None, channels: int) -> tuple[Step, ...]:
         """Divide a budget into steps, none of them empty.
 
-        Of a pool that has a size, what is set aside comes first, then the opening by lot, then transformed images, then
+        Of a pool that has a size, what is set aside comes first, then the opening, then transformed images, then
         the rounds. Where half of it can be asked about, there is nothing to choose, and all is drawn by lot. Of an
         endless pool the opening is divided too: what earlier answers say changes what it draws.
 

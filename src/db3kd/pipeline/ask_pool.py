@@ -1,4 +1,4 @@
-"""The stage that asks about a pool, round by round: some by lot, the others as a committee's opinions say.
+"""The stage that asks about a pool, round by round: the first ones spread over it, the others as a committee says.
 
 Each answer is noted before it is used. Which images are offered is the pool's business, which of them are asked the
 acquisition's; the members that choose a round are a stage of their own (`learn`).
