@@ -14,11 +14,11 @@ def test_two_replicas_on_this_machine_are_usual_and_none_are_allowed() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"replicas": -1}, "replicas must be greater than or equal to 0, got -1"),
+        ({"replicas": -1}, "replicas must be a whole number from 0, got -1"),
         ({"replicas": 1.5}, "replicas must be"),
         ({"cpus": -0.1}, "cpus must be"),
         ({"gpus": -1.0}, "gpus must be"),
-        ({"patience": 0.0}, "patience must be greater than 0"),
+        ({"patience": 0.0}, "patience must be a number above 0"),
         ({"address": 5}, "address must be"),
         ({"opening": "teacher"}, "opening must be"),
     ],

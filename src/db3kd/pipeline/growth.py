@@ -4,6 +4,7 @@ Mixtures are made of the answers as they were; a search begins at them, takes it
 what has learned them. More answers would make all of that useless, so they are refused before the first is asked.
 """
 
+import json
 from collections.abc import Sequence
 
 from db3kd.errors import RunMismatch
@@ -15,8 +16,8 @@ from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.push import NOISE_MIXTURES
 from db3kd.pipeline.repel import REPULSION
 from db3kd.pipeline.rounds import NAME
-from db3kd.pipeline.story import Story
-from db3kd.runs import Keeper, Outline, numbered_part
+from db3kd.pipeline.story import Pushed, Story, Taken
+from db3kd.runs import Keeper, Outline, key_of, numbered_part
 
 _LATER = {NAME: (MIXTURES, measure.NAME), MIXTURES: (measure.NAME,), NOISE_MIXTURES: (REPULSION,)}
 _KEYS = {NAME: "budget.images, budget.answers, budget.total and the end of the rounds"}
@@ -25,6 +26,9 @@ _OTHER_KEYS = "budget.mixtures and budget.total"
 
 def check_growth(story: Story, stages: Sequence[Outline], keeper: Keeper) -> None:
     """Refuse to ask more for a stage where a later one has bought something for it as it was; a RunMismatch."""
+    if _has_another_pool(story, keeper):
+        # That is refused by itself when the answers are read.
+        return
     for stage in stages:
         later = _LATER.get(stage.name, ())
         if stage.name == MIXTURES and story.measurement is not None and not story.measurement.method.guided:
@@ -39,6 +43,13 @@ def check_growth(story: Story, stages: Sequence[Outline], keeper: Keeper) -> Non
                 f"used any more. Nothing was changed or spent: leave {_KEYS.get(stage.name, _OTHER_KEYS)} as they "
                 "were, or ask for more in another run directory"
             )
+
+
+def _has_another_pool(story: Story, keeper: Keeper) -> bool:
+    if isinstance(story.pool, Pushed | Taken):
+        return False
+    kept = json.loads(keeper.about(numbered_part(NAME, 0)).get("key", "{}"))
+    return "pool" in kept and kept["pool"] != json.loads(json.dumps(key_of(story.pool.key)))
 
 
 def is_built_upon(stage: str, keeper: Keeper) -> bool:
