@@ -103,7 +103,7 @@ def test_a_budget_below_the_pool_is_a_run_like_any_other_and_a_larger_one_goes_o
     report = call(*asked, "--budget", 30, "--json").figures
     assert report["queries"]["total"] == rows_seen(log) == 30
     assert [student["name"] for student in report["students"]] == ["opinions"]
-    assert report["asking"]["by_origin"] == {"images": 8, "chosen/images": 22}
+    assert report["asking"]["by_origin"] == {"images": 3, "spread/images": 5, "chosen/images": 22}
     assert report["asking"]["trust"]["images"] == 3
     report = call("distill", "--run", tmp_path / "run", "--budget", 96, "--json").figures
     assert report["queries"]["by_stage"] == {"answers": 80, "repeats": 16}
