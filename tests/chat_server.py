@@ -42,12 +42,12 @@ class ChatServer:
     teacher: Teacher
     script: Callable[["ChatHandler", int, str], str | None] = field(default=lambda handler, number, name: name)
     url: str = ""
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    images: list[bytes] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    headers: list[dict[str, str]] = field(default_factory=list, repr=False)
+    images: list[bytes] = field(default_factory=list, repr=False)
     served: int = 0
-    connections: list[Any] = field(default_factory=list)
-    lock: Lock = field(default_factory=Lock)
+    connections: list[Any] = field(default_factory=list, repr=False)
+    lock: Lock = field(default_factory=Lock, repr=False)
 
     def look(self, asked: dict[str, Any]) -> str:
         """Give the name of the class of the image in a request."""
