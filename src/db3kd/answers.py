@@ -5,7 +5,7 @@ keeper's business, distances those of `db3kd.boundary`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -25,6 +25,11 @@ SPREAD = "spread"
 def family_of(origin: str) -> str:
     """Give the family of an image or, for a child, that of the first image that it was made of."""
     return origin.rpartition("/")[2]
+
+
+def found_by(origin: str) -> str:
+    """Give how an image was found, as `Candidates.found` has put it before its family; the family where nothing was."""
+    return origin.partition("/")[0]
 
 
 def is_fresh(origin: str) -> bool:
@@ -162,6 +167,11 @@ class Answers:
     def learned(self) -> Int[Tensor, " m"]:
         """Give the rows that a training may see: decided, and not set aside."""
         return (self.decided & ~self.aside).nonzero()[:, 0]
+
+    def marked(self, holds: Callable[[str], bool]) -> Bool[Tensor, " n"]:
+        """Mark the answers of whose origin something holds."""
+        names, codes = self.coded
+        return torch.tensor([holds(name) for name in names], dtype=torch.bool)[codes]
 
     def unseen(self) -> Int[Tensor, " m"]:
         """Give the rows that are set aside, and that no training may see."""

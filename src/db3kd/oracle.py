@@ -126,8 +126,7 @@ class Oracle:
             for size in self._sizes_of_calls(-(-len(images) // whole)):
                 rows = min(size * whole, len(images) - charged)
                 while waiting and not self._has_room(len(waiting), charged - given, rows):
-                    answer = waiting[0].result()
-                    waiting.popleft()
+                    answer = _oldest(waiting)
                     given += len(answer)
                     yield from answer.split(whole)
                 start = charged
@@ -143,9 +142,7 @@ class Oracle:
                 if exhausted is not None:
                     break
             while waiting:
-                answer = waiting[0].result()
-                waiting.popleft()
-                yield from answer.split(whole)
+                yield from _oldest(waiting).split(whole)
         except KeyboardInterrupt:
             stop.set()
             yield from (batch for answer in _brought(waiting) for batch in answer.split(whole))
@@ -281,6 +278,13 @@ class Oracle:
         with self._lock:
             done = self.usage
             self.usage = Usage(done.rows + rows, done.calls + calls, done.seconds + seconds, done.repeated + repeated)
+
+
+def _oldest(waiting: deque[Future[Int[Tensor, " b"]]]) -> Int[Tensor, " n"]:
+    """Wait for the oldest call; it stays among those in flight until its answer is there."""
+    answer = waiting[0].result()
+    waiting.popleft()
+    return answer
 
 
 def _brought(waiting: deque[Future[Int[Tensor, " b"]]]) -> Iterator[Int[Tensor, " n"]]:

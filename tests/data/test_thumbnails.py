@@ -26,6 +26,8 @@ def test_images_of_any_size_have_a_thumbnail_in_parts_too(
     assert whole.shape == (20, shape[0] * min(7, shape[1]) * min(7, shape[2]))
     monkeypatch.setattr(thumbnails, "_PART", 3)
     assert torch.equal(thumbnails.thumbnails(pixels), whole)
+    rows = torch.tensor([7, 3, 3, 19])
+    assert torch.equal(thumbnails.thumbnails(pixels, rows), whole[rows])
     assert thumbnails.thumbnails(pixels[:0]).shape == (0, whole.shape[1])
 
 

@@ -92,4 +92,7 @@ def test_a_name_that_cannot_be_taken_off_holds_nothing(tmp_path: Path, monkeypat
     with monkeypatch.context() as broken:
         broken.setattr("db3kd.runs.lock.os.ftruncate", refuse)
         lock.release()
-    RunLock(tmp_path).take()
+    assert not lock.held
+    other = RunLock(tmp_path)
+    other.take()
+    assert other.held

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from db3kd.context import Context, Tracker, silent
+from db3kd.context import Tracker
 from db3kd.errors import InputError
 from db3kd.runs.tensorboard import LOG, TensorBoard
-from known_trackers import Listening, read_log
+from known_trackers import Listening, heard_by, read_log
 from made_runs import MEMBERS, Small, Stopped, make_small, parts_of, stories, told
 
 
@@ -18,10 +18,6 @@ from made_runs import MEMBERS, Small, Stopped, make_small, parts_of, stories, to
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     make_small(monkeypatch)
     monkeypatch.setattr("db3kd.runs.notebook._SECONDS_BETWEEN_STATES", -1.0)
-
-
-def _context(tracker: Tracker) -> Context:
-    return Context(progress=silent, tracker=tracker)
 
 
 def test_each_figure_is_there_at_its_step_before_the_log_is_closed(tmp_path: Path) -> None:
@@ -60,14 +56,14 @@ def test_what_was_heard_after_the_step_at_which_it_goes_on_is_taken_back(tmp_pat
 def test_a_run_that_was_interrupted_is_one_log(tmp_path: Path) -> None:
     # Few trainings: TensorBoard sorts the files of one second by name, in which 10 comes before 9.
     story = replace(stories(Small())["pool"], committee=MEMBERS)
-    told(story, tmp_path / "plain", context=_context(TensorBoard(tmp_path / "plain")))
+    told(story, tmp_path / "plain", context=heard_by(TensorBoard(tmp_path / "plain")))
     whole = read_log(tmp_path / "plain" / LOG)
     assert {("student", "loss"), ("answers", "asked"), ("agreement", "gain")} <= set(whole)
     second_round, _ = whole["answers", "round"][1]
     for stop_at in (("answers", second_round), ("committee/00001", 2), ("student", 1)):
         with pytest.raises(Stopped):
-            told(story, tmp_path / "run", context=_context(_Both(tmp_path / "run", stop_at)))
-    told(story, tmp_path / "run", context=_context(TensorBoard(tmp_path / "run")))
+            told(story, tmp_path / "run", context=heard_by(_Both(tmp_path / "run", stop_at)))
+    told(story, tmp_path / "run", context=heard_by(TensorBoard(tmp_path / "run")))
     assert parts_of(tmp_path / "plain") == parts_of(tmp_path / "run")
     seen = read_log(tmp_path / "run" / LOG)
     assert {key: [step for step, _ in values] for key, values in seen.items()} == {

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import db3kd
-from db3kd.context import Context, Tracker, silent, untracked
+from db3kd.context import silent, untracked
 from db3kd.errors import PlanError
 from db3kd.runs import Run
 from db3kd.runs.tensorboard import LOG
 from db3kd.runs.tracking import tracking
 from known_teachers import Sectors
-from known_trackers import Listening, read_log
+from known_trackers import Listening, heard_by, read_log
 from made_runs import (
     CLASSES,
     NETWORK,
@@ -34,14 +34,10 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("db3kd.runs.notebook._SECONDS_BETWEEN_STATES", -1.0)
 
 
-def _context(tracker: Tracker) -> Context:
-    return Context(progress=silent, tracker=tracker)
-
-
 def test_epochs_and_rounds_are_heard_and_change_nothing(tmp_path: Path) -> None:
     tracker = Listening()
     told(stories(Small())["pool"], tmp_path / "plain")
-    told(stories(Small())["pool"], tmp_path / "heard", context=_context(tracker))
+    told(stories(Small())["pool"], tmp_path / "heard", context=heard_by(tracker))
     assert parts_of(tmp_path / "plain") == parts_of(tmp_path / "heard")
     lines = Run(tmp_path / "heard").lines()
     for name in ("loss", "rate", "images_per_second"):

@@ -282,5 +282,4 @@ def set_aside(fresh_before: int, origins: Sequence[str], every: int) -> Bool[Ten
 def count_fresh(answers: Answers) -> int:
     """Count the answers about images that are no children of others."""
     check_arguments(count_fresh, locals())
-    names, codes = answers.coded
-    return int(torch.tensor([is_fresh(name) for name in names], dtype=torch.bool)[codes].sum())
+    return int(answers.marked(is_fresh).sum())

@@ -18,7 +18,7 @@ from torch import nn
 from db3kd.acquisition import Choosers, Step, Way, count_fresh, propose, set_aside
 from db3kd.acquisition.duplicates import draw_new
 from db3kd.acquisition.spread import draw_spread
-from db3kd.answers import SPREAD, Answers, Candidates, is_fresh, no_answers, together
+from db3kd.answers import SPREAD, Answers, Candidates, found_by, is_fresh, no_answers, together
 from db3kd.augmentation import view_questions
 from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain, has_flattened, predict_together
@@ -143,7 +143,7 @@ class AskPool:
         """How a step was asked in the end."""
         if self._pool.size is None or step.way not in _TAKING:
             return step.way
-        found = {origin.partition("/")[0] for origin in origins}
+        found = set(map(found_by, origins))
         return "spread" if SPREAD in found else _CHOSEN if _CHOSEN in found else "lot"
 
     def _most(self, number: int, asked: int, keeper: Keeper) -> int | None:

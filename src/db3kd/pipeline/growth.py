@@ -48,7 +48,7 @@ def check_growth(story: Story, stages: Sequence[Outline], keeper: Keeper) -> Non
 def _has_another_pool(story: Story, keeper: Keeper) -> bool:
     if isinstance(story.pool, Pushed | Taken):
         return False
-    kept = json.loads(keeper.about(numbered_part(NAME, 0)).get("key", "{}"))
+    kept = keeper.key(numbered_part(NAME, 0))
     return "pool" in kept and kept["pool"] != json.loads(json.dumps(key_of(story.pool.key)))
 
 

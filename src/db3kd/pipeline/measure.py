@@ -1,6 +1,5 @@
 """The stage that buys distances, shard by shard, with a committee to guide it where the search wants one."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,7 +137,7 @@ def source_of(answers: Answers, guide: Guide | None) -> str:
 
 def settled_queries(keeper: Keeper) -> int:
     """Tell how many queries a pair a run has measured with; 0 where it has measured none, or at no query."""
-    key = json.loads(keeper.about(numbered_part(NAME, 0)).get("key", "{}"))
+    key = keeper.key(numbered_part(NAME, 0))
     return int(key.get("measurement", {}).get("queries_per_pair") or 0)
 
 

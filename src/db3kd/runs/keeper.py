@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from safetensors import SafetensorError, safe_open
 
@@ -94,6 +94,11 @@ class Keeper:
                 return file.metadata() or {}
         except (FileNotFoundError, SafetensorError):
             return {}
+
+    def key(self, part: str) -> Mapping[str, Any]:
+        """Read by which key a part was made; nothing where it is not there."""
+        key: Mapping[str, Any] = json.loads(self.about(part).get("key", "{}"))
+        return key
 
     def noted(self, part: str) -> int:
         """Count the answers that wait in the journal of a part."""
@@ -245,12 +250,14 @@ class Keeper:
     def _forget_beginning(self, part: str) -> None:
         """Delete the state of a training that is done, and the journal of answers that are kept now; a record stays."""
         path = self._path(part)
-        journal = path.with_suffix(".journal")
+        state, journal = path.with_suffix(".state"), path.with_suffix(".journal")
         with storage_errors(path):
-            for file in (path.with_suffix(".state"), journal):
-                if file.exists() and not (file == journal and is_record(journal)):
-                    self.run.hold()
-                    file.unlink()
+            done = [state] if state.exists() else []
+            if journal.exists() and not is_record(journal):
+                done.append(journal)
+            for file in done:
+                self.run.hold()
+                file.unlink()
 
     def _make_folder(self, folder: Path) -> None:
         self.run.hold()

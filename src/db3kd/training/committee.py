@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 from annotated_types import Ge
 
-from db3kd.answers import SPREAD, Answers, is_fresh
+from db3kd.answers import SPREAD, Answers, found_by, is_fresh
 from db3kd.arguments import check_arguments, checked_options
 from db3kd.augmentation import approve
 from db3kd.data import Dataset
@@ -157,14 +157,12 @@ def _telling(answers: Answers, pool: Dataset) -> tuple[Int[Tensor, " k"], Float[
 
     What was drawn by lot counts alike. Where some stand for groups, each counts as the images that are nearest to it.
     """
-    names, codes = answers.coded
-    spread = torch.tensor([name.startswith(f"{SPREAD}/") for name in names], dtype=torch.bool)[codes]
-    fresh = torch.tensor([is_fresh(name) for name in names], dtype=torch.bool)[codes]
-    told = ((spread | fresh) & ~answers.aside).nonzero()[:, 0]
+    spread = answers.marked(lambda origin: found_by(origin) == SPREAD)
+    told = ((spread | answers.marked(is_fresh)) & ~answers.aside).nonzero()[:, 0]
     if not bool(spread.any()):
         return told, torch.ones(len(told))
     some = torch.arange(0, len(pool), -(-len(pool) // _MOST_COUNTED))
-    groups, _ = nearest(thumbnails(pool.pixels[some]), thumbnails(answers.images.pixels[told]))
+    groups, _ = nearest(thumbnails(pool.pixels, some), thumbnails(answers.images.pixels[told]))
     counts = torch.bincount(groups, minlength=len(told)).to(torch.float32)
     return told, counts * (len(told) / counts.sum())
 
