@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 
@@ -145,7 +146,9 @@ class Oracle:
                 yield from _oldest(waiting).split(whole)
         except KeyboardInterrupt:
             stop.set()
-            yield from (batch for answer in _brought(waiting) for batch in answer.split(whole))
+            # What is in flight is waited for, up to the first call that fails.
+            for call in takewhile(lambda call: call.exception() is None, waiting):
+                yield from call.result().split(whole)
             raise
         if exhausted is not None:
             raise exhausted
@@ -285,14 +288,6 @@ def _oldest(waiting: deque[Future[Int[Tensor, " b"]]]) -> Int[Tensor, " n"]:
     answer = waiting[0].result()
     waiting.popleft()
     return answer
-
-
-def _brought(waiting: deque[Future[Int[Tensor, " b"]]]) -> Iterator[Int[Tensor, " n"]]:
-    """Wait for what is in flight, and give what comes up to the first call that fails."""
-    for call in waiting:
-        if call.exception() is not None:
-            return
-        yield call.result()
 
 
 def _given_up(failure: MaybeServed | NotServed, rows: int, attempts: int) -> TeacherError:
