@@ -119,10 +119,9 @@ class Oracle:
     def _answer_together(
         self, images: Float[Tensor, "n c h w"], pool: ThreadPoolExecutor, stop: threading.Event
     ) -> Iterator[Int[Tensor, " b"]]:
-        whole, charged = self.spec.max_batch, 0
+        whole, charged, given = self.spec.max_batch, 0, 0
         waiting: deque[Future[Int[Tensor, " b"]]] = deque()
         exhausted: BudgetExhausted | None = None
-        given = 0
         try:
             for size in self._sizes_of_calls(-(-len(images) // whole)):
                 rows = min(size * whole, len(images) - charged)
@@ -130,16 +129,11 @@ class Oracle:
                     answer = _oldest(waiting)
                     given += len(answer)
                     yield from answer.split(whole)
-                start = charged
-                try:
-                    for batch in images[start : start + rows].split(whole):
-                        # Charged in order, here: where the budget ends, all before is in flight and nothing after.
-                        self._account.charge(len(batch))
-                        charged += len(batch)
-                except BudgetExhausted as error:
-                    exhausted = error
-                if charged > start:
-                    waiting.append(pool.submit(self._ask, images[start:charged], stop))
+                # Charged in order, here: where the budget ends, all before is in flight and nothing after.
+                paid, exhausted = self._charge(images[charged : charged + rows])
+                if paid:
+                    waiting.append(pool.submit(self._ask, images[charged : charged + paid], stop))
+                charged += paid
                 if exhausted is not None:
                     break
             while waiting:
@@ -153,11 +147,19 @@ class Oracle:
         if exhausted is not None:
             raise exhausted
 
-    def _has_room(self, calls: int, rows: int, more: int) -> bool:
-        """Tell whether another call may go beside so many, of so many rows.
+    def _charge(self, images: Float[Tensor, "n c h w"]) -> tuple[int, BudgetExhausted | None]:
+        """Charge for a call, batch by batch; gives the rows that were charged, and what ended it before all were."""
+        paid = 0
+        try:
+            for batch in images.split(self.spec.max_batch):
+                self._account.charge(len(batch))
+                paid += len(batch)
+        except BudgetExhausted as error:
+            return paid, error
+        return paid, None
 
-        Where the last call takes what one before it needs to be sent again, its answer comes and cannot be used.
-        """
+    def _has_room(self, calls: int, rows: int, more: int) -> bool:
+        """Tell whether another call leaves the rows that those in flight take to be sent again: order is kept."""
         left = self._account.left if calls < self.spec.service.in_flight else 0
         return left is None or left - more >= rows
 
