@@ -25,7 +25,6 @@ from db3kd.errors import BudgetExhausted, InputError, PlanError, RunError, RunMi
 from db3kd.ledger import Prices
 from db3kd.models import build
 from db3kd.pipeline.story import Taken
-from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
 from db3kd.training import Committee, Recipe
 from known_teachers import Constant, Counting, Failing, Sectors, draw_images
@@ -121,7 +120,7 @@ def _rows(teacher: Counting) -> Sequence[tuple[str, dict[str, object], int, str]
         ("no image at all", {"budget": 60, "committee": chosen}, 60, "opinions"),
         (
             "both together",
-            {"pool": Joined((ImagePool(from_arrays(images)), Priors(SHAPE))), "budget": 60, "committee": chosen},
+            {"images": images, "pool": ["images", "priors"], "budget": 60, "committee": chosen},
             60,
             "opinions",
         ),

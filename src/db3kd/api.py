@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import ImageOptions, Place, dataset_of
 from db3kd.ledger import Prices
-from db3kd.names import ACQUISITIONS, POOLS, SEARCHES, SOFTENINGS, find, made
+from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find, made
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.conclude import conclude
 from db3kd.pipeline.settling import Wishes, settle
@@ -77,7 +77,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     held_out: Images | None = None,
     image_options: ImageOptions | None = None,
     search: str | Method | Measurement | None = None,
-    pool: str | Source | None = None,
+    pool: str | Sequence[str] | Source | None = None,
     acquisition: str | Acquisition | None = None,
     target_agreement: Annotated[float, Gt(0), Lt(1)] | None = None,
     softening: str | Softening | None = None,
@@ -112,7 +112,8 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
         search: measures distances to the boundary: "sd", "bd", "mbd", "guided", an object of `db3kd.boundary`, or
             None. No search has made a better student.
         pool: where images come from, in the place of those at hand: "priors", "surrogates" for images that are made
-            beside and out of `images`, which are of another kind than the teacher's, or an object of `db3kd.pools`.
+            beside and out of `images`, which are of another kind than the teacher's; several such names for all of
+            them together, as ["images", "priors"]; or an object of `db3kd.pools`.
         acquisition: chooses what is asked: "random", "margin", "disagreement" or an object of `db3kd.acquisition`; None
             for margin among images at hand, and disagreement among images that are made.
         target_agreement: asking ends where the committee surely agrees with the teacher so often: the lower end of the
@@ -148,7 +149,7 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
     seed, budget = int(seed), None if budget is None else int(budget)
     wishes = Wishes(
         architecture=student,
-        pool=None if isinstance(pool, str) else pool,
+        pool=None if isinstance(pool, Sequence) else pool,
         acquisition=cast("Acquisition | None", _object(ACQUISITIONS, acquisition)),
         committee=committee,
         measurement=_measurement(search),
@@ -174,8 +175,9 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
             wishes = replace(wishes, held_out=read(held_out, place=replace(place, name="held-out")))
         shapes = [one.image_shape for one in (wishes.images, wishes.held_out) if one is not None]
         asking = recognised(teacher, shapes[0] if shapes else None)
-        if isinstance(pool, str):
-            wishes = replace(wishes, pool=make_pool(pool, wishes.images, asking.spec, find(POOLS, pool)))
+        if isinstance(pool, Sequence):
+            names = [pool] if isinstance(pool, str) else pool
+            wishes = replace(wishes, pool=make_pool(names, wishes.images, asking.spec))
         asking = stack.enter_context(replicated(cluster, asking))
         if isinstance(heard, Stages):
             asking = WatchedTeacher(asking, heard.hear_rows)

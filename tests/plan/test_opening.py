@@ -15,7 +15,7 @@ from db3kd.pipeline.settling import Wishes, settle
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson, Pushed, Story
 from db3kd.pipeline.teach import settled_recipe
 from db3kd.plan import OpenedTeacher, open_cluster, open_story, open_train_recipe, parse_plan, read_settings
-from db3kd.pools import ImagePool, Priors, Surrogates
+from db3kd.pools import ImagePool, Joined, Priors, Surrogates
 from db3kd.softening import Inverse, Smoothed
 from db3kd.training import Committee, Recipe, student_recipe, teacher_recipe
 from known_teachers import Sectors
@@ -107,11 +107,14 @@ def test_pools(images: str) -> None:
     surrogates = _story("pool.kind=surrogates", "pool.children=0.25", images=images).pool
     assert isinstance(surrogates, Surrogates)
     assert (surrogates.children, surrogates.pictures.image_shape) == (0.25, (1, 16, 16))
+    joined = _story('pool=["images", "priors"]', images=images).pool
+    assert isinstance(joined, Joined)
+    assert [type(one) for one in joined.pools] == [ImagePool, Priors]
     pushed = _story("pool=repulsion", "pool.search=mbd", "pool.search.directions=3", "pool.images_per_class=7").pool
     assert isinstance(pushed, Pushed)
     assert pushed.repulsion.method == MinimalBoundaryDistance(directions=3)
     assert pushed.noise.images_per_class == 7
-    for refused in (("pool=images",), ("pool=surrogates",)):
+    for refused in (("pool=images",), ("pool=surrogates",), ('pool=["priors", "images"]',)):
         with pytest.raises(PlanError, match=r"images\.source"):
             _story(*refused)
     with pytest.raises(PlanError, match="surrogates"):

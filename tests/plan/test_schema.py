@@ -1,6 +1,7 @@
 """Keys of a plan are the options of the objects that it names; faults are told together."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -75,3 +76,22 @@ def test_a_softening_is_a_name_or_a_table(name: str) -> None:
     warmer = parse_plan({"lesson": {"softening": {"name": name, "temperature": 3}}}).lesson
     assert warmer is not None
     assert warmer.open().softening.temperature == 3
+
+
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [
+        (
+            {"kind": "images+prior"},
+            "pool.kind: the name 'prior' is unknown: expected one of images, priors, surrogates",
+        ),
+        ({"kind": "images+priors", "children": 0.1}, "pool.children is unknown: expected one of kind"),
+        ({"kind": "priors+repulsion"}, "pool.kind: the name 'repulsion' is unknown"),
+        ([1, 2], "pool must be"),
+        ([], "pool must be"),
+    ],
+)
+def test_several_pools_are_known_and_have_no_options(pool: object, told: str) -> None:
+    assert parse_plan({"pool": {"kind": "images+priors"}}).written()["pool"] == {"kind": "images+priors"}
+    with pytest.raises(PlanError, match=re.escape(told)):
+        parse_plan({"pool": pool})

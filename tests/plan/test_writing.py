@@ -29,6 +29,7 @@ def test_a_later_place_holds_key_by_key() -> None:
         "pool": {"kind": "priors"},
     }
     assert merged(file, read_settings(["search=bd"]))["search"] == {"name": "bd", "directions": 9}
+    assert merged(later, read_settings(['pool=["images", "priors"]']))["pool"] == {"kind": "images+priors"}
 
 
 def test_options_of_a_teacher_are_its_keys_wherever_they_stand() -> None:

@@ -18,12 +18,13 @@ from db3kd.ledger import Prices
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.kept import kept_answers
 from db3kd.pipeline.settling import Wishes, settle
-from db3kd.pipeline.sources import check_pool, make_pool
+from db3kd.pipeline.sources import check_pools, make_pool
 from db3kd.pipeline.story import Pushed, Story, Taken
 from db3kd.plan.schema import NONE, REPULSION, BudgetSection, HeldOutSection, ImagesSection, Plan, TrainSection
 from db3kd.plan.section import Options, keys_of
 from db3kd.plan.teacher_keys import TeacherSection
 from db3kd.plan.teachers import OpenedTeacher, open_bare_teacher
+from db3kd.plan.writing import SEVERAL
 from db3kd.pools import NoiseOptions, Pool, Repulsion
 from db3kd.runs import Keeper, existing
 from db3kd.scaling import Cluster
@@ -161,8 +162,9 @@ def open_train_recipe(section: TrainSection) -> Recipe:
 
 def _open_pool(section: Options, images: Dataset | None, spec: TeacherSpec) -> Pool | Pushed:
     if section.which != REPULSION:
-        return make_pool(section.which, images, spec, section.open)
-    check_pool(REPULSION, images)
+        names = section.which.split(SEVERAL)
+        return make_pool(names, images, spec, section.open if len(names) == 1 else None)
+    check_pools([REPULSION], images)
     return _open_repulsion(section)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, create_model
 
 from db3kd.acquisition import Rounds
 from db3kd.arguments import Seed
@@ -18,8 +18,9 @@ from db3kd.data import ImageOptions
 from db3kd.errors import PlanError
 from db3kd.names import ACQUISITIONS, POOLS, SEARCHES
 from db3kd.pipeline.story import Student
-from db3kd.plan.section import Keys, Options, Section, chosen, keys_of, section_of
+from db3kd.plan.section import Keys, Options, Section, chosen, keys_of, known, section_of
 from db3kd.plan.teacher_keys import TeacherSection
+from db3kd.plan.writing import SEVERAL
 from db3kd.pools import NoiseOptions, Repulsion
 from db3kd.scaling import Cluster
 from db3kd.training import Committee, Recipe
@@ -140,7 +141,8 @@ class Plan(Section):
         teacher: who decides.
         run: how the run is done.
         images: unlabelled images at hand.
-        pool: where images come from, in the place of those at hand or beside them.
+        pool: where images come from, in the place of those at hand or beside them; a list of names, such as
+            ["images", "priors"], for all of them together.
         rounds: how the questions are divided.
         acquisition: what chooses them.
         committee: networks that learn the answers.
@@ -196,13 +198,24 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
 
 
 def _pool_section(written: object) -> type[Options]:
-    """Repulsion is several objects in one section."""
-    if not isinstance(written, Mapping) or written.get("kind") != REPULSION:
+    """Repulsion is several objects in one section, and several pools have no options."""
+    kind = written.get("kind") if isinstance(written, Mapping) else None
+    if isinstance(kind, str) and SEVERAL in kind:
+        model = section_of(None, {"kind": (Annotated[str, AfterValidator(_known_pools)], Field())})
+        model.chosen_by = "kind"
+        return model
+    if not isinstance(written, Mapping) or kind != REPULSION:
         return chosen(POOL_KINDS, written, key="kind")
     pushing = keys_of(Repulsion, {"method": written.get("search")})
     keys: Keys = {**keys_of(NoiseOptions), "search": pushing.pop("method"), **pushing}
     keys["committee"] = (section_of(Committee, keys_of(Committee, without=("rivals",))) | None, None)
     return chosen(POOL_KINDS, written, key="kind", more=keys)
+
+
+def _known_pools(names: str) -> str:
+    for name in names.split(SEVERAL):
+        known(POOLS, name)
+    return names
 
 
 def parse_plan(content: Mapping[str, object], origin: str = "what was asked for") -> Plan:

@@ -9,6 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -100,21 +101,22 @@ def chosen(
         maker = find(table, named)
     typed = isinstance(maker, type) and dataclasses.is_dataclass(maker)
     keys = keys_of(maker, written) if isinstance(maker, type) and typed else {}
-
-    def known(name: str) -> str:
-        try:
-            find(table, name)
-        except PlanError as error:
-            raise ValueError(str(error)) from error
-        return name
-
     which = Field(default, validate_default=True, description=f"one of {', '.join(table)}, or package.module:factory")
-    naming: Keys = {key: (Annotated[str, AfterValidator(known)], which)}
+    naming: Keys = {key: (Annotated[str, AfterValidator(partial(known, table))], which)}
     model = create_model("Options", __base__=Options if typed else _OwnOptions, **{**naming, **(more or {}), **keys})
     model.chosen_by = key
     if maker is not None:
         model.maker = staticmethod(maker)
     return model
+
+
+def known(table: Mapping[str, str], name: str) -> str:
+    """Give a name that leads to something, or raise a ValueError, as pydantic wants it."""
+    try:
+        find(table, name)
+    except PlanError as error:
+        raise ValueError(str(error)) from error
+    return name
 
 
 def arguments_of(documented: type) -> dict[str, str]:

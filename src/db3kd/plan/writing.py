@@ -11,6 +11,8 @@ from db3kd.plan.teacher_keys import taken_apart
 Content = dict[str, object]
 # Sections of which a bare word is the name of the object.
 _NAMING = {"search": "name", "acquisition": "name", "pool": "kind", "lesson": "kind", "teacher": "uri"}
+# A list of pools is kept as one name: "images+priors".
+SEVERAL = "+"
 
 
 def read_plan(path: Path) -> Content:
@@ -59,6 +61,9 @@ def merged(*contents: Mapping[str, object]) -> Content:
 
 
 def _in_tables(content: Mapping[str, object]) -> Content:
+    pools = content.get("pool")
+    if isinstance(pools, list) and pools and all(isinstance(one, str) for one in pools):
+        content = {**content, "pool": SEVERAL.join(pools)}
     tables: Content = {
         name: {_NAMING[name]: section} if isinstance(section, str) and name in _NAMING else section
         for name, section in content.items()
