@@ -8,8 +8,9 @@ import pytest
 
 from db3kd.boundary import Outcome
 from db3kd.errors import InputError
+from db3kd.report.figures import TeacherFigures
 from db3kd.report.page import render
-from made_report import bare_report, examples, report
+from made_report import bare_report, examples, full_report, report
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,24 @@ def test_the_page_shows_the_figures(page: str) -> None:
     median = report().distances[0].median_by_classes[0][1]
     assert median is not None
     assert f"{median:.2f}" in text
+
+
+def test_a_page_begins_with_the_student_and_says_which_row_it_is(page: str) -> None:
+    told = render(full_report())
+    assert re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told)[:3] == [
+        ("agreement of the student with the teacher", "90.00%"),
+        ("accuracy of the student", "85.00%"),
+        ("accuracy of the teacher", "97.31%"),
+    ]
+    assert "Your student is the row “what the committee thinks”" in told
+    unlabelled = full_report().students[-1].model_copy(update={"accuracy": None, "agreement": None})
+    alone = {"students": (unlabelled,), "teacher": TeacherFigures()}
+    (first, second, *_) = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", render(full_report().model_copy(update=alone)))
+    assert first == ("agreement of the student on 100 answers set aside", "90.00%")
+    assert second == ("queries charged to the budget", "1,026")
+    # A comparison makes nobody a student.
+    assert "Your student" not in page
+    assert "of the student" not in page.partition("<main>")[0]
 
 
 def test_the_page_is_well_formed_and_needs_nothing_but_itself(page: str) -> None:

@@ -13,13 +13,14 @@ from db3kd.report.tables import UNKNOWN, Column, Table, class_label, count, perc
 _MEANINGS = {way.name: way.meaning for way in TRANSFORMS}
 _NAMED = 20
 """Most classes that a sentence names."""
+_ORIGINS = "before the stroke how an image was found or changed, after it where it comes from"
 _POOLS = {
     "images": "the images at hand",
     "priors": "images drawn from nothing",
     "surrogates": "images made of pictures at hand",
 }
 _CHOICES = {
-    "random": "drawn by lot",
+    "random": "picked at random",
     "margin": "chosen where the committee can hardly tell two classes apart",
     "disagreement": "chosen where the committee disagrees",
 }
@@ -62,7 +63,7 @@ def origin_table(found: AskingFigures | None) -> Table:
     scores = {} if found.trust is None else {score.origin: score for score in found.trust.origins}
     return table_of(
         [(origin, answers, scores.get(origin)) for origin, answers in found.by_origin.items()],
-        (Column("origin of the images", numeric=False), lambda one: one[0]),
+        (Column("origin of the images", numeric=False, meaning=_ORIGINS), lambda one: one[0]),
         (Column("answers"), lambda one: count(one[1])),
         (Column("set aside"), lambda one: count(one[2].images if one[2] else 0)),
         (Column("agreement"), lambda one: percent(one[2].agreement if one[2] else None)),
@@ -102,11 +103,11 @@ def transform_table(found: AskingFigures | None) -> Table:
         ),
         (Column("asked"), lambda one: count(one.asked)),
         (
-            Column("decision stayed"),
-            lambda one: share(one.stayed, one.asked) if one.asked else "not asked: taken with care",
+            Column("decision stayed", meaning="a transform that was not asked about is used with care"),
+            lambda one: share(one.stayed, one.asked) if one.asked else "not asked",
         ),
         (
-            Column("in weak views", meaning="largest strength, in the unit of the transform"),
+            Column("in weak views", meaning="the strongest change, in the unit of the transform"),
             lambda one: f"{one.weak:.2g}" if one.weak else "no",
         ),
         (Column("in strong views"), lambda one: f"{one.strong:.2g}" if one.strong else "no"),

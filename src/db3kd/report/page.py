@@ -5,7 +5,7 @@ Chooses what is shown and in which order; the words and the looks are in `page.h
 text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 from db3kd.errors import needing
@@ -41,6 +41,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         about="" if report.asking is None else asking.asked_about(report.asking),
         tiles=_tiles(report),
         students=tables.student_table(report),
+        own=_own(report),
         trainings=tables.training_table(report),
         accuracies=pictures.accuracy_chart(report) if shown else "",
         queries=tables.query_table(report),
@@ -73,12 +74,17 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
     )
 
 
+def _own(report: Report) -> str:
+    """The row of the student that the user gets; nothing in a comparison such as the demo's, which makes none."""
+    return "" if report.student is None or report.asking is None else tables.student_label(report.student)
+
+
 def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
     """The figures on top of the page, each with what it is."""
-    tiles = [
-        (tables.percent(report.teacher.accuracy), "accuracy of the teacher"),
-        (f"{report.queries.total:,}", "queries charged to the budget"),
-    ]
+    tiles = list(_tiles_of_student(report))
+    if report.teacher.accuracy is not None:
+        tiles.append((tables.percent(report.teacher.accuracy), "accuracy of the teacher"))
+    tiles.append((f"{report.queries.total:,}", "queries charged to the budget"))
     if report.queries.held_out:
         tiles.append((f"{sum(report.queries.held_out.values()):,}", "held-out queries, outside the budget"))
     if report.queries.money is not None and report.queries.prices is not None:
@@ -87,6 +93,19 @@ def _tiles(report: Report) -> tuple[tuple[str, str], ...]:
     if report.seconds is not None:
         tiles.append((tables.duration(report.seconds), "wall time"))
     return tuple(tiles)
+
+
+def _tiles_of_student(report: Report) -> Iterator[tuple[str, str]]:
+    """How good the student is: on held-out images, else on answers that were set aside."""
+    if report.asking is None:
+        return
+    student, trust = report.student, report.asking.trust
+    if student is not None and student.agreement is not None:
+        yield tables.percent(student.agreement), "agreement of the student with the teacher"
+    elif trust is not None and trust.agreement is not None:
+        yield tables.percent(trust.agreement), f"agreement of the student on {trust.images:,} answers set aside"
+    if student is not None and student.accuracy is not None:
+        yield tables.percent(student.accuracy), "accuracy of the student"
 
 
 def _curve(report: Report) -> str:

@@ -31,7 +31,7 @@ _SHOWN = 8
 _MOST_CLASSES = 30
 # A name, and rows of answers.
 _Strip = tuple[str, Int[Tensor, " _"]]
-_WAYS = {"aside": "set aside", "lot": "by lot", "spread": "spread out", "views": "transformed", "chosen": "chosen"}
+_WAYS = {"aside": "set aside", "lot": "at random", "spread": "spread out", "views": "transformed", "chosen": "chosen"}
 
 
 def draw_pushes(

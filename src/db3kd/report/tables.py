@@ -108,7 +108,7 @@ def student_table(report: Report) -> Table:
             lambda one: percent(one.agreement),
         ),
         (
-            Column("queries", meaning="image rows the teacher answered so that the labels could be made"),
+            Column("queries", meaning="images the teacher was asked about to get the labels"),
             lambda one: count(one.queries),
         ),
         (Column("queries per image"), _queries_per_image),
