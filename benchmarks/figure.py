@@ -45,17 +45,17 @@ _MARKERS = "osD^vPXh<>"
 # What was charged may differ a little between seeds: up to this factor it is one point.
 _SAME = 1.05
 # Ticks are further apart than the lesser, and than this part of the axis.
-_APART, _PART = 1.4, 0.07
+_APART, _PART = 1.4, 0.066
 # What methods and students are called in the picture; what is not here is called by its name.
 LABELS: Mapping[str, str] = {
     "default": "db3kd",
-    "random": "drawn by lot, learned as db3kd learns",
-    "random-supervised": "drawn by lot, learned from answers alone",
+    "random": "random images, learned as by db3kd",
+    "random-supervised": "random images, answers alone",
     "true-labels": "true labels",
-    "copycat-cnn": "CopycatCNN, a public attack",
-    "knockoff-nets": "KnockoffNets, a public attack",
-    "bd": "the paper: boundary distance",
-    "mbd": "the paper: minimal boundary distance",
+    "copycat-cnn": "CopycatCNN, public attack",
+    "knockoff-nets": "KnockoffNets, public attack",
+    "bd": "paper: boundary distance (BD)",
+    "mbd": "paper: minimal distance (MBD)",
     "guided": "guided search for distances",
     "active": "db3kd without any image",
     "lenet5": "LeNet5",
@@ -157,14 +157,14 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
         "svg.fonttype": "none",
         "svg.hashsalt": "frontier",
         "font.family": "sans-serif",
-        "font.size": 10,
+        "font.size": 11,
         "axes.spines.top": False,
         "axes.spines.right": False,
         **dict.fromkeys(INKED, LIGHT["ink"]),
     }
     drawn = io.BytesIO()
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(4.6 * max(len(students), 1.8), 5.4), layout="constrained", facecolor=LIGHT["paper"])
+        figure = Figure(figsize=(4.6 * max(len(students), 1.4), 5.6), layout="constrained", facecolor=LIGHT["paper"])
         FigureCanvasSVG(figure)
         panels = figure.subplots(1, len(students), sharey=True, squeeze=False)[0]
         for panel, student in zip(panels, students, strict=True):
@@ -178,7 +178,9 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
         panels[0].set_ylabel("accuracy on held-out images, %")
         panels[0].set_ylim(bottom=least)
         marks = {mark.get_label(): mark for panel in panels for mark in panel.get_legend_handles_labels()[0]}
-        figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=2, frameon=False)
+        figure.legend(
+            marks.values(), marks.keys(), loc="outside lower center", ncols=2, frameon=False, columnspacing=1.2
+        )
         unwanted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata={**unwanted, "Title": "Accuracy against questions"})
     return drawn.getvalue().replace(b"*{", b"@media (prefers-color-scheme: dark) {" + _DARK.encode() + b"} *{", 1)
@@ -198,7 +200,7 @@ def _draw_panel(
             [point.mean for point in line],
             color=color,
             marker=marker,
-            markersize=6,
+            markersize=7,
             label=LABELS.get(method, method),
         )
         low, high = [point.worst for point in line], [point.best for point in line]
@@ -212,7 +214,7 @@ def _draw_panel(
     panel.xaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.5)
-    panel.set_xlabel("questions to the teacher (bands and bars: worst to best seed)")
+    panel.set_xlabel("questions (band: worst to best seed)")
 
 
 def _ticks(questions: Sequence[float]) -> list[int]:
