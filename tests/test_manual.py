@@ -41,6 +41,16 @@ def test_every_option_has_a_help_that_can_be_read_by_itself() -> None:
         assert re.search(r"\| (?!Of |To )[^| ][^|]+\. \|$", line), line
 
 
+def test_every_key_has_a_meaning_and_a_type_that_can_be_read_by_themselves() -> None:
+    for one in all_keys():
+        assert re.match(r"(?!of |in which|at which|to )\S", one.help), one
+        assert not re.search(r"inf\b|\d [<>]|list of \S* ?(whole )?number\b", one.type), one
+    types = {one.key: one.type for one in all_keys()}
+    assert types["student.rate"] == "number > 0"
+    assert types["teacher.image_quality"] == "whole number >= 1, <= 100"
+    assert types["teacher.input_shape"] == "list of 3 whole numbers, each >= 1"
+
+
 def test_every_field_of_a_report_stands_in_the_reference() -> None:
     page = report_fields()
     first = page.partition("\n## ")[0]

@@ -76,8 +76,8 @@ class FixedLesson:
 
     Args:
         softening: the rule that makes soft labels.
-        hard_weight: of the cross-entropy with the class.
-        soft_weight: of the divergence from the soft label.
+        hard_weight: weight of the cross-entropy with the class.
+        soft_weight: weight of the divergence from the soft label.
         classes: "decisions" of the teacher, or the "true" labels of the data set as in the paper.
         queries_per_pair: learn from the distances of this snapshot; None for the last ones.
         mixtures: whether the mixtures that were asked about are learned as well; an epoch is as long as without them.
@@ -98,10 +98,10 @@ class CommitteeLesson:
     What it thinks of an image that was asked about is mixed with the teacher's decision.
 
     Args:
-        temperature: at which student and committee are compared.
+        temperature: temperature at which student and committee are compared.
         trust: weight of the teacher's decision against the committee's opinion, from 0 to 1.
-        candidates: of an endless pool, new images in each set; None for what suits the number of answers.
-        answered: of an endless pool, images in each set that the teacher has decided, at most.
+        candidates: new images in each set, from an endless pool; None for what suits the number of answers.
+        answered: most answered images in each set, where the pool is endless.
     """
 
     temperature: Annotated[float, Gt(0)] = 2.0

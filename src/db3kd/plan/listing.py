@@ -1,7 +1,8 @@
 """Every key that a plan may have, out of the models that check them: type, range, default and help."""
 
+import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -91,31 +92,42 @@ def _model_in(annotation: Any) -> type[Options] | None:
 
 
 def _type(field: FieldInfo) -> str:
-    ranges = [_range(constraint) for constraint in field.metadata]
-    return " ".join([_type_of(field.annotation), *filter(None, ranges)])
+    return _within(_type_of(field.annotation), field.metadata)
+
+
+def _within(kind: str, constraints: Iterable[object]) -> str:
+    """Put the ranges after a type, as in "number >= 0, < 1"."""
+    return f"{kind} {', '.join(filter(None, map(_range, constraints)))}".strip()
 
 
 def _type_of(hint: Any) -> str:
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return " ".join([_type_of(parts[0]), *filter(None, map(_range, parts[1:]))])
+        return _within(_type_of(parts[0]), parts[1:])
     if origin is Literal:
         return " or ".join(map(_toml, parts))
     if origin in (Union, types.UnionType):
         return " or ".join(_type_of(part) for part in parts if part is not types.NoneType)
     if origin is tuple:
-        return f"list of {_type_of(parts[0])}" if Ellipsis in parts else f"list of {len(parts)} {_type_of(parts[0])}"
+        return f"list of {'' if Ellipsis in parts else f'{len(parts)} '}{_many(_type_of(parts[0]))}"
     if origin is dict:
         return "table"
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     return names.get(getattr(hint, "__name__", ""), str(hint))
 
 
+def _many(kind: str) -> str:
+    """Put a type of numbers into the plural, as in "whole numbers, each >= 1"."""
+    before, number, limits = kind.partition("number")
+    return f"{before}numbers{limits and f', each{limits}'}" if number else kind
+
+
 def _range(constraint: object) -> str:
     if isinstance(constraint, Interval):
         return ", ".join(filter(None, map(_range, constraint)))
     sign = _SIGNS.get(type(constraint))
-    return "" if sign is None else f"{sign} {getattr(constraint, type(constraint).__name__.lower())}"
+    limit = getattr(constraint, type(constraint).__name__.lower(), None)
+    return "" if sign is None or limit == math.inf else f"{sign} {limit}"
 
 
 def _toml(value: object) -> str:

@@ -61,7 +61,7 @@ class ImagesSection(Section):
             npy:FILE, npz:FILE, run:DIR for what another run was asked about, ...
         split: "train" or "test".
         limit: take that many, drawn by the seed.
-        seed: of the draw.
+        seed: decides which images are taken where there is a limit.
 
     The other keys are those of `db3kd.data.ImageOptions`.
     """
@@ -102,7 +102,7 @@ class BudgetSection(Section):
         price_per_1000: money for 1,000 queries.
         price_per_million_input: money for a million tokens that go in, where the teacher bills tokens.
         price_per_million_output: money for a million tokens that come out.
-        currency: of the prices.
+        currency: currency of the prices.
     """
 
     total: Count | None = None

@@ -28,8 +28,8 @@ class TeacherSection(Section):
             from the teacher.
         num_classes: needed for a callable without class_names, else read from the teacher.
         bounds: lowest and highest pixel value that the teacher takes; with a preparation below, 0 and 1.
-        max_batch: rows a call; by default 96, and 256 for a server.
-        levels: values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
+        max_batch: most images in one call; by default 96, and 256 for a server.
+        levels: how many values a pixel may take between the bounds; 256 for a callable that takes 8-bit images.
         fingerprint: version of a callable's or a server's model, so that a run notices another one.
         output: name of the output of an ONNX file or a server that holds the answer, where there are several.
         layout: order of the axes that these take, where the shape does not tell: "nchw", "nhwc" or "flat"; "nhwc" also
@@ -38,18 +38,18 @@ class TeacherSection(Section):
             by default OPENAI_API_KEY for OpenAI's own server, and none for any other.
         timeout: seconds to wait for a server's answer; 60 for a vision model unless it is said.
         in_flight: most calls at once; by default 2 for a server, 8 for a vision model, 1 for all others.
-        rate_limit: most rows to send in a second.
+        rate_limit: most images to send in a second.
         patience: seconds to go on asking a teacher that cannot be reached or refuses; by default 60 for a server.
         model: the server's name of a vision model.
         class_descriptions: what each class means to a vision model, in the order of class_names; an empty text where
             the name says it.
         prompt: what a vision model is asked, with {classes} where names and descriptions go.
         structured: tell the server to answer in JSON with one of the names (response_format).
-        image_format: of the files that a vision model gets.
-        image_quality: of jpeg and webp.
+        image_format: format of the files that a vision model gets.
+        image_quality: quality of jpeg and webp files.
         image_detail: how closely the server is to look, where it has such a choice.
-        temperature: of the answers; 0 for those that repeat best.
-        max_tokens: most tokens of an answer.
+        temperature: temperature of a vision model; with 0 its answers repeat best.
+        max_tokens: most tokens of an answer of a vision model.
         request: further fields of each request to a vision model, such as { seed = 1 }; they hold over others.
         abstentions: answers that are no class, such as 10 or -1 of a teacher of ten; never a target.
         class_names: what the classes are called, in the order of their numbers. A teacher that answers with text and a
@@ -61,8 +61,8 @@ class TeacherSection(Section):
             default 1, or what a teacher of whole numbers needs.
         gray_to_color: images have one channel, and the teacher takes three.
         channel_order: "bgr" where the teacher takes the three channels the other way round.
-        mean: taken away after scaling, one value or one per channel as the teacher sees them.
-        deviation: divided by after that, likewise.
+        mean: subtracted after scaling, one value or one per channel as the teacher sees them.
+        deviation: pixels are then divided by it, one value or one per channel.
     """
 
     uri: str

@@ -16,8 +16,8 @@ class Cluster:
     It is no part of any key: a run goes on with another cluster, or with none.
 
     Args:
-        address: of a Ray cluster, "auto" for the one that this machine belongs to, or "local" for one that is started
-            on this machine and ends with the command.
+        address: address of a Ray cluster, "auto" for the one that this machine belongs to, or "local" for one that is
+            started on this machine and ends with the command.
         replicas: how many replicas of the teacher answer at once, each one batch; 0 to ask it in this process.
         cpus: cores that a replica takes; below 1 where the teacher mostly waits.
         gpus: GPUs that a replica takes.

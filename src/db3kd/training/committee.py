@@ -37,12 +37,12 @@ class Committee:
     """Networks of ours that learn the answers.
 
     Args:
-        architecture: of each, as `db3kd.models.build` takes it; the teacher's size does well.
+        architecture: network of each member, a name as for a student; the teacher's size does well.
         members: networks that learn all answers in the end; 0 for none, also where a search could be guided.
         choosers: networks that learn the answers so far and choose the next questions; two at least can disagree.
         unasked: images of a pool that has a size, asked about or not, that are learned from in a step for each answer:
             what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
-        seen: so many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
+        seen: how many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
             the pool, 60,000 at least and 2,000,000 at most, 400,000 where it is no LeNet5; of images above 64x64 fewer,
             as their sides are longer.
         recipe: how the members learn; None for one that suits the number of answers. From a pool, those that choose

@@ -28,16 +28,16 @@ class Recipe:
         rate: the learning rate of the first epoch.
         epochs: passes over the images.
         batch_size: images per step; the last step of an epoch takes what is left.
-        momentum: of sgd.
+        momentum: momentum of sgd.
         weight_decay: added to the gradient, times the weight; adamw takes it off the weight itself, times the rate,
             and spares biases and norms.
-        milestones: numbers of finished epochs at which the rate is divided by ten; of steps.
+        milestones: numbers of finished epochs at which the rate is divided by ten, with "steps".
         schedule: "steps" keeps the rate between milestones; "cosine" lets it fall to nothing along a cosine, batch by
             batch, after it has risen to `rate`; "one-cycle" is a cosine that rises over the first tenth.
-        warmup: the part of the training in which the rate rises; of cosine.
-        precision: in which the network computes; its weights are 32-bit in any case. "bfloat16" holds where a CPU is
-            faster so, up to twice as fast, and is "float32" elsewhere; "mixed" is the same, and bfloat16 on a GPU that
-            has it.
+        warmup: the part of the training in which the rate rises, with "cosine".
+        precision: numbers that the network computes with; its weights are 32-bit in any case. "bfloat16" holds where a
+            CPU is faster so, up to twice as fast, and is "float32" elsewhere; "mixed" is the same, and bfloat16 on a
+            GPU that has it.
 
     Raises:
         PlanError: a value that no training can have, or momentum, milestones or warmup where they mean nothing.

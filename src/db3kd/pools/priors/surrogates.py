@@ -38,7 +38,7 @@ class Surrogates:
     Args:
         pictures: of the shape that the teacher takes.
         children: the share of a round's candidates that is made out of answered images.
-        families: of the procedural images, as in `Priors`.
+        families: procedural images that stand beside them, "procedural" or "all" as in the pool `priors`.
     """
 
     pictures: Dataset
