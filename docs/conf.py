@@ -4,6 +4,7 @@ The source is the whole checkout, so that a page of docs/ and GitHub's view of i
 CONTRIBUTING, to files. Nothing is fetched while it is made, and no page loads anything from elsewhere.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ exclude_patterns = [".*", "build", "dist", "runs", "src", "tests", "benchmarks",
 html_theme = "furo"
 html_title = f"db3kd {release}"
 html_extra_path = ["entry"]
+html_static_path = ["look"]
+html_css_files = ["manual.css"]
 html_copy_source = html_show_sourcelink = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -36,7 +39,8 @@ myst_heading_anchors = 3
 
 # A single backtick in a docstring is code.
 default_role = "code"
-smartquotes = False
+# Quotes stay as they are typed; "--" before the meaning of an argument becomes a dash.
+smartquotes_action = "D"
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -69,7 +73,16 @@ def name_costs(app: Sphinx, what: str, name: str, obj: object, options: object, 
     lines[:] = shown
 
 
+def name_types(
+    app: Sphinx, what: str, name: str, obj: object, options: object, *told: str | None
+) -> tuple[str | None, ...]:
+    """Show a type without its range, which the text beside it tells: int for Annotated[int, Ge(0)]."""
+    ranged = r"Annotated\[([^,\[\]]+), [^\[\]]*\]"
+    return tuple(None if one is None else re.sub(ranged, r"\1", one) for one in told)
+
+
 def setup(app: Sphinx) -> None:
     """Add what is our own."""
     app.add_directive("generated", Generated)
     app.connect("autodoc-process-docstring", name_costs)
+    app.connect("autodoc-process-signature", name_types)
