@@ -22,6 +22,7 @@ def test_a_stage_has_a_budget_of_its_own(call: Caller, bd: tuple[str, ...], log:
     call(*bd, "--run", tmp_path / "run", *settings(budget__distances=400))
     left = call("status", tmp_path / "run", "--json").figures["left"]
     assert left == {"distances": 400 - (spent(tmp_path / "run") - 24)}
+    assert call("status", tmp_path / "run").out.count("no limit") == 2
     assert spent(tmp_path / "run") == rows_seen(log) <= 424
 
 
@@ -45,6 +46,13 @@ def test_what_was_charged_again_is_counted_once_over_sessions_and_shown(call: Ca
     for command in ("status", "report"):
         assert "charged again" not in call(command, tmp_path / "well").out
     assert "charged again" not in (tmp_path / "well/report.html").read_text()
+
+
+def test_what_is_left_of_a_budget_is_not_known_where_python_said_it(call: Caller, tmp_path: Path) -> None:
+    concluded(story(Small()), tmp_path)
+    shown = call("status", tmp_path).out
+    assert "not known" in shown
+    assert "no limit" not in shown
 
 
 @pytest.mark.slow

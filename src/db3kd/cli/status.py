@@ -46,15 +46,18 @@ def status(run: options.FOLDER, as_json: options.JSON = False) -> None:
     rows = ((stage.name, stage.state, f"{stage.done:,}", f"{stage.total:,} {stage.unit}") for stage in stages)
     print_table(Table(columns, tuple(rows)), f"{run}, {duration(seconds)} of work")
     if any(stage.ahead for stage in stages) or statement.total or statement.held_out:
-        print_table(_query_table(statement, left, budget, repeats))
+        print_table(_query_table(statement, left, budget, repeats, unsaid="not known" if kept is None else "no limit"))
     print_table(bill_table(statement.bills, statement.held_out_bills, budget.prices))
 
 
-def _query_table(spent: Statement, left: dict[str, int], budget: Budget, repeats: Repeats | None) -> Table:
+def _query_table(
+    spent: Statement, left: dict[str, int], budget: Budget, repeats: Repeats | None, *, unsaid: str
+) -> Table:
+    """Account for the queries; a run of a program in Python keeps no plan, so that its limits are not known."""
     columns = (Column("queries", numeric=False), Column("spent"), Column("left of the budget"))
     names = [*spent.by_stage, *(name for name in left if name not in spent.by_stage and name != "total"), "total"]
     counts = {**spent.by_stage, "total": spent.total}
-    rows = [(name, f"{counts.get(name, 0):,}", f"{left[name]:,}" if name in left else "no limit") for name in names]
+    rows = [(name, f"{counts.get(name, 0):,}", f"{left[name]:,}" if name in left else unsaid) for name in names]
     rows += [(*row, "") for row in again_rows(spent.by_stage, spent.charged_again)]
     if spent.unsettled:
         rows.append(("of these leased, not known to have been sent", f"{spent.unsettled:,}", ""))
