@@ -39,8 +39,7 @@ myst_heading_anchors = 3
 
 # A single backtick in a docstring is code.
 default_role = "code"
-# Quotes stay as they are typed; "--" before the meaning of an argument becomes a dash.
-smartquotes_action = "D"
+smartquotes = False
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -81,8 +80,15 @@ def name_types(
     return tuple(None if one is None else re.sub(ranged, r"\1", one) for one in told)
 
 
+def draw_dashes(app: Sphinx, page: nodes.document) -> None:
+    """Put a dash before the meaning of an argument, where Sphinx writes two hyphens; options keep theirs."""
+    for text in [one for one in page.findall(nodes.Text) if one == " -- "]:
+        text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> None:
     """Add what is our own."""
     app.add_directive("generated", Generated)
     app.connect("autodoc-process-docstring", name_costs)
     app.connect("autodoc-process-signature", name_types)
+    app.connect("doctree-read", draw_dashes)

@@ -24,9 +24,9 @@ def plan_keys() -> str:
     parts = []
     for section, told in arguments_of(Plan).items():
         keys = [one for one in all_keys() if one.key.partition(".")[0] == section]
-        rows = [(f"`{one.key}`", one.where, one.type, _code(one.default), one.help) for one in keys]
+        rows = [(f"`{one.key}`", one.help, one.type, _code(one.default), one.where) for one in keys]
         parts.append(
-            f"## {section}\n\n{_sentence(told)}\n\n{_table(('key', 'of', 'type', 'default', 'meaning'), rows)}"
+            f"## {section}\n\n{_sentence(told)}\n\n{_table(('key', 'meaning', 'type', 'default', 'of'), rows)}"
         )
     return "\n\n".join(parts)
 
@@ -72,6 +72,7 @@ def _command(name: str, place: str) -> str:
         rows.append((names, "yes" if parameter.required else "", shown, told))
     usage = " ".join(["db3kd", name, *arguments, "[OPTIONS]"])
     told = "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(called.__doc__ or "").split("\n\n"))
+    told = re.sub(r"(?<![`\w-])--[a-z-]+", r"`\g<0>`", told)
     return f"## {name}\n\n    {usage}\n\n{told}\n\n{_table(('option', 'needed', 'default', 'meaning'), rows)}"
 
 
@@ -122,9 +123,11 @@ def _type(shape: Mapping[str, Any]) -> str:
     kind = shape.get("type")
     if kind == "array":
         inner = shape.get("items")
-        return (
-            "list" if inner is None else f"list of ({_type(inner)})" if "anyOf" in inner else f"list of {_type(inner)}"
-        )
+        if inner is None:
+            return "list"
+        if "anyOf" in inner:
+            return f"list of ({_type(inner)})"
+        return "list of " + re.sub(r"^(whole number|number|list)", r"\1s", _type(inner))
     if kind == "object":
         inner = shape.get("additionalProperties")
         return f"table of {_type(inner)}" if isinstance(inner, Mapping) else "table"

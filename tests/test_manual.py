@@ -63,6 +63,7 @@ def test_every_field_of_a_report_stands_in_the_reference() -> None:
     assert len(rows) > 100
     for row in rows:
         assert re.search(r"\| [^|]+\. \|$", row), row
+        assert not re.search(r"\| (?:of|that|with|over|in) [^|]+ \|$", row), row
     assert "None" not in page
 
 

@@ -25,7 +25,7 @@ class Reading:
     """What came of reading pictures.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         files: pictures that it has, broken ones too.
         shape: channels, height and width that they were brought to.
         fit: how they were brought to it: "crop", "pad" or "stretch".

@@ -24,7 +24,7 @@ class ClassScore:
 
     Args:
         label: number of the class.
-        images: with this true label; null where labels are unknown.
+        images: images with this true label; null where labels are unknown.
         accuracy: share of these that were answered with it.
         decided: images that the teacher puts in this class; null where its decisions are unknown.
         agreement: share of these that were answered with it.
@@ -45,7 +45,7 @@ class CalibrationBin:
     Args:
         lower: confidences are above it.
         upper: confidences are at most this.
-        images: in the range.
+        images: images in the range.
         confidence: mean of these images.
         correct: share of these that was right.
     """
@@ -104,7 +104,7 @@ class OriginScore:
 
     Args:
         origin: where the images came from, as in `db3kd.answers`.
-        images: of it that were set aside.
+        images: images of this origin that were set aside.
         agreement: share of these that the student answers as the teacher did.
     """
 
@@ -119,7 +119,7 @@ class Trust:
     """A student's agreement with the teacher on the answers that were set aside from training, and not abstained from.
 
     Args:
-        images: that were set aside; where there are none, nothing is known.
+        images: answers that were set aside; where there are none, nothing is known.
         agreement: share of these that the student answers as the teacher did.
         lower: end of the interval that holds the true share 19 times of 20.
         upper: the other end.

@@ -19,7 +19,7 @@ class Bill:
 
     Args:
         answers: answers that came.
-        uncounted: of these, how many came without a count of tokens.
+        uncounted: how many of these came without a count of tokens.
         input_tokens: tokens that went in.
         output_tokens: tokens that came out.
         off_list: answers that were no class of the list.
@@ -63,7 +63,7 @@ class Prices:
         per_1000: money for 1,000 queries, or None.
         per_million_input: money for a million tokens that go in, or None.
         per_million_output: money for a million tokens that come out, or None.
-        currency: of all of them.
+        currency: currency of all of them.
     """
 
     per_1000: Price | None = None

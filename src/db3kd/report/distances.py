@@ -21,7 +21,7 @@ class Histogram(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How often the distances fall between two neighbouring edges.
 
     Args:
-        edges: in input units, ascending; one more than there are counts.
+        edges: distances in input units, ascending; one more than there are counts.
         counts: distances between an edge and the next one.
     """
 
@@ -42,12 +42,12 @@ class DistanceFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fals
 
     Args:
         method: the search.
-        pairs: of an image and a goal.
+        pairs: pairs of an image and a goal.
         outcomes: how many pairs ended in which way, as `db3kd.boundary.Outcome` names them.
-        median_distance: over the pairs with a crossing, in input units; null where there is none.
-        mean_queries_per_pair: over all pairs.
+        median_distance: median over the pairs with a crossing, in input units; null where there is none.
+        mean_queries_per_pair: mean over all pairs.
         median_by_classes: median distance by the teacher's class of the image (row) and the class reached (column).
-        histogram: of the distances.
+        histogram: how the distances are spread.
     """
 
     method: Annotated[str, Field(min_length=1)]

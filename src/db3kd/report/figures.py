@@ -22,7 +22,7 @@ class TeacherFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
     """What is known of the teacher.
 
     Args:
-        accuracy: on the evaluation images, against true labels.
+        accuracy: share of the evaluation images that it decides as labelled.
         parameters: number of its weights.
         name: its URI, or how it is called.
     """
@@ -37,14 +37,14 @@ class StudentFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False
 
     Args:
         name: what it learned from.
-        accuracy: against true labels, the mean over the seeds.
+        accuracy: share of the images that it decides as labelled, the mean over the seeds.
         agreement: share of the images on which it decides as the teacher does.
-        queries: rows that its labels cost, with all that they were built on.
+        queries: queries that its labels cost, with all that they were built on.
         parameters: number of its weights.
         label: how tables name it, if not as usual.
         images: how many it was trained on.
-        seeds: of its trainings.
-        accuracy_by_seed: in the order of the seeds.
+        seeds: seeds of its trainings.
+        accuracy_by_seed: the accuracy of each seed, in their order.
         per_class: accuracy on each class; null for a class without evaluation images.
         confusion: evaluation images by the teacher's class (row) and the student's (column), where there are at most 40
             classes.
@@ -91,17 +91,17 @@ class Queries(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The account of queries.
 
     Args:
-        total: charged to the budget.
+        total: queries charged to the budget.
         by_stage: the same, by stage.
-        held_out: rows of an evaluation, by stage; not charged to the budget.
+        held_out: queries of an evaluation, by stage; not charged to the budget.
         unsettled: the part of the total that is not known to have been sent, after a crash.
         repeated: images that were asked again, to see whether the teacher is constant.
         changed: how many of these got another answer.
-        charged_again: rows that were charged again, since a connection or a replica was lost, by stage, held-out stages
-            too; stages without any are left out.
+        charged_again: queries that were charged again, since a connection or a replica was lost, by stage, held-out
+            stages too; stages without any are left out.
         bills: what a service that bills by tokens says that it served, by stage.
         held_out_bills: the same, of evaluations.
-        prices: of queries and tokens, where they are known.
+        prices: prices of queries and tokens, where they are known.
         money: what queries and tokens cost together, held-out ones too.
     """
 
@@ -186,14 +186,14 @@ class CommitteeFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
     """The networks of our own that learned the answers, and what they cost on top of the teacher's queries.
 
     Args:
-        architecture: of each member.
+        architecture: network of each member.
         members: networks that learned all answers.
         queries: answers that they learned from.
-        accuracy: on the evaluation images, the mean over the members.
-        agreement: with the teacher on the same images, the mean over the members.
-        cosine: between their gradient and the way from an image to its nearest crossing; 1 where they point alike.
-        passes: of one image through one member, forward and backward, that a guided search took.
-        seconds: that these took; of a part made in two sessions the last one counts.
+        accuracy: accuracy on the evaluation images, the mean over the members.
+        agreement: agreement with the teacher on the same images, the mean over the members.
+        cosine: cosine between their gradient and the way from an image to its nearest crossing; 1 where they are alike.
+        passes: passes of one image through one member, forward and backward, that a guided search took.
+        seconds: time that these took; of a part made in two sessions the last one counts.
     """
 
     architecture: str
@@ -210,15 +210,15 @@ class RepulsionFigures(BaseModel, frozen=True, extra="forbid", allow_inf_nan=Fal
     """How noise was pushed away from the boundary until it was images.
 
     Args:
-        images: that were made.
+        images: images that were made.
         images_by_class: the same, by the teacher's class.
         noise_by_class: images of noise that the teacher put in each class.
         starts_by_class: images of noise in each class that were pushed.
         missing: classes without an image.
-        queries: that it took, by stage.
-        distances: of each step, the mean distance to the nearest boundary before the push, over the images of which one
-            was found; null where there is none.
-        pushes: of each step, the mean length of the push, after clipping to the bounds.
+        queries: queries that it took, by stage.
+        distances: for each step, the mean distance to the nearest boundary before the push, over the images of which
+            one was found; null where there is none.
+        pushes: for each step, the mean length of the push, after clipping to the bounds.
     """
 
     images: Count

@@ -30,13 +30,13 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """All figures of one run.
 
     Args:
-        title: of the page.
-        db3kd_version: that wrote it.
+        title: title of the page.
+        db3kd_version: version of db3kd that wrote it.
         teacher: what is known of the teacher.
-        students: in the order in which tables show them, baselines and the committee beside the run's own.
+        students: all students, in the order of the tables, with baselines and the committee beside the run's own.
         queries: what was charged.
         seconds: wall time of all sessions together.
-        class_names: in the order of the class numbers, where they are known.
+        class_names: names of the classes, in the order of the class numbers, where they are known.
         asking: what was asked and answered; null in the demo's report, which has several students of different answers.
         committee: the networks that learned the answers, where there were some.
         distances: an entry for each search.
@@ -44,7 +44,7 @@ class Report(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         images: an entry for each set of pictures that was read.
         settings: the plan, or what else a reader needs to do it again.
         notes: sentences on top of the page.
-        format_version: of this schema.
+        format_version: version of this form of file.
     """
 
     title: str
