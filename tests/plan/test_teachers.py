@@ -116,6 +116,23 @@ def test_a_fitted_classifier_is_a_teacher_by_its_name(monkeypatch: pytest.Monkey
         open_teacher(_section({"uri": "python:users_own:fitted"}))
 
 
+def test_a_torch_module_is_a_teacher_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "users_own", types.ModuleType("users_own"))
+    module = build("lenet5-fifth", (1, 16, 16), 3).eval()
+    monkeypatch.setattr("users_own.network", module, raising=False)
+    images = torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    uri = "python:users_own:network?input_shape=1,16,16"
+    plain = open_teacher(_section({"uri": f"{uri}&num_classes=3"})).teacher
+    named = open_teacher(_section({"uri": f"{uri}&class_names=ant,bee,cat&scale=2"})).teacher
+    with torch.no_grad():
+        assert torch.equal(plain(images), module(images).argmax(1))
+        assert torch.equal(named(images), module(2 * images).argmax(1))
+    assert named.spec.class_names == ("ant", "bee", "cat")
+    for left_out in ("python:users_own:network?num_classes=3", uri):
+        with pytest.raises(PlanError, match=r"a torch module with teacher.input_shape.*got a LeNet5"):
+            open_teacher(_section({"uri": left_out}))
+
+
 @pytest.mark.parametrize(("layout", "order"), [("nhwc", (0, 2, 3, 1)), ("nchw", (0, 1, 2, 3)), (None, (0, 1, 2, 3))])
 def test_a_fitted_classifier_may_take_channels_last(
     layout: str | None, order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from torch import nn
 
 from db3kd.errors import InvalidDecision, MaybeServed, NotServed, PlanError, TeacherError
 from db3kd.ledger import Ledger
@@ -64,6 +65,8 @@ def test_any_integers_are_classes(kind: type[np.integer]) -> None:
         (lambda images: [2**70] * len(images), "whole numbers from 0"),
         (lambda images: ["a", "b"] * 25, r"names \('a', 'b'\): give class_names"),
         (lambda images: np.array(["a"] * len(images), dtype=object), "give class_names"),
+        (lambda images: [None] * len(images), "return whole numbers from 0"),
+        (lambda images: [b"ant"] * len(images), r"these are bytes: return text, as name.decode\(\)"),
         (lambda images: np.zeros(len(images), dtype=bool), r"truth values.*astype\(int\)"),
         (lambda images: np.zeros(len(images), dtype=complex), "whole numbers"),
     ],
@@ -104,6 +107,17 @@ def test_names_become_classes_and_what_is_off_the_list_is_none(kind: Any, caplog
     assert [record.getMessage() for record in caplog.records] == [
         "the answer 'I see a cat' is none of the classes, and counts as no class"
     ]
+
+
+def test_none_is_no_class_where_others_are_names() -> None:
+    answer: Any = [None, "cat", None]
+    teacher = FunctionTeacher(lambda images: answer, input_shape=SHAPE, class_names=NAMES)
+    assert teacher(IMAGES[:3]).tolist() == [5, 2, 5]
+
+
+def test_a_torch_module_is_no_function_of_arrays() -> None:
+    with pytest.raises(PlanError, match=r"Linear is a torch module.*nothing was asked: write TorchTeacher\(module"):
+        FunctionTeacher(nn.Linear(4, 3), input_shape=SHAPE, num_classes=3)
 
 
 def test_numbers_stay_numbers_where_the_classes_have_names_and_none_of_them_passes_for_no_class() -> None:

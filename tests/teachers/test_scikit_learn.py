@@ -12,10 +12,12 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from db3kd.errors import InvalidDecision, PlanError
 from db3kd.ledger import Ledger
@@ -81,9 +83,10 @@ def test_channels_may_come_last() -> None:
         make_pipeline(StandardScaler(), LogisticRegression()),
         RandomForestClassifier(5, random_state=0),
         KNeighborsClassifier(),
+        GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 3]}, cv=2),
     ],
 )
-def test_pipelines_forests_and_neighbours_are_teachers_too(estimator: Any) -> None:
+def test_pipelines_forests_neighbours_and_searches_are_teachers_too(estimator: Any) -> None:
     names = np.array(["ant", "bee", "cat"])
     fitted = estimator.fit(ROWS, names[NUMBERS])
     teacher = SklearnTeacher(fitted, input_shape=SHAPE)

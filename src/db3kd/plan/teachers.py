@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from torch import nn
+
 from db3kd.errors import PlanError, needing
 from db3kd.models import parameter_count, weights
 from db3kd.names import load
@@ -88,7 +90,7 @@ def _open(section: TeacherSection, device: str) -> OpenedTeacher:
             opened = OnnxTeacher(rest, description=described, max_batch=rows, device=device)
             return OpenedTeacher(_prepared(section, opened), None)
         case "python" if rest.count(":") == 1:
-            return OpenedTeacher(_open_python(section, rest), None)
+            return OpenedTeacher(_open_python(section, rest, device), None)
     raise PlanError(
         "teacher.uri must be torch:FILE, torch:ARCHITECTURE@FILE, onnx:FILE, hf:DIR_OR_NAME, "
         "http(s)://HOST:PORT/v2/models/NAME, chat:https://HOST/v1, recorded:RUN or python:package.module:name, got "
@@ -168,7 +170,7 @@ def _open_torch(section: TeacherSection, rest: str, device: str) -> OpenedTeache
     return OpenedTeacher(_prepared(section, teacher), parameter_count(module))
 
 
-def _open_python(section: TeacherSection, rest: str) -> Teacher:
+def _open_python(section: TeacherSection, rest: str, device: str) -> Teacher:
     found = load(rest, "teacher.uri names it; nothing was asked")
     if isinstance(found, Teacher) and not isinstance(found, type):
         allowed = {"uri", "abstentions", *_SERVICE_KEYS}
@@ -192,16 +194,22 @@ def _open_python(section: TeacherSection, rest: str) -> Teacher:
             fingerprint=section.fingerprint,
         )
         return _prepared(section, estimator)
-    if not callable(found) or section.input_shape is None or not (section.num_classes or section.class_names):
+    classes = section.num_classes or len(section.class_names)
+    if not callable(found) or section.input_shape is None or not classes:
         raise PlanError(
-            f"teacher.uri names {rest!r}: expected a callable with teacher.input_shape and teacher.num_classes or "
-            "teacher.class_names in the plan, a fitted scikit-learn classifier with teacher.input_shape, or an object "
-            f"with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape {section.input_shape} and "
-            f"num_classes {section.num_classes}; nothing was asked: add what is missing"
+            f"teacher.uri names {rest!r}: expected a callable or a torch module with teacher.input_shape and "
+            "teacher.num_classes or teacher.class_names in the plan, a fitted scikit-learn classifier with "
+            f"teacher.input_shape, or an object with a TeacherSpec in .spec; got a {type(found).__name__}, input_shape "
+            f"{section.input_shape} and num_classes {section.num_classes}; nothing was asked: add what is missing"
         )
+    taken = _preparation(section).taken_shape(section.input_shape)
+    if isinstance(found, nn.Module):
+        names, calls = section.class_names, _calls(section)
+        module = TorchTeacher(found, input_shape=taken, num_classes=classes, class_names=names, device=device, **calls)
+        return _prepared(section, module)
     teacher = FunctionTeacher(
         cast("Decide", found),
-        input_shape=_preparation(section).taken_shape(section.input_shape),
+        input_shape=taken,
         num_classes=section.num_classes,
         class_names=section.class_names,
         fingerprint=section.fingerprint,

@@ -11,6 +11,7 @@ from types import CodeType
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from db3kd.arguments import check_arguments
 from db3kd.errors import InvalidDecision, PlanError
@@ -29,8 +30,8 @@ class FunctionTeacher:
         decide: gives integers from 0 to num_classes - 1, or, with `class_names`, names.
         input_shape: channels, height and width of one image.
         num_classes: number of classes; by default that of the names.
-        class_names: what the classes are called, in the order of their numbers. A name off the list is no class: no
-            student learns from it, and the report counts it.
+        class_names: what the classes are called, in the order of their numbers. A name off the list, or None, is no
+            class: no student learns from it, and the report counts it.
         bounds: lowest and highest pixel value.
         max_batch: most images a call.
         levels: number of values a pixel may take between the bounds, or None.
@@ -51,6 +52,11 @@ class FunctionTeacher:
         fingerprint: str | None = None,
     ) -> None:
         check_arguments(FunctionTeacher.__init__, locals())
+        if isinstance(decide, nn.Module):
+            raise PlanError(
+                f"{type(decide).__name__} is a torch module, and a function gets arrays of numpy; nothing was asked: "
+                "write TorchTeacher(module, input_shape=..., num_classes=...)"
+            )
         self._decide = decide
         self._names = ClassNames(class_names) if class_names else None
         classes = len(class_names) if num_classes is None else num_classes
@@ -78,7 +84,7 @@ class FunctionTeacher:
                 f"{answer.dtype} of shape {answer.shape}; the answer was dropped and stays charged: {fault}"
             )
         if self._names is not None and is_text(answer):
-            return self._names.numbers([str(name) for name in answer.tolist()])
+            return self._names.numbers(["" if name is None else str(name) for name in answer.tolist()])
         decisions = torch.from_numpy(answer.astype(np.int64))
         if self._names is not None and bool((decisions == self.spec.num_classes).any()):
             # It would pass for an answer that is no class.
@@ -104,8 +110,10 @@ def as_array(answer: object) -> npt.NDArray[np.generic]:
 
 
 def is_text(answer: npt.NDArray[np.generic]) -> bool:
-    """Whether all that came is text."""
-    return answer.dtype.kind in "UT" or (answer.dtype == object and all(isinstance(one, str) for one in answer.flat))
+    """Whether all that came is text; None among it is no name."""
+    if answer.dtype != object:
+        return answer.dtype.kind in "UT"
+    return answer.ndim > 0 and all(one is None or isinstance(one, str) for one in answer.flat)
 
 
 def _fault(answer: npt.NDArray[np.generic], rows: int, *, named: bool) -> str:
@@ -118,9 +126,12 @@ def _fault(answer: npt.NDArray[np.generic], rows: int, *, named: bool) -> str:
         return "drop the axes of length 1 with reshape(-1)"
     if whole and answer.ndim < 2:
         return f"return a list or an array with one class for each image, of length {rows} here, for one image too"
-    if text:
-        shown = ", ".join(repr(name[:_SHOWN]) for name in sorted(set(map(str, answer.flat)))[:3])
+    given = sorted({str(name) for name in answer.flat if name is not None}) if text else []
+    if given:
+        shown = ", ".join(repr(name[:_SHOWN]) for name in given[:3])
         return f"these are names ({shown}): give class_names=[...], all of them in the order of their numbers"
+    if kind == "S":
+        return "these are bytes: return text, as name.decode(), with class_names=[...]"
     if answer.shape == (rows,) and kind == "b":
         return "these are truth values: return them with .astype(int), for the classes 0 and 1"
     if answer.shape == (rows,) and kind == "f":

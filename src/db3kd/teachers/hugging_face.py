@@ -99,7 +99,7 @@ def _load(name: str) -> tuple[Any, Any]:
     with needing("huggingface", "a teacher of Hugging Face"):
         from transformers import AutoImageProcessor, AutoModelForImageClassification
     local = Path(name).is_dir()
-    if not local and (name.count("/") > 1 or name.startswith((".", "~"))):
+    if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
         raise PlanError(
             f"there is no folder {name}, and no model on the hub has such a name; nothing was asked: correct it"
         )

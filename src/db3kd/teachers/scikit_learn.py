@@ -121,7 +121,8 @@ def _digest(estimator: Any) -> str:
         # scikit-learn brings it.
         import joblib
 
-        return f"{type(estimator).__name__}:{joblib.hash(estimator)}"
+        # A search decides by the best that it found; its table of all tries cannot be digested.
+        return f"{type(estimator).__name__}:{joblib.hash(getattr(estimator, 'best_estimator_', estimator))}"
     except Exception as error:  # what a pipeline holds is anybody's code
         raise PlanError(
             f"what {type(estimator).__name__} learned cannot be digested ({type(error).__name__}: {error}); nothing "
