@@ -8,6 +8,7 @@ import torch
 
 from db3kd.acquisition import Acquisition, Disagreement, Margin, Random, Rounds
 from db3kd.data import from_arrays
+from db3kd.errors import InputError
 from db3kd.pipeline.ask_pool import Asked, AskPool
 from db3kd.pipeline.budget import Budget
 from db3kd.pipeline.rounds import plan_rounds
@@ -15,7 +16,7 @@ from db3kd.pipeline.story import Story
 from db3kd.pipeline.tell import buy, foretell
 from db3kd.pools import ImagePool, Joined, Priors
 from db3kd.runs import Run
-from db3kd.teachers import Teacher
+from db3kd.teachers import FunctionTeacher, Teacher
 from db3kd.training import Recipe
 from known_teachers import Constant, Counting, Failing
 from made_runs import MEMBERS, SHAPE, Small, Stopped, dataset, images, keeper_of, stories, story, untouched
@@ -137,6 +138,23 @@ def test_rounds_that_gain_nothing_end_before_the_budget(tmp_path: Path, monkeypa
     on = _ask(longer, tmp_path)
     assert (on.ended, len(on.answers), teacher.rows) == ("all", 120, 120)
     assert on.answers.images.ids[: len(asked.answers)] == asked.answers.images.ids
+
+
+@pytest.mark.parametrize("misspelt", ["Ant", "ant"])
+def test_a_teacher_that_names_no_class_of_the_list_is_not_asked_to_the_end(misspelt: str, tmp_path: Path) -> None:
+    def answer(rows: object) -> list[str]:
+        # One answer that is a class is hope enough.
+        return [misspelt, *["Bee"] * (len(rows) - 1)]  # type: ignore[arg-type]  # an array
+
+    teacher = Counting(FunctionTeacher(answer, input_shape=SHAPE, class_names=["ant", "bee", "cat"]))
+    described = story(teacher, pool=ImagePool(images(400)), rounds=Rounds(0.3, 4), acquisition=Random())
+    if misspelt == "ant":
+        assert len(_ask(described, tmp_path).answers) == 400
+        return
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"none of 134 images a class.*list its class_names letter for letter"):
+            _ask(described, tmp_path)
+        assert teacher.rows == 134, "the second start asks nothing"
 
 
 @pytest.mark.parametrize("acquisition", [Margin(), Random()])

@@ -9,7 +9,7 @@ import torch
 from db3kd.data import Dataset, from_arrays
 from db3kd.errors import TeacherError
 from db3kd.pipeline.checkup import VERDICTS, check_teacher
-from db3kd.teachers import FunctionTeacher, Preparation, PreparedTeacher, Teacher
+from db3kd.teachers import AbstainingTeacher, FunctionTeacher, Preparation, PreparedTeacher, Teacher
 from db3kd.teachers.open_inference import OpenInferenceTeacher
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Constant, Counting, Failing, Liar, Sectors
@@ -111,6 +111,17 @@ def test_what_is_wrong_is_told(teacher: Teacher, verdict: str) -> None:
     assert found.repeated == 16
     assert sum(count for _, count in found.classes) == found.queries
     assert {1, 16, 32} <= {rows for rows, _ in found.paces}
+
+
+@pytest.mark.parametrize(("known", "verdict"), [("Ant", "off the list"), ("ant", "one class")])
+def test_names_that_are_not_those_of_the_list_are_told(known: str, verdict: str) -> None:
+    teacher = FunctionTeacher(lambda images: [known] * len(images), input_shape=SHAPE, class_names=["ant", "bee"])
+    found = check_teacher(teacher, None)
+    assert (found.verdict, found.no_class) == (verdict, found.queries if known == "Ant" else 0)
+    declining = AbstainingTeacher(
+        FunctionTeacher(lambda images: [9] * len(images), input_shape=SHAPE, num_classes=5), (9,)
+    )
+    assert check_teacher(declining, None).verdict == "one class", "its plan says by what it declines"
 
 
 def test_labels_of_another_numbering_are_told() -> None:

@@ -22,7 +22,7 @@ from db3kd.answers import SPREAD, Answers, Candidates, found_by, is_fresh, no_an
 from db3kd.augmentation import view_questions
 from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain, has_flattened, predict_together
-from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, teacher_key, to_kept
+from db3kd.pipeline.asking import ANSWERS, all_of, answered, ask, class_names_of, nothing_to_learn, teacher_key, to_kept
 from db3kd.pipeline.gains import as_text, compare, gains_of, trust_in
 from db3kd.pipeline.learn import choosers
 from db3kd.pipeline.rounds import NAME, has_judges, noted
@@ -40,6 +40,8 @@ _CHOSEN: Way = "chosen"
 _TAKING: tuple[Way, ...] = ("lot", _CHOSEN)
 # They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
+# Of so many answers, and of a tenth of the questions, one at least must be a class.
+_FEW, _TENTH = 100, 10
 
 
 class Asked(NamedTuple):
@@ -108,6 +110,9 @@ class AskPool:
     def make(self, number: int, before: Sequence[Kept], keeper: Keeper) -> Kept:
         """Ask one round; what a budget leaves unasked waits in the journal."""
         answers, known = all_of(before, self._none), gains_of(before)
+        if len(answers) >= max(_FEW, self.outline.queries / _TENTH) and not bool(answers.decided.any()):
+            # More questions would most likely bring none either: names that are written otherwise, or wrong images.
+            raise nothing_to_learn(answers, self._spec)
         opening = self._opening(before)
         members, more = self._members(number, answers, opening, keeper), list[Gain]()
         earlier = self._members(number - 1, all_of(before[:-1], self._none), opening, keeper) if members else ()

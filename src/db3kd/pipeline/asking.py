@@ -10,7 +10,7 @@ import torch
 
 from db3kd.answers import Answers, Candidates
 from db3kd.data import Dataset
-from db3kd.errors import BudgetExhausted, InvalidDecision
+from db3kd.errors import BudgetExhausted, InputError, InvalidDecision
 from db3kd.runs import Kept, Key
 from db3kd.runs.replay import Remembering
 from db3kd.teachers import TeacherSpec
@@ -91,6 +91,17 @@ def _about_images(error: InvalidDecision, candidates: Candidates, before: int) -
     return InvalidDecision(
         f"{error}; it was about {', '.join(names[:_SHOWN])}{more}, and each further try pays for the whole call again",
         rows=error.rows,
+    )
+
+
+def nothing_to_learn(answers: Answers, spec: TeacherSpec) -> InputError:
+    """Say that no answer is a class that networks may learn."""
+    names = (
+        "see in the log what it answers, and list its class_names letter for letter, or " if spec.class_names else ""
+    )
+    return InputError(
+        f"the teacher gave none of {len(answers):,} images a class, so there is nothing to learn; the answers are "
+        f"kept: {names}give images of the kind that it knows, in another run directory"
     )
 
 

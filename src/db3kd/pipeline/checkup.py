@@ -15,7 +15,7 @@ from db3kd.data import Dataset, draw
 from db3kd.errors import BudgetExhausted, TeacherError
 from db3kd.ledger import Account, Bill, Ledger, Limits
 from db3kd.oracle import Oracle
-from db3kd.teachers import Preparation, PreparedTeacher, Teacher
+from db3kd.teachers import AbstainingTeacher, Preparation, PreparedTeacher, Teacher
 from db3kd.tensors import Float, Int, Tensor
 
 _REPEATED, _ALONE, _LABELLED = 16, 6, 24
@@ -30,7 +30,8 @@ VERDICTS = {
     "good": "nothing speaks against it",
     "fails": "it does not answer as a teacher does",
     "not deterministic": "the same question got another answer: searches end, and their distances mean less",
-    "off the list": "many of its answers are no class: say more in the prompt, or set structured = true",
+    "off the list": "many of its answers are no class: list its class_names letter for letter; of a vision model, say "
+    "more in the prompt, or set structured = true",
     "depends on the batch": "an image alone got another answer than among others: set max_batch = 1, or see to it",
     "value range": "it agrees with the labels clearly better when images are prepared in another way",
     "no agreement": "it agrees with the labels hardly more than by chance: its classes may be numbered otherwise",
@@ -74,6 +75,8 @@ class Checkup:
     differed: int = 0
     # Each class that showed up, with how many answers.
     classes: tuple[tuple[int, int], ...] = ()
+    # How many were no class; of a teacher whose plan says by what it declines, they are meant.
+    no_class: int = 0
     # With labels, at the value range as it is and then at others.
     agreements: tuple[Agreement, ...] = ()
     cut_short: bool = False
@@ -87,7 +90,7 @@ class Checkup:
             return "fails"
         if self.changed:
             return "not deterministic"
-        if self.bill.off_list + self.bill.refused > _OFTEN * self.bill.answers:
+        if self.no_class > _OFTEN * sum(count for _, count in self.classes):
             return "off the list"
         if self.differed:
             return "depends on the batch"
@@ -157,8 +160,9 @@ def check_teacher(teacher: Teacher, images: Dataset | None, *, queries: int = 20
         except TeacherError as error:
             found = replace(found, failure=str(error))
         paces, classes = tuple(sorted(ask.seconds.items())), tuple(sorted(ask.counts.items()))
+        none = 0 if isinstance(teacher, AbstainingTeacher) else ask.counts[teacher.spec.num_classes]
         bill = ledger.statement().bill
-        return replace(found, queries=account.spent, paces=paces, classes=classes, bill=bill)
+        return replace(found, queries=account.spent, paces=paces, classes=classes, no_class=none, bill=bill)
 
 
 def _noise(teacher: Teacher, seed: int) -> Float[Tensor, "n c h w"]:

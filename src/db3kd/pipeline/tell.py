@@ -16,14 +16,14 @@ from torch import nn
 from db3kd.acquisition import Step
 from db3kd.answers import Answers
 from db3kd.boundary import Guide
-from db3kd.errors import BudgetExhausted, InputError
+from db3kd.errors import BudgetExhausted
 from db3kd.evaluation import Gain
 from db3kd.models.placement import find_device
 from db3kd.pipeline import measure, repel
 from db3kd.pipeline.ask_again import REPEATS, AskAgain, Repeats
 from db3kd.pipeline.ask_all import HELD_OUT, MIXTURES, ask_mixtures
 from db3kd.pipeline.ask_pool import Asked, AskPool
-from db3kd.pipeline.asking import ANSWERS
+from db3kd.pipeline.asking import ANSWERS, nothing_to_learn
 from db3kd.pipeline.bought import Bought
 from db3kd.pipeline.gains import compare
 from db3kd.pipeline.growth import check_growth, is_built_upon, most_mixtures
@@ -182,10 +182,7 @@ def _check_bought(story: Story, answers: Answers, keeper: Keeper) -> None:
     if len(answers.learned()):
         return
     if len(answers):
-        raise InputError(
-            f"the teacher gave none of {len(answers):,} images a class, so there is nothing to learn; the answers are "
-            "kept: give images of the kind that it knows, in another run directory"
-        )
+        raise nothing_to_learn(answers, story.teacher.spec)
     limits = (story.budget.total, story.budget.stages.get(NAME))
     raise BudgetExhausted(
         NAME, 1, keeper.run.statement().total, min((limit for limit in limits if limit is not None), default=0)
