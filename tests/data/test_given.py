@@ -124,6 +124,31 @@ def test_paths_in_a_list_a_path_and_its_text(tmp_path: Path) -> None:
         dataset_of("photoz")
 
 
+def test_columns_of_paths_and_pictures_are_lists(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    folder = write_folder(tmp_path, plain=5)
+    paths = sorted(map(str, folder.iterdir()))
+    listed = dataset_of(paths, wanted=SHAPE)
+    table = pandas.DataFrame({"path": ["", *paths], "label": 0})
+    for column in (table.path[1:], table.path[1:].to_numpy(), np.array(paths), np.array(paths, dtype=object)):
+        found = dataset_of(column, wanted=SHAPE)
+        assert (found.ids, found.digest) == (listed.ids, listed.digest)
+    pictures = np.empty(12, dtype=object)
+    pictures[:] = PICTURES
+    assert torch.equal(dataset_of(pictures).pixels, PLANES)
+    with pytest.raises(DataError, match=r"first items of pandas.DataFrame are no images \(it has no "):
+        dataset_of(table)
+
+
+def test_one_picture_is_not_taken_for_many_gray_ones() -> None:
+    for one, wanted in ((PIXELS[0], SHAPE), (PIXELS[0], None), (PLANES[0], SHAPE)):
+        with pytest.raises(DataError, match=r"one image in colour.*give one image in a list"):
+            dataset_of(one, wanted=wanted)
+        assert len(dataset_of([one], wanted=wanted)) == 1
+    for narrow, shape in (((20, 20, 3), (1, 20, 3)), ((20, 4, 4), None), ((3, 16, 16), (1, 16, 16))):
+        assert len(dataset_of(np.zeros(narrow, dtype=np.uint8), wanted=shape)) == narrow[0]
+
+
 def test_pictures_of_all_kinds_in_a_list_are_brought_to_what_the_teacher_takes(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, plain=0)
     kept = [Image.open(folder / name) for name in ODD]

@@ -158,6 +158,9 @@ def reason_of(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):
         return "no image of a known format"
+    if isinstance(error, KeyError):
+        # Its text is the key alone.
+        return f"it has no {error}"
     return str(error) or type(error).__name__
 
 

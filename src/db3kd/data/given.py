@@ -33,6 +33,7 @@ KINDS = (
 _IMAGE_KEYS = ("image", "img", "pixel_values")
 _LABEL_KEYS = ("label", "labels")
 _NAME = "images"
+_COLORS, _NARROW = 3, 8
 
 
 class _Item(NamedTuple):
@@ -76,6 +77,8 @@ def dataset_of(
         return given
     if isinstance(given, (str, Path)):
         return load(str(given), wanted=wanted, options=options, place=place)
+    if _is_column(given):
+        given = given.tolist()
     if isinstance(given, (Tensor, np.ndarray)):
         return _of_array(given, wanted, options, place)
     if isinstance(given, DataLoader):
@@ -95,11 +98,23 @@ def dataset_of(
 
 
 def _of_array(given: Any, wanted: Shape | None, options: ImageOptions, place: Place) -> Dataset:
+    if _is_one_picture(tuple(given.shape), wanted):
+        raise DataError(
+            f"an array of the shape {tuple(given.shape)} is one image in colour, or many gray ones that are narrow; "
+            "nothing was asked: give one image in a list, and many as [n, 1, height, width]"
+        )
     with _said("images"):
         dataset = from_arrays(given)
     if dataset.pixels.is_floating_point() and not options.is_stated:
         return dataset
     return refitted(dataset, _target(dataset.image_shape, wanted, options), options, place=place)
+
+
+def _is_one_picture(shape: tuple[int, ...], wanted: Shape | None) -> bool:
+    """Whether three axes are rather those of one picture in colour than of gray images."""
+    if len(shape) != 3 or (wanted is not None and shape[1:] == wanted[1:]):
+        return shape == wanted and shape[0] > 1
+    return shape[2] in (_COLORS, _COLORS + 1) and min(shape[:2]) > _NARROW
 
 
 def _of_items(given: Any, count: int, wanted: Shape | None, options: ImageOptions, place: Place) -> Dataset:
@@ -240,6 +255,12 @@ def _class_names(given: Any, greatest: int) -> tuple[str, ...]:
 
 def _is_sequence(given: Any) -> bool:
     return hasattr(type(given), "__getitem__") and hasattr(type(given), "__len__")
+
+
+def _is_column(given: Any) -> bool:
+    """Whether it is a column of pandas, or an array of numpy, that holds paths or pictures."""
+    kind = getattr(getattr(given, "dtype", None), "kind", "")
+    return kind in ("U", "O", "T") and getattr(given, "ndim", 0) == 1 and hasattr(given, "tolist")
 
 
 def _length(given: Any) -> int:
