@@ -84,6 +84,19 @@ class _Both:
         self._end(source, step, figures)
 
 
+def test_a_log_that_cannot_be_written_is_told_once_and_ends_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / LOG).write_text("no folder")
+    log = TensorBoard(tmp_path)
+    for step in (1, 2):
+        log("student", step, {"loss": 0.5})
+    log.close()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "could not be written" in said
+    assert "the run goes on without it, and keeps all figures in training.jsonl" in said
+
+
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match=r"needs the extra tracking, .* pip install 'db3kd\[tracking\]'"):
