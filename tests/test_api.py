@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import db3kd
@@ -467,6 +468,14 @@ def test_what_no_argument_can_be_is_refused_before_a_question(name: str, value: 
     given: dict[str, Any] = {"images": draw_images(teacher, 10), "student": NETWORK, "budget": 10, "run": tmp_path}
     with pytest.raises(InputError):
         db3kd.distill(**{"teacher": teacher, **given, name: value})
+    assert teacher.rows == 0
+
+
+@pytest.mark.parametrize("student", [nn.Linear(2, 2), nn.Linear])
+def test_a_student_that_is_an_object_is_told_how_to_be_named(student: Any) -> None:
+    teacher = Counting(Small())
+    with pytest.raises(PlanError, match=r"write student='package.module:factory'.*input_shape="):
+        db3kd.distill(teacher, draw_images(teacher, 10), student=student, budget=5)
     assert teacher.rows == 0
 
 

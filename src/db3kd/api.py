@@ -20,6 +20,7 @@ from db3kd.arguments import Seed, check_arguments, check_callable
 from db3kd.boundary import Distances, Measurement, Method
 from db3kd.context import Context, Progress, Tracker
 from db3kd.data import ImageOptions, Place, dataset_of
+from db3kd.errors import PlanError
 from db3kd.ledger import Prices
 from db3kd.names import ACQUISITIONS, SEARCHES, SOFTENINGS, find, made
 from db3kd.pipeline.budget import Budget
@@ -193,6 +194,12 @@ def distill(  # noqa: PLR0913  # the command in Python: its options are the user
 
 def _check(given: Mapping[str, object]) -> None:
     """Refuse what no argument of `distill` can be, before a query."""
+    if callable(given["student"]):
+        raise PlanError(
+            "a student is named, so that a run can build it again, and it is an object here; nothing was asked: write "
+            "student='package.module:factory' of a function that is called with input_shape= and num_classes= and "
+            "returns the network"
+        )
     # A teacher of an unknown kind is told what makes one.
     check_arguments(distill, {name: value for name, value in given.items() if name != "teacher"})
     for name, example in (("progress", ("answers", 1, 3, "rounds")), ("track", ("answers", 1, {"asked": 8.0}))):

@@ -233,7 +233,7 @@ class TestRefusals:
         with pytest.raises(PlanError, match="differs from image to image"):
             HuggingFaceTeacher(tmp_path / "other")
 
-    @pytest.mark.parametrize("name", ["./nothing", "/nothing", "/no/such/folder", "a/b/c"])
+    @pytest.mark.parametrize("name", ["./nothing", "/nothing", "/no/such/folder", "a/b/c", "/" + "é" * 300])
     def test_a_folder_that_is_not_there(self, name: str) -> None:
         with pytest.raises(PlanError, match=f"there is no folder {name}"):
             HuggingFaceTeacher(name)

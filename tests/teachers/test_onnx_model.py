@@ -125,6 +125,8 @@ def test_text_is_an_answer_where_the_names_are_listed(tmp_path: Path) -> None:
 
 
 def test_what_is_no_teacher_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="there is no ONNX file"):
+        OnnxTeacher("é" * 300)
     with pytest.raises(PlanError, match="no ONNX file"):
         OnnxTeacher(tmp_path / "missing.onnx")
     (tmp_path / "text.onnx").write_text("no model")

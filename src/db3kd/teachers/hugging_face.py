@@ -6,6 +6,7 @@ Needs the extra `huggingface`. No code of the model's own is run, and no pickle 
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def _load(name: str) -> tuple[Any, Any]:
     """Load a model in eval mode, and its processor."""
     with needing("huggingface", "a teacher of Hugging Face"):
         from transformers import AutoImageProcessor, AutoModelForImageClassification
-    local = Path(name).is_dir()
+    local = False
+    with suppress(OSError):  # a name that no folder can have
+        local = Path(name).is_dir()
     if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
         raise PlanError(
             f"there is no folder {name}, and no model on the hub has such a name; nothing was asked: correct it"
