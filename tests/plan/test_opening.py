@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -189,13 +190,18 @@ def test_a_named_set_is_changed_only_where_that_is_said(images: str) -> None:
     assert story.images.image_shape == (3, 18, 18)
 
 
-def test_held_out_images_are_all_of_a_folder_that_is_not_divided(tmp_path: Path) -> None:
+def test_held_out_images_are_all_of_a_folder_or_file_that_is_not_divided(tmp_path: Path) -> None:
     folders = ("photos", "labelled/ant", "labelled/bee", "divided/train", "divided/test", "rails/train", "rails/tram")
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
         for number in range(3 if folder != "divided/test" else 2):
             Image.new("L", (16, 16), 40 * number).save(tmp_path / folder / f"{number}.png")
-    for source, count in (("labelled", 6), ("divided", 2), ("rails", 6), ("labelled/ant/0.png", 1)):
+    pixels = np.zeros((4, 16, 16), np.uint8)
+    np.save(tmp_path / "one.npy", pixels)
+    np.savez(tmp_path / "whole.npz", images=pixels)
+    np.savez(tmp_path / "halves.npz", images=pixels, images_test=pixels[:2])
+    of_pictures = (("labelled", 6), ("divided", 2), ("rails", 6), ("labelled/ant/0.png", 1))
+    for source, count in (*of_pictures, ("one.npy", 4), ("whole.npz", 4), ("halves.npz", 2)):
         held_out = _story(f"held_out.source={tmp_path / source}", images=str(tmp_path / "photos")).held_out
         assert held_out is not None
         assert len(held_out) == count

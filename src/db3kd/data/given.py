@@ -104,7 +104,7 @@ def _of_array(given: Any, wanted: Shape | None, options: ImageOptions, place: Pl
             "nothing was asked: give one image in a list, and many as [n, 1, height, width]"
         )
     with _said("images"):
-        dataset = from_arrays(given)
+        dataset = from_arrays(given, name=_NAME)
     if dataset.pixels.is_floating_point() and not options.is_stated:
         return dataset
     return refitted(dataset, _target(dataset.image_shape, wanted, options), options, place=place)

@@ -53,6 +53,15 @@ def load_npy(path: Path, split: Split) -> Dataset:
     return from_arrays(images, name=path.stem)
 
 
+def has_test_split(path: Path) -> bool:
+    """Tell whether an npz archive is divided into train and test; one that cannot be read is told of when it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "images_test.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Shaped[np.ndarray, "..."]]:
     if not path.is_file():
         raise DataError(f"{path} is no file: name an npz archive with an array `images`")

@@ -12,7 +12,7 @@ from db3kd.data.digits import load_mnist_5k
 from db3kd.data.files import dataset_of_files, id_of
 from db3kd.data.idx import load_idx_folder, load_published_idx
 from db3kd.data.image_folder import is_divided, load_image_folder
-from db3kd.data.npz import load_npy, load_npz
+from db3kd.data.npz import has_test_split, load_npy, load_npz
 from db3kd.data.picture import ImageOptions, Shape
 from db3kd.data.pixel_rows import NOWHERE, Place
 from db3kd.data.published import FASHION_MNIST, MNIST
@@ -91,11 +91,13 @@ def load(
 
 
 def is_whole(source: str) -> bool:
-    """Tell whether a source is a picture, or a folder of pictures, that nobody divided into train and test."""
+    """Tell whether a source is a picture, a folder or a file that nobody divided into train and test."""
     kind, path = _kind_of(source)
-    if kind != _FOLDER or path is None:
+    if path is None:
         return False
-    return path.is_file() or not is_divided(path)
+    if kind == _FOLDER:
+        return path.is_file() or not is_divided(path)
+    return kind == "npy" or (kind == "npz" and not has_test_split(path))
 
 
 def _kind_of(source: str) -> tuple[str, Path | None]:

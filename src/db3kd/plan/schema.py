@@ -75,8 +75,8 @@ class ImagesSection(Section):
 class HeldOutSection(ImagesSection):
     """What students are measured on; without the section, the report holds no accuracies.
 
-    Without a `split`, a folder that is not divided into train and test is taken whole, unless it is that of `images`.
-    What it does not say of how images are brought to one size is as the section `images` has it.
+    Without a `split`, a folder or file that is not divided into train and test is taken whole, unless it is that of
+    `images`. What it does not say of how images are brought to one size is as the section `images` has it.
     """
 
     split: Literal["train", "test"] = "test"
