@@ -15,10 +15,11 @@ _SPARE = 1.5
 
 
 def draw_new(pool: Pool, answers: Answers, count: int, generator: torch.Generator) -> Candidates:
-    """Draw images by lot, near-duplicates of answered and of drawn ones last; fewer than wanted where a pool runs out.
+    """Draw images at random, near-duplicates of answered and of drawn ones last.
 
-    Of a very large pool, as many images are looked at as fit into 512 MiB, and two for each question at least. Of an
-    endless one, and where there are no near-duplicates, this is the pool's own draw.
+    They are fewer than wanted where a pool runs out. Of a very large pool, as many images are looked at as fit into
+    512 MiB, and two for each question at least. Of an endless one, and where there are no near-duplicates, this is the
+    pool's own draw.
     """
     state = generator.get_state()
     drawn = pool.draw(count, answers, generator)

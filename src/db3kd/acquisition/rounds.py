@@ -44,8 +44,8 @@ class Step:
     """A part of the questions, and how it is chosen.
 
     Args:
-        way: "aside" is drawn by lot and set aside, "lot" drawn by lot, "spread" stands for groups of images that look
-            alike, "views" are transformed images, "chosen" is what the acquisition chooses.
+        way: "aside" is drawn at random and set aside, "lot" drawn at random, "spread" stands for groups of images that
+            look alike, "views" are transformed images, "chosen" is what the acquisition chooses.
         size: questions.
     """
 
@@ -72,8 +72,8 @@ class Rounds:
         views: the share of the budget that goes to transformed images, to see what the teacher minds; of a pool that
             has a size.
         aside_every: one of so many answers is set aside, at most 1,000 in all; 0 for none. Of a pool that has a size
-            they are drawn by lot before anything is chosen, at least 20 where that is no more than a tenth, and as many
-            as could show the target where that is no more than a quarter.
+            they are drawn at random before anything is chosen, at least 20 where that is no more than a tenth, and as
+            many as could show the target where that is no more than a quarter.
         trusted_from: a committee that agrees with fewer of the answers set aside chooses nothing, and the round is
             drawn without it; of a pool that has a size. A fraction of 1, two of three by default; 0 to let every
             committee choose.
@@ -118,7 +118,7 @@ class Rounds:
         """Divide a budget into steps, none of them empty.
 
         Of a pool that has a size, what is set aside comes first, then the opening, then transformed images, then
-        the rounds. Where half of it can be asked about, there is nothing to choose, and all is drawn by lot. Of an
+        the rounds. Where half of it can be asked about, there is nothing to choose, and all is drawn at random. Of an
         endless pool the opening is divided too: what earlier answers say changes what it draws.
 
         Args:

@@ -17,7 +17,7 @@ def draw_spread(pool: Pool, answers: Answers, count: int, generator: torch.Gener
 
     Groups are found among at most 20,000 images that are no near-duplicates, by the means of their 7x7 cells (k-means).
     Where a group forms around an answer that is learned from, nothing of it is drawn. More than 2,000 images, or more
-    than half of what is new in the pool, are drawn by lot.
+    than half of what is new in the pool, are drawn at random.
 
     Args:
         pool: offers them. Of an endless one, this is its own draw.

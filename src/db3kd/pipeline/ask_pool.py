@@ -36,7 +36,7 @@ from db3kd.runs.replay import Remembering
 _log = logging.getLogger(__name__)
 
 _CHOSEN: Way = "chosen"
-# They ask what earlier steps could not; without such a step, views ask by lot what they cannot transform.
+# They ask what earlier steps could not; without such a step, views ask at random what they cannot transform.
 _TAKING: tuple[Way, ...] = ("lot", _CHOSEN)
 # They say when asking ends, and nothing of what is asked.
 _ENDS = ("patience", "least_gain", "target_agreement")
@@ -244,7 +244,7 @@ class AskPool:
         )
         if self._pool.size is None:
             return chosen
-        # What was not drawn by lot does not tell how frequent a class is.
+        # What was not drawn at random does not tell how frequent a class is.
         return self._in_order(chosen.found(_CHOSEN))
 
     def _is_trusted(self, answers: Answers, members: Sequence[nn.Module], keeper: Keeper) -> bool:

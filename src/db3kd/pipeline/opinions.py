@@ -70,7 +70,7 @@ class WholePool:
         return Material(pixels, objective, views=views, rows=None if whole else rows), self._recipe.epochs
 
     def _taught(self, decided: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
-        """Choose the rows that are taught, in their order: of a very large pool what was decided, and others by lot."""
+        """Choose the rows that are taught, in their order: of a very large pool what was decided, and random others."""
         if len(self._images) <= self._most:
             return torch.arange(len(self._images))
         drawn = torch.ones(len(self._images), dtype=torch.bool)

@@ -127,9 +127,9 @@ def pool_lesson(answers: Answers, pool: Dataset, *, for_each: int, images_per_ep
     """Say what a committee learns from answers and, beside them, from a pool.
 
     A class that was chosen more often than the pool has it counts as often as the pool has it, by the answers that were
-    drawn by lot or stand for groups of the pool. How images are transformed is what the teacher does not mind. Images
-    that are set aside are not seen, nor are their copies. Where the teacher abstained, that is one more class: a pool
-    may be mostly of none.
+    drawn at random or stand for groups of the pool. How images are transformed is what the teacher does not mind.
+    Images that are set aside are not seen, nor are their copies. Where the teacher abstained, that is one more class: a
+    pool may be mostly of none.
     """
     rows, classes = (~answers.aside).nonzero()[:, 0], classes_of(answers)
     decisions = answers.decisions[rows]
@@ -155,7 +155,7 @@ def classes_of(answers: Answers) -> int:
 def _telling(answers: Answers, pool: Dataset) -> tuple[Int[Tensor, " k"], Float[Tensor, " k"]]:
     """Give the rows that tell how frequent a class is in a pool, and how much each counts: 1 in the mean.
 
-    What was drawn by lot counts alike. Where some stand for groups, each counts as the images that are nearest to it.
+    What was drawn at random counts alike. Where some stand for groups, each counts as the images nearest to it.
     """
     spread = answers.marked(lambda origin: found_by(origin) == SPREAD)
     told = ((spread | answers.marked(is_fresh)) & ~answers.aside).nonzero()[:, 0]

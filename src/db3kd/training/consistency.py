@@ -27,7 +27,7 @@ _DECAY = 0.999
 # A running mean of 1,000 steps would hold the first weights for long: it begins with one of ten.
 _BEGINNING = 10.0
 _MEAN_DECAY = 0.99
-# So many answers drawn by lot are believed as much as what the network says of the pool by itself.
+# So many answers drawn at random are believed as much as what the network says of the pool by itself.
 _DOUBT = 100.0
 _LEAST = 1e-4
 

@@ -116,7 +116,7 @@ class Unasked:
     Args:
         pixels: of a whole pool, which is not copied.
         rows: of those that are learned from; whether they were asked about does not matter.
-        shares: the part of the pool that each class has, as answers drawn by lot say; each at least a little.
+        shares: the part of the pool that each class has, as answers drawn at random say; each at least a little.
         certainty: how many of them say so.
         for_each: so many of them are learned from in a step for each answer.
     """
