@@ -18,7 +18,7 @@ POOL, HALF = "2026-11-28-part-of-a-pool", "lenet5-half"
 
 # For each row of "What it costs and what you get": its files, the network, and the number of questions.
 ROWS = (
-    (f"{POOL}/mnist-curve.json", HALF, 100),
+    ("2026-11-30-five-seeds-at-100/mnist-100.json", HALF, 100),
     ("2026-11-30-five-seeds/mnist-300.json", HALF, 300),
     (f"{POOL}/forest-guarded.json", "benchmarks.forest:small", 150),
     (f"{POOL}/fashion-1000.json", HALF, 1000),
