@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from db3kd.evaluation import Point
+from db3kd.evaluation import Point, TransformScore
 from db3kd.report import pictures
 from made_report import report
 
@@ -39,3 +39,10 @@ def test_the_curve_of_the_rounds_has_a_forecast_and_the_student() -> None:
     for chart, lines in ((bare, 1), (more, 4)):
         ElementTree.fromstring(chart)
         assert len(re.findall(r">(?:committee|student|the same)[^<]*</text>", chart)) == lines
+
+
+def test_each_transform_that_was_asked_about_has_a_bar() -> None:
+    scores = (TransformScore("mirror", 20, 5, 0, 0), TransformScore("shift", 20, 20, 0.07, 0.12))
+    chart = pictures.transform_chart((*scores, TransformScore("turn", 0, 0, 0, 4)))
+    ElementTree.fromstring(chart)
+    assert [name for name in ("mirror", "shift", "turn") if f">{name}</text>" in chart] == ["mirror", "shift"]

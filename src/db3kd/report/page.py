@@ -53,6 +53,7 @@ def render(report: Report, examples: Sequence[Example] = (), *, sheet: bytes = b
         curve=_curve(report),
         confusion=_confusion(report),
         transforms=asking.transform_table(report.asking),
+        minded=_minded(report),
         origins=asking.origin_table(report.asking),
         repulsion=asking.repulsion_table(report.repulsion, report.class_names),
         missing=asking.repulsion_notes(report.repulsion, report.class_names),
@@ -126,6 +127,14 @@ def _curve(report: Report) -> str:
         student=own,
         accuracy=None if student is None else student.accuracy,
     )
+
+
+def _minded(report: Report) -> str:
+    """Which changes of an image the teacher minds; nothing where it was not asked."""
+    from db3kd.report import pictures
+
+    scores = () if report.asking is None else report.asking.transforms
+    return pictures.transform_chart(scores) if any(score.asked for score in scores) else ""
 
 
 def _confusion(report: Report) -> str:

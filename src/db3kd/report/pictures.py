@@ -23,7 +23,7 @@ from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from db3kd.evaluation import Calibration, Point
+from db3kd.evaluation import Calibration, Point, TransformScore, interval
 from db3kd.report.colors import ACCENT, INKED, MUTED, SECOND, text_on
 from db3kd.report.distances import Histogram
 from db3kd.report.schema import Report
@@ -205,6 +205,24 @@ def accuracy_chart(report: Report) -> str:
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("% of the evaluation images")
     return _element(drawn, "Accuracy and agreement of each student")
+
+
+def transform_chart(scores: Sequence[TransformScore]) -> str:
+    """Draw how often the teacher's decision stayed when an image was changed, with intervals of 95%."""
+    asked = [score for score in scores if score.asked]
+    with _chart("transforms", 4.8, 0.8 + 0.3 * len(asked)) as (_, axes, drawn):
+        for row, score in enumerate(asked):
+            share = score.stayed / score.asked
+            lower, upper = interval(share, score.asked)
+            axes.barh(row, 100 * share, height=0.6, color=ACCENT, alpha=0.35)
+            axes.errorbar(
+                100 * share, row, xerr=([100 * (share - lower)], [100 * (upper - share)]), fmt="o", color=ACCENT
+            )
+        axes.set_yticks(range(len(asked)), [score.transform for score in asked])
+        axes.set_ylim(len(asked) - 0.4, -0.6)
+        axes.set_xlim(0, 102)
+        axes.set_xlabel("% of the decisions stayed")
+    return _element(drawn, "How often the teacher's decision stayed, for each transform")
 
 
 def _element(drawn: io.StringIO, description: str) -> str:
