@@ -5,8 +5,8 @@ Needs the extra `huggingface`. No code of the model's own is run, and no pickle 
 """
 
 import logging
+import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,7 @@ def _load(name: str) -> tuple[Any, Any]:
     """Load a model in eval mode, and its processor."""
     with needing("huggingface", "a teacher of Hugging Face"):
         from transformers import AutoImageProcessor, AutoModelForImageClassification
-    local = False
-    with suppress(OSError):  # a name that no folder can have
-        local = Path(name).is_dir()
+    local = os.path.isdir(name)  # noqa: PTH112  # False, too, for a name that no folder can have
     if not local and (name.count("/") > 1 or name.startswith((".", "~", "/"))):
         raise PlanError(
             f"there is no folder {name}, and no model on the hub has such a name; nothing was asked: correct it"
