@@ -199,14 +199,15 @@ def sections_of(content: Mapping[str, object]) -> dict[str, type[Section]]:
 
 def _pool_section(written: object) -> type[Options]:
     """Repulsion is several objects in one section, and several pools have no options."""
-    kind = written.get("kind") if isinstance(written, Mapping) else None
+    section = written if isinstance(written, Mapping) else {}
+    kind = section.get("kind")
     if isinstance(kind, str) and SEVERAL in kind:
         model = section_of(None, {"kind": (Annotated[str, AfterValidator(_known_pools)], Field())})
         model.chosen_by = "kind"
         return model
-    if not isinstance(written, Mapping) or kind != REPULSION:
+    if kind != REPULSION:
         return chosen(POOL_KINDS, written, key="kind")
-    pushing = keys_of(Repulsion, {"method": written.get("search")})
+    pushing = keys_of(Repulsion, {"method": section.get("search")})
     keys: Keys = {**keys_of(NoiseOptions), "search": pushing.pop("method"), **pushing}
     keys["committee"] = (section_of(Committee, keys_of(Committee, without=("rivals",))) | None, None)
     return chosen(POOL_KINDS, written, key="kind", more=keys)
