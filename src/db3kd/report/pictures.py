@@ -89,10 +89,18 @@ def agreement_chart(
 
 def _draw_points(axes: Axes, points: Sequence[Point], style: str, color: str, label: str) -> ErrorbarContainer:
     """Draw shares with their intervals."""
-    questions, shares = [point.queries for point in points], [100 * point.agreement for point in points]
-    below = [100 * (point.agreement - point.lower) for point in points]
-    above = [100 * (point.upper - point.agreement) for point in points]
-    return axes.errorbar(questions, shares, (below, above), fmt=style, color=color, capsize=3, lw=1.2, label=label)
+    questions, shares = [point.queries for point in points], [point.agreement for point in points]
+    reach, percents = (
+        _reach(shares, [(point.lower, point.upper) for point in points]),
+        [100 * share for share in shares],
+    )
+    return axes.errorbar(questions, percents, reach, fmt=style, color=color, capsize=3, lw=1.2, label=label)
+
+
+def _reach(shares: Sequence[float], limits: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Tell how far intervals reach below and above their shares, in per cent."""
+    found = list(zip(shares, limits, strict=True))
+    return [100 * (share - low) for share, (low, _) in found], [100 * (high - share) for share, (_, high) in found]
 
 
 def _class_map(
@@ -211,14 +219,12 @@ def transform_chart(scores: Sequence[TransformScore]) -> str:
     """Draw how often the teacher's decision stayed when an image was changed, with intervals of 95%."""
     asked = [score for score in scores if score.asked]
     with _chart("transforms", 4.8, 0.8 + 0.3 * len(asked)) as (_, axes, drawn):
-        for row, score in enumerate(asked):
-            share = score.stayed / score.asked
-            lower, upper = interval(share, score.asked)
-            axes.barh(row, 100 * share, height=0.6, color=ACCENT, alpha=0.35)
-            axes.errorbar(
-                100 * share, row, xerr=([100 * (share - lower)], [100 * (upper - share)]), fmt="o", color=ACCENT
-            )
-        axes.set_yticks(range(len(asked)), [score.transform for score in asked])
+        shares = [score.stayed / score.asked for score in asked]
+        limits = [interval(share, score.asked) for share, score in zip(shares, asked, strict=True)]
+        rows, stayed = range(len(asked)), [100 * share for share in shares]
+        axes.barh(rows, stayed, height=0.6, color=ACCENT, alpha=0.35)
+        axes.errorbar(stayed, rows, xerr=_reach(shares, limits), fmt="o", color=ACCENT)
+        axes.set_yticks(rows, [score.transform for score in asked])
         axes.set_ylim(len(asked) - 0.4, -0.6)
         axes.set_xlim(0, 102)
         axes.set_xlabel("% of the decisions stayed")
