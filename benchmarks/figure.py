@@ -183,7 +183,15 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
         )
         unwanted = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata={**unwanted, "Title": "Accuracy against questions"})
-    return drawn.getvalue().replace(b"*{", b"@media (prefers-color-scheme: dark) {" + _DARK.encode() + b"} *{", 1)
+    dark = b"@media (prefers-color-scheme: dark) {" + _DARK.encode() + b"} *{"
+    return _numbered(drawn.getvalue().replace(b"*{", dark, 1))
+
+
+def _numbered(picture: bytes) -> bytes:
+    """Number the names of marks and frames: matplotlib hashes unrounded lengths, which differ between processors."""
+    for number, name in enumerate(re.findall(rb'id="([mp][0-9a-f]{10})"', picture)):
+        picture = picture.replace(name, b"mark-%d" % number)
+    return picture
 
 
 def _draw_panel(
