@@ -127,8 +127,11 @@ def _move(images: Float[Tensor, "b c h w"], strengths: Strengths, draw: _Draws) 
     flipped = (draw.size()[:, 0, 0, 0] > 0.5) & bool(strengths.get("mirror"))
     sign = torch.where(flipped, -1.0, 1.0)
     cosine, sine, sides = angle.cos() / scale, angle.sin() / scale, height / width
-    rows = (cosine * sign, -sine * sides * sign, right, sine / sides, cosine, down)
-    grid = functional.affine_grid(torch.stack(rows, dim=1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    across, along = (((2 * torch.arange(side, device=images.device) + 1) / side - 1) for side in (width, height))
+    ways = torch.stack((cosine * sign, -sine * sides * sign, right, sine / sides, cosine, down), dim=1).view(-1, 2, 3)
+    # `affine_grid` gives the same, and takes longer than all the rest.
+    rows, columns = ways[:, :, 1:2] * along + ways[:, :, 2:], ways[:, :, :1] * across
+    grid = (rows[:, :, :, None] + columns[:, :, None]).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
