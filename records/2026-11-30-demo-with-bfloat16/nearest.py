@@ -40,5 +40,4 @@ for method in ("bd", "mbd"):
             trained = fit(network, material, recipe, context=Context(seed=seed))
             right.append(float((predict(trained, test) == test.labels).float().mean()))
         rows.append({"method": method, "least": value, "accuracy": right})
-        print(rows[-1], flush=True)
         out.write_text(json.dumps(rows, indent=2) + "\n")
