@@ -24,6 +24,13 @@ def test_an_interval_is_wilsons() -> None:
     assert interval(0.0, 20)[0] == 0.0
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_interval_holds_its_share_whatever_is_rounded(share: float) -> None:
+    for count in range(1, 400):
+        low, high = interval(share, count)
+        assert low <= share <= high, count
+
+
 def _point(queries: int, agreement: float) -> Point:
     return Point(queries, agreement, 0.0, 1.0)
 

@@ -41,8 +41,13 @@ def test_the_curve_of_the_rounds_has_a_forecast_and_the_student() -> None:
         assert len(re.findall(r">(?:committee|student|the same)[^<]*</text>", chart)) == lines
 
 
+def test_agreement_on_all_is_drawn_though_its_interval_was_rounded() -> None:
+    point = Point(60, 1.0, 0.6, 1 - 2**-53)
+    ElementTree.fromstring(pictures.agreement_chart([point], student=point))
+
+
 def test_each_transform_that_was_asked_about_has_a_bar() -> None:
-    scores = (TransformScore("mirror", 20, 5, 0, 0), TransformScore("shift", 20, 20, 0.07, 0.12))
+    scores = (TransformScore("mirror", 20, 5, 0, 0), TransformScore("shift", 31, 31, 0.07, 0.12))
     chart = pictures.transform_chart((*scores, TransformScore("turn", 0, 0, 0, 4)))
     ElementTree.fromstring(chart)
     assert [name for name in ("mirror", "shift", "turn") if f">{name}</text>" in chart] == ["mirror", "shift"]

@@ -95,4 +95,5 @@ def interval(share: float, count: int) -> tuple[float, float]:
     squared = _WIDTH**2
     centre = (share + squared / (2 * count)) / (1 + squared / count)
     half = _WIDTH / (1 + squared / count) * math.sqrt(share * (1 - share) / count + squared / (4 * count**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounded, the interval of none or all would leave its share out by a hair.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

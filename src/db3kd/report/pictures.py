@@ -98,9 +98,10 @@ def _draw_points(axes: Axes, points: Sequence[Point], style: str, color: str, la
 
 
 def _reach(shares: Sequence[float], limits: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Tell how far intervals reach below and above their shares, in per cent."""
+    """Tell how far intervals reach below and above their shares, in per cent; what is kept may be a hair too short."""
     found = list(zip(shares, limits, strict=True))
-    return [100 * (share - low) for share, (low, _) in found], [100 * (high - share) for share, (_, high) in found]
+    below = [100 * max(0.0, share - low) for share, (low, _) in found]
+    return below, [100 * max(0.0, high - share) for share, (_, high) in found]
 
 
 def _class_map(
