@@ -155,7 +155,6 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
     methods = list(dict.fromkeys(row.method for row in rows))
     style: dict[Any, Any] = {
         "svg.fonttype": "none",
-        "svg.hashsalt": "frontier",
         "font.family": "sans-serif",
         "font.size": 11,
         "axes.spines.top": False,
@@ -188,7 +187,7 @@ def draw(rows: Sequence[FrontierRow], *, teacher: float | None = None, least: fl
 
 
 def _numbered(picture: bytes) -> bytes:
-    """Number the names of marks and frames: matplotlib hashes unrounded lengths, which differ between processors."""
+    """Number the names of marks and frames: matplotlib's differ between drawings, or with a salt between processors."""
     for number, name in enumerate(re.findall(rb'id="([mp][0-9a-f]{10})"', picture)):
         picture = picture.replace(name, b"mark-%d" % number)
     return picture

@@ -43,7 +43,9 @@ def test_the_curve_of_the_rounds_has_a_forecast_and_the_student() -> None:
 
 def test_agreement_on_all_is_drawn_though_its_interval_was_rounded() -> None:
     point = Point(60, 1.0, 0.6, 1 - 2**-53)
-    ElementTree.fromstring(pictures.agreement_chart([point], student=point))
+    chart = pictures.agreement_chart([point], student=point)
+    ElementTree.fromstring(chart)
+    assert ">student, agreement on answers set aside</text>" in chart
 
 
 def test_each_transform_that_was_asked_about_has_a_bar() -> None:

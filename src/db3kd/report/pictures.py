@@ -90,10 +90,8 @@ def agreement_chart(
 def _draw_points(axes: Axes, points: Sequence[Point], style: str, color: str, label: str) -> ErrorbarContainer:
     """Draw shares with their intervals."""
     questions, shares = [point.queries for point in points], [point.agreement for point in points]
-    reach, percents = (
-        _reach(shares, [(point.lower, point.upper) for point in points]),
-        [100 * share for share in shares],
-    )
+    reach = _reach(shares, [(point.lower, point.upper) for point in points])
+    percents = [100 * share for share in shares]
     return axes.errorbar(questions, percents, reach, fmt=style, color=color, capsize=3, lw=1.2, label=label)
 
 
