@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import numpy as np
@@ -22,17 +23,21 @@ from db3kd.boundary import ExemplarPool, GuidedDistance, Measurement
 from db3kd.boundary.distances import measure_shard
 from db3kd.context import count_cores
 from db3kd.data import Dataset, from_arrays, load
+from db3kd.data.dataset import in_unit
 from db3kd.errors import InputError
 from db3kd.ledger import Ledger
 from db3kd.models import build
 from db3kd.oracle import Oracle
 from db3kd.scaling import Cluster, Job, Replicas, replicated, train_side_by_side
 from db3kd.teachers import FunctionTeacher, Teacher, TorchTeacher
+from db3kd.tensors import Float, Tensor
 from db3kd.training import Material, Objective
 from db3kd.training.committee import POOL_RECIPE
 
 _SHAPE, _CLASSES, _BATCH, _SECONDS = (1, 16, 16), 4, 32, 0.05
-_SEARCHED, _QUERIES_PER_PAIR = 200, 25
+# As many images as a run measures at once.
+_SEARCHED, _QUERIES_PER_PAIR = 512, 25
+_TIMES = 5
 _LEARNED, _EPOCHS = 20_000, 4
 # A cluster does not look at how busy a core is, so that a teacher that sleeps takes nearly none.
 _CPUS = 0.01
@@ -60,8 +65,8 @@ class Scale:
     Args:
         ideal: rows a second of one slow teacher that nobody hinders.
         figures: by the number of replicas.
-        fast_in_process: rows a second of a LeNet5 in this process, on one thread.
-        fast_replica: of one replica of it, with a core.
+        fast_in_process: rows a second of a LeNet5 in this process, on one thread; the median of several passes.
+        fast_replica: of one replica of it, with a core; its passes take turns with those.
         one_after_another: seconds in which as many networks as this machine has cores learn, each with one thread.
         side_by_side: seconds in which they do at the same time.
     """
@@ -108,16 +113,19 @@ def measure_scale(replicas: Sequence[int], *, rows_each: int, fast_rows: int) ->
         with replicated(Cluster(replicas=number, cpus=_CPUS, opening=slow_teacher), slow_teacher()) as teacher:
             _await(teacher, number)
             figures.append(_figure(number, teacher, rows_each * number))
-    images = torch.rand(fast_rows, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    images = _noise(fast_rows, (1, 28, 28))
     with ExitStack() as stack:
         threads = torch.get_num_threads()
         stack.callback(torch.set_num_threads, threads)
         torch.set_num_threads(1)
-        alone = _rate(fast_teacher(), lambda oracle: oracle(images))
         one = Cluster(replicas=1, cpus=1.0, opening=fast_teacher)
         replica = stack.enter_context(replicated(one, fast_teacher()))
         _await(replica, 1)
-        spread = _rate(replica, lambda oracle: oracle(images))
+        pairs = [
+            [_rate(teacher, lambda oracle: oracle(images)) for teacher in (fast_teacher(), replica)]
+            for _ in range(_TIMES)
+        ]
+        alone, spread = map(median, zip(*pairs, strict=True))
     cores = count_cores()
     return Scale(
         _BATCH / _SECONDS, tuple(figures), alone, spread, _seconds_to_learn(1, cores), _seconds_to_learn(cores, cores)
@@ -143,10 +151,15 @@ def _seconds_to_learn(at_once: int, networks: int) -> float:
 
 
 def _figure(number: int, teacher: Teacher, rows: int) -> ScaleFigure:
-    images = torch.rand(rows, *_SHAPE, generator=torch.Generator().manual_seed(1))
-    deciding = _rate(teacher, lambda oracle: oracle(images))
+    images = _noise(max(rows, _SEARCHED), _SHAPE)
+    deciding = _rate(teacher, lambda oracle: oracle(images[:rows]))
     some = from_arrays(images[:_SEARCHED])
     return ScaleFigure(number, deciding, _rate(teacher, partial(_search, some)))
+
+
+def _noise(rows: int, shape: tuple[int, int, int]) -> Float[Tensor, "n c h w"]:
+    """Draw images of 8 bits, as a pool has them."""
+    return in_unit(torch.randint(0, 256, (rows, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
 
 
 def _search(images: Dataset, oracle: Oracle) -> None:

@@ -1,6 +1,7 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent import futures
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
-from db3kd.oracle import Oracle
+from db3kd.oracle import Oracle, Usage
 from db3kd.teachers import Service, Teacher
 from db3kd.tensors import Float, Int, Tensor
 from known_teachers import Counting, Failing, Flaky, HalfSpace, Sectors, draw_images
@@ -113,6 +114,19 @@ def test_short_calls_hold_several_batches_and_change_no_answer_or_cost(in_flight
     assert torch.equal(torch.cat(answered), Sectors(SHAPE)(IMAGES[: account.spent]))
     # What is left is shared out among as many calls as may be under way.
     assert len(records.batches) == 3 + in_flight
+
+
+def test_many_short_calls_at_once_give_each_as_many_batches_in_all() -> None:
+    teacher = Sectors(SHAPE)
+    # A batch takes a second, so that three go in a call.
+    teacher.spec = replace(teacher.spec, max_batch=8, service=Service(in_flight=4, seconds_of_a_call=3.5))
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        records = _Records(teacher, ledger)
+        oracle = Oracle(records, account, known=True)
+        oracle.usage = Usage(rows=8_000_000, calls=1_000_000, seconds=1_000_000.0)
+        oracle(IMAGES[:240])
+    # Four times three, four times three, and what is left as evenly as it goes: eight batches each.
+    assert Counter(records.batches) == {24: 8, 16: 2, 8: 2}
 
 
 def test_whoever_stops_after_the_first_row_has_paid_for_no_other() -> None:

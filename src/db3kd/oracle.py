@@ -164,14 +164,16 @@ class Oracle:
         return left is None or left - more >= rows
 
     def _sizes_of_calls(self, batches: int) -> Iterator[int]:
-        """Tell how many batches go in one call after the other; in each turn, calls under way at once are alike."""
+        """Tell how many batches go in one call after the other; calls under way at once are alike, and end together."""
         service = self.spec.service
         while batches:
             done, most = self.usage, 1
             if service.seconds_of_a_call and done.seconds:
                 seconds_of_a_batch = done.seconds * self.spec.max_batch / done.rows
                 most = max(1, int(service.seconds_of_a_call / seconds_of_a_batch))
-            turn = -(-batches // -(-batches // (service.in_flight * most)))
+            # Each has as many batches in all as the others, and of these as many in this turn as in the next ones.
+            each = -(-batches // service.in_flight)
+            turn = min(batches, -(-each // -(-each // most)) * service.in_flight)
             batches -= turn
             for calls in range(service.in_flight, 0, -1):
                 size = -(-turn // calls)
