@@ -3,14 +3,15 @@
 Every search and every adapter is run against all of them.
 """
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from db3kd.errors import MaybeServed, NotServed
-from db3kd.teachers import Teacher, TeacherSpec
+from db3kd.teachers import Service, Teacher, TeacherSpec
 from db3kd.tensors import Float, Int, Tensor
 
 WIDE = (-100.0, 100.0)
@@ -215,6 +216,30 @@ class Failing:
         self.calls += 1
         if self.calls == self.call:
             raise self.error()
+        return self.teacher(images)
+
+
+@dataclass
+class FailsBeside:
+    """Takes as many calls at once as it has places, and only then fails at the one about a certain image, once."""
+
+    teacher: Teacher
+    image: Float[Tensor, "c h w"]
+    places: int
+    calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.spec = replace(self.teacher.spec, service=Service(in_flight=self.places))
+        self._all_there, self._lock = threading.Barrier(self.places, timeout=60), threading.Lock()
+
+    def __call__(self, images: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        with self._lock:
+            self.calls += 1
+            among_them = self.calls <= self.places
+        if among_them:
+            self._all_there.wait()
+            if bool((images == self.image).flatten(1).all(dim=1).any()):
+                raise ValueError("a broken image")
         return self.teacher(images)
 
 

@@ -17,7 +17,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             waits.append(timeout)
             return self.is_set()
 
-    monkeypatch.setattr("db3kd.oracle.threading", SimpleNamespace(Event=Waited, Lock=threading.Lock))
+    monkeypatch.setattr("db3kd.oracle.oracle.threading", SimpleNamespace(Event=Waited))
     clock = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter)
-    monkeypatch.setattr("db3kd.oracle.time", clock)
+    monkeypatch.setattr("db3kd.oracle.sending.time", clock)
     return waits

@@ -1,7 +1,6 @@
 """The oracle checks before it charges, charges before it sends, and never hands on what is no decision."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent import futures
 from contextlib import nullcontext
@@ -17,10 +16,10 @@ from hypothesis import strategies as st
 
 from db3kd.errors import BudgetExhausted, ImageError, InvalidDecision, MaybeServed, NotServed, TeacherError
 from db3kd.ledger import Ledger, Limits
-from db3kd.oracle import Oracle, Usage
+from db3kd.oracle import Oracle, sizes_of_calls
 from db3kd.teachers import Service, Teacher
 from db3kd.tensors import Float, Int, Tensor
-from known_teachers import Counting, Failing, Flaky, HalfSpace, Sectors, draw_images
+from known_teachers import Counting, Failing, FailsBeside, Flaky, HalfSpace, Sectors, draw_images
 
 SHAPE = (1, 4, 4)
 IMAGES = draw_images(Sectors(SHAPE), 300)
@@ -117,16 +116,10 @@ def test_short_calls_hold_several_batches_and_change_no_answer_or_cost(in_flight
 
 
 def test_many_short_calls_at_once_give_each_as_many_batches_in_all() -> None:
-    teacher = Sectors(SHAPE)
     # A batch takes a second, so that three go in a call.
-    teacher.spec = replace(teacher.spec, max_batch=8, service=Service(in_flight=4, seconds_of_a_call=3.5))
-    with Ledger(None) as ledger, ledger.account("label") as account:
-        records = _Records(teacher, ledger)
-        oracle = Oracle(records, account, known=True)
-        oracle.usage = Usage(rows=8_000_000, calls=1_000_000, seconds=1_000_000.0)
-        oracle(IMAGES[:240])
-    # Four times three, four times three, and what is left as evenly as it goes: eight batches each.
-    assert Counter(records.batches) == {24: 8, 16: 2, 8: 2}
+    sizes = sizes_of_calls(30, Service(in_flight=4, seconds_of_a_call=3.5), lambda: 1.0)
+    # Twice three for each, and what is left as evenly as it goes: eight batches are the most that one has.
+    assert list(sizes) == [3] * 8 + [2, 2, 1, 1]
 
 
 def test_whoever_stops_after_the_first_row_has_paid_for_no_other() -> None:
@@ -368,6 +361,20 @@ def test_what_was_surely_never_served_is_not_paid(in_flight: int) -> None:
             assert len(Oracle(Sectors(SHAPE), account)(IMAGES[10:40])) == 30
         assert ledger.statement().total == 40
         assert not ledger.statement().charged_again
+
+
+def test_what_comes_beside_a_call_that_fails_for_good_is_given_away() -> None:
+    failing = FailsBeside(_together(Sectors(SHAPE)), IMAGES[15], places=3)
+    got, spare = list[Tensor](), list[tuple[Tensor, Tensor]]()
+    with Ledger(None) as ledger, ledger.account("label") as account:
+        oracle = Oracle(failing, account, known=True, spare=lambda images, answer: spare.append((images, answer)))
+        with pytest.raises(TeacherError, match="a broken image"):
+            got += oracle.answers(IMAGES[:30])
+        assert account.spent == 30
+    assert torch.equal(torch.cat(got), Sectors(SHAPE)(IMAGES[:10]))
+    ((images, answer),) = spare
+    assert torch.equal(images, IMAGES[20:30])
+    assert torch.equal(answer, Sectors(SHAPE)(IMAGES[20:30]))
 
 
 def test_of_a_call_that_was_lost_and_then_never_served_the_first_attempt_is_paid() -> None:

@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from db3kd.errors import ArtifactError, BudgetExhausted, InvalidDecision, RunError, RunMismatch, StorageError
+from db3kd.errors import (
+    ArtifactError,
+    BudgetExhausted,
+    InvalidDecision,
+    RunError,
+    RunMismatch,
+    StorageError,
+    TeacherError,
+)
 from db3kd.ledger import Limits
 from db3kd.runs import Keeper, Kept, Key, Outline, Part, Run, Stage, numbered_part
 from db3kd.teachers import Service
 from db3kd.tensors import Int, Tensor
-from known_teachers import Failing, draw_images
+from known_teachers import Failing, FailsBeside, draw_images
 from made_runs import CLASSES, Small, Stopped, untouched
 
 ROWS = 20
@@ -105,6 +113,26 @@ def test_interrupted_at_any_call_it_ends_the_same_and_no_row_is_seen_twice(tmp_p
     assert len(set(teacher.asked)) == teacher.rows == 3 * ROWS
     for file in (tmp_path / "whole").glob("asked/*"):
         assert (tmp_path / "parts" / "asked" / file.name).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("recording", [True, False])
+def test_what_came_beside_a_call_that_failed_is_not_paid_again(tmp_path: Path, recording: bool) -> None:
+    whole = _perform(tmp_path / "whole", Asks(Small()), recording=recording)
+    folder, teacher = tmp_path / "parts", Small()
+    _perform(folder, Asks(teacher, parts=1), recording=recording)
+    # The second of the three calls about the next images.
+    failing = FailsBeside(teacher, draw_images(teacher, ROWS, seed=1)[9], places=3)
+    with pytest.raises(TeacherError, match="a broken image"):
+        _perform(folder, Asks(failing), recording=recording)
+    assert _spent(folder) == 2 * ROWS
+    before = teacher.rows
+    assert before == 2 * ROWS - 8
+    assert torch.equal(_perform(folder, Asks(teacher), recording=recording), whole)
+    # The eight rows of the call that failed, and the last part: nothing else is asked or paid.
+    assert teacher.rows - before == 8 + ROWS
+    assert _spent(folder) == 3 * ROWS + 8
+    assert len(set(teacher.asked)) == teacher.rows == 3 * ROWS
+    assert not list(folder.rglob("*.spare"))
 
 
 @dataclass

@@ -24,7 +24,7 @@ from db3kd.runs.journal import Journal, count_rows, is_record
 from db3kd.runs.notebook import Notebook
 from db3kd.runs.plan_file import differences_of
 from db3kd.runs.records import read_object, write_object
-from db3kd.runs.replay import Index, Recalling, Remembering
+from db3kd.runs.replay import Index, Recalling, Remembering, Spare
 from db3kd.runs.run import Run
 from db3kd.runs.stage import Kept, Outline, Part, Stage, Standing, State, numbered_part
 from db3kd.teachers import Teacher
@@ -174,9 +174,14 @@ class Keeper:
             self.run.ledger().account(stage.outline.name, limits=limits, block=_LEASE, held_out=held_out) as booked,
             Journal(path, _identity(part, stage), recording=self._recording) as journal,
         ):
-            oracle = Oracle(teacher, booked, known=bool(self._index) or not journal.empty or self._was_asked(stage))
+            spare, index = Spare(path.with_suffix(".spare")), None if afresh else self._index
+            if spare.known:
+                index = Index(teacher.spec) if index is None else index
+                index.add(spare.known)
+            known = bool(self._index or index) or not journal.empty or self._was_asked(stage)
+            oracle = Oracle(teacher, booked, known=known, spare=spare.add)
             try:
-                asked = oracle if self._index is None or afresh else Recalling(oracle, self._index)
+                asked = oracle if index is None else Recalling(oracle, index)
                 yield Remembering(asked, journal, recording=self._recording)
             finally:
                 if oracle.usage.repeated:
@@ -250,9 +255,9 @@ class Keeper:
     def _forget_beginning(self, part: str) -> None:
         """Delete the state of a training that is done, and the journal of answers that are kept now; a record stays."""
         path = self._path(part)
-        state, journal = path.with_suffix(".state"), path.with_suffix(".journal")
+        journal = path.with_suffix(".journal")
         with storage_errors(path):
-            done = [state] if state.exists() else []
+            done = [file for ending in (".state", ".spare") if (file := path.with_suffix(ending)).exists()]
             if journal.exists() and not is_record(journal):
                 done.append(journal)
             for file in done:

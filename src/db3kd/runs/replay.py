@@ -4,6 +4,7 @@ The keeper puts them in front of the oracle. What they do not know, the oracle i
 """
 
 import hashlib
+import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -15,12 +16,18 @@ import torch
 
 from db3kd.errors import ArtifactError, InvalidDecision, PlanError, RunMismatch, TeacherError
 from db3kd.oracle import FIRST_ENDS, Oracle
+from db3kd.runs.files import write_atomically
 from db3kd.runs.journal import DIGEST_BYTES, Journal, answered
 from db3kd.runs.run import Run, described_teacher
 from db3kd.teachers import TeacherSpec
+from db3kd.tensorfile import pack, unpack
 from db3kd.tensors import Float, Int, Tensor
 
+_log = logging.getLogger(__name__)
+
 _SAMPLED_PIXELS = 32
+_SPARE = "db3kd-spare-1"
+_WAY_OUT = "put the right file back, or delete it and run again: only what it holds is asked, and paid, again"
 _MOST_GIVEN = 1024
 
 
@@ -73,6 +80,26 @@ class Index:
     def add(self, answers: dict[bytes, int]) -> None:
         """See `Known`."""
         self._known |= answers
+
+
+@final
+class Spare:
+    """Answers that were paid and could not be given in their order, in a file of their own until they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.known = path, dict[bytes, int]()
+        if path.exists():
+            tensors, _ = unpack(path.read_bytes(), kind=_SPARE, origin=str(path), way_out=_WAY_OUT)
+            names = tensors["digests"].numpy()
+            self.known = dict(zip(map(np.ndarray.tobytes, names), tensors["decisions"].tolist(), strict=True))
+
+    def add(self, images: Float[Tensor, "b c h w"], decisions: Int[Tensor, " b"]) -> None:
+        """Keep some more."""
+        self.known |= zip(digests_of(images), decisions.tolist(), strict=True)
+        digests = np.frombuffer(b"".join(self.known), np.uint8).reshape(-1, DIGEST_BYTES)
+        tensors = {"digests": torch.from_numpy(digests.copy()), "decisions": torch.tensor(list(self.known.values()))}
+        write_atomically(self._path, pack(tensors, {}, kind=_SPARE))
+        _log.warning("%d answers came beside a call that failed, and are kept in %s", len(decisions), self._path)
 
 
 def known_answers(
