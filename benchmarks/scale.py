@@ -119,13 +119,11 @@ def measure_scale(replicas: Sequence[int], *, rows_each: int, fast_rows: int) ->
         stack.callback(torch.set_num_threads, threads)
         torch.set_num_threads(1)
         one = Cluster(replicas=1, cpus=1.0, opening=fast_teacher)
-        replica = stack.enter_context(replicated(one, fast_teacher()))
+        here = fast_teacher()
+        replica = stack.enter_context(replicated(one, here))
         _await(replica, 1)
-        pairs = [
-            [_rate(teacher, lambda oracle: oracle(images)) for teacher in (fast_teacher(), replica)]
-            for _ in range(_TIMES)
-        ]
-        alone, spread = map(median, zip(*pairs, strict=True))
+        rates = [[_rate(teacher, lambda oracle: oracle(images)) for teacher in (here, replica)] for _ in range(_TIMES)]
+        alone, spread = map(median, zip(*rates, strict=True))
     cores = count_cores()
     return Scale(
         _BATCH / _SECONDS, tuple(figures), alone, spread, _seconds_to_learn(1, cores), _seconds_to_learn(cores, cores)

@@ -37,8 +37,8 @@ class Oracle:
             so that clients do not come back together; where the teacher says when, that long.
         known: whether the teacher has answered before. If not, the very first row is sent alone, then two more, and the
             others of their batch after them.
-        spare: is given questions and answers of calls that were in flight with one that failed for good, and come after
-            it: they are paid, and nobody else hears of them.
+        spare: is given, in one piece, the questions and answers of calls that were in flight with one that failed for
+            good, and come after it: they are paid, and nobody else hears of them.
     """
 
     def __init__(
@@ -149,9 +149,11 @@ class Oracle:
 
     def _set_aside(self, waiting: Iterable["_Call"]) -> None:
         """Give away what calls bring that come after one that failed: it is not asked for in their order."""
-        for call in waiting:
-            if self._spare is not None and call.answer.exception() is None:
-                self._spare(call.images, call.answer.result())
+        answered = [call for call in waiting if call.answer.exception() is None]
+        if answered and self._spare is not None:
+            self._spare(
+                torch.cat([call.images for call in answered]), torch.cat([call.answer.result() for call in answered])
+            )
 
     def _charge(self, images: Float[Tensor, "n c h w"]) -> tuple[int, BudgetExhausted | None]:
         """Charge for a call, batch by batch; gives the rows that were charged, and what ended it before all were."""
