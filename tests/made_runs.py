@@ -43,7 +43,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     """Few questions where no budget says how many, brief trainings of choosers, small sets of candidates."""
     patch.setattr("db3kd.pipeline.budget._USUAL_QUESTIONS", 60)
     patch.setattr("db3kd.training.committee._MOST_EPOCHS", 2)
-    patch.setattr("db3kd.training.committee._LEAST_SEEN", 100)
+    patch.setattr("db3kd.training.committee._LIMITS", (30, 100, 2_000_000))
     patch.setattr("db3kd.pipeline.opinions._LEAST_CANDIDATES", 64)
     patch.setattr("db3kd.pipeline.teach._LEAST_SEEN", 100)
 

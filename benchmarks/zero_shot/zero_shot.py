@@ -209,7 +209,7 @@ def _teach(
     else:
         seen = recipe.epochs * (fitting_candidates(len(answers)) + min(lesson.answered, len(answers)))
         recipe = replace(recipe, epochs=max(1, round(seen / len(answers))))
-        lessons, about = Fixed(_answered_alone(lesson, bought, keeper), recipe.epochs), "answered images alone"
+        lessons, about = Fixed(_answered_alone(lesson, bought, keeper)), "answered images alone"
     trained = {}
     for architecture in plan.students:
         name = f"student-{architecture.replace(':', '.')}"

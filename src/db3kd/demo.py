@@ -125,7 +125,7 @@ def _train_teacher(keeper: Keeper, digits: Dataset, options: DemoOptions) -> nn.
     return keeper.perform(
         Teach(
             "teacher",
-            Fixed(Material(digits.pixels, Objective(labels=digits.labels)), options.teacher_epochs),
+            Fixed(Material(digits.pixels, Objective(labels=digits.labels))),
             _TEACHER,
             Recipe("adam", 1e-3, epochs=options.teacher_epochs, batch_size=128),
             about={"lesson": "true-labels"},
@@ -193,7 +193,7 @@ def _students(
         lesson = FixedLesson(Proportional(), classes="true") if one.method == GuidedDistance.name else paper
         rows.append(by_lesson(one.method, one.purchase.bought, lesson, context))
     longer = replace(recipe, epochs=options.teacher_epochs)
-    everything = Material(digits.pixels, Objective(labels=digits.labels))
+    everything = Fixed(Material(digits.pixels, Objective(labels=digits.labels)))
     all_labels = Contender("true-labels-all", everything, 0, len(digits), f"true labels of all {len(digits):,} images")
     own, pool_recipe = _by_pool(chosen, digits, context)
     return (
@@ -211,7 +211,7 @@ def _by_pool(chosen: _Bought, digits: Dataset, context: Context) -> tuple[Conten
     recipe = settled_recipe(story, asked)
     lessons = lessons_for(story.lesson, bought, ImagePool(digits), recipe, context)
     label = f"{asked} chosen of {len(digits):,}, and a committee"
-    return Contender(own_name(story), lessons.material(0)[0], asked, len(digits), label), recipe
+    return Contender(own_name(story), lessons, asked, len(digits), label), recipe
 
 
 def _notes(options: DemoOptions, digits: Dataset, test: Dataset) -> tuple[str, ...]:

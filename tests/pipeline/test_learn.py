@@ -164,7 +164,7 @@ def test_a_network_is_the_one_that_was_trained(tmp_path: Path) -> None:
     stage = _stage()
     material = Material(ANSWERS.images.pixels, Objective(labels=ANSWERS.decisions))
     with Run(tmp_path) as run:
-        lesson, part = Fixed(material, RECIPE.epochs), stage.outline.parts[0]
+        lesson, part = Fixed(material), stage.outline.parts[0]
         kept = train_part(Keeper(run), Training(stage, part, NETWORK, CLASSES, 5, lesson, RECIPE))
     network = network_of(kept)
     assert all(torch.equal(value, kept.tensors[name]) for name, value in network.state_dict().items())

@@ -9,6 +9,7 @@ from db3kd.context import HERE
 from db3kd.errors import InputError
 from db3kd.evaluation import mean_logits
 from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.learn import ALWAYS
 from db3kd.pipeline.lessons import baseline_lessons, fixed_material, lessons_for
 from db3kd.pipeline.story import CommitteeLesson, FixedLesson
 from db3kd.pipeline.tell import Purchase
@@ -92,9 +93,9 @@ class TestFixed:
 
 def test_baselines_learn_bare_classes(purchase: Purchase) -> None:
     answers = purchase.bought.answers
-    lessons = baseline_lessons(answers, ("true-labels", "hard-decisions"), 3)
+    lessons = baseline_lessons(answers, ("true-labels", "hard-decisions"))
     for lesson in lessons.values():
         material, until = lesson.material(0)
         assert material.objective.soft_labels is None
-        assert until == 3
-    assert list(baseline_lessons(answered(10), ("true-labels", "hard-decisions"), 3)) == ["hard-decisions"]
+        assert until == ALWAYS
+    assert list(baseline_lessons(answered(10), ("true-labels", "hard-decisions"))) == ["hard-decisions"]

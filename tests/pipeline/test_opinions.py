@@ -2,26 +2,24 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from db3kd.augmentation import approve
 from db3kd.context import HERE, Context
 from db3kd.evaluation import mean_logits
+from db3kd.evaluation.figures import TransformScore
 from db3kd.pipeline.bought import Bought
-from db3kd.pipeline.learn import Lessons
-from db3kd.pipeline.lessons import lessons_for
+from db3kd.pipeline.learn import ALWAYS
 from db3kd.pipeline.opinions import Endless, WholePool, opinions_of
-from db3kd.pipeline.story import CommitteeLesson, Preset, Story
+from db3kd.pipeline.story import CommitteeLesson, Story
 from db3kd.pipeline.teach import Teach
 from db3kd.pipeline.tell import buy
 from db3kd.pools import ImagePool
 from db3kd.runs import Keeper, Run
 from db3kd.training import Material, Recipe
 from made_answers import PRIORS, answered, committee
-from made_runs import NETWORK, QUICK, Small, Stopped, keeper_of, parts_of, stories, told
+from made_runs import NETWORK, QUICK, Small, Stopped, keeper_of, parts_of, stories
 
 
 def _bought(story: Story, folder: Path) -> Bought:
@@ -34,7 +32,16 @@ def _material(story: Story, bought: Bought, **options: float) -> Material:
     return WholePool(CommitteeLesson(**options), bought, story.images, QUICK, HERE).material(0)[0]  # type: ignore[arg-type]  # options of a lesson
 
 
-def test_the_whole_pool_is_taught_and_the_teacher_is_believed_as_far_as_the_lesson_says(tmp_path: Path) -> None:
+def _approve(patch: pytest.MonkeyPatch, **weak: float) -> None:
+    """Let a teacher mind all transforms but some."""
+    found = [TransformScore(transform=name, asked=12, stayed=12, weak=how, strong=how) for name, how in weak.items()]
+    patch.setattr("db3kd.pipeline.opinions.approve", lambda _: found)
+
+
+def test_the_whole_pool_is_taught_and_the_teacher_is_believed_as_far_as_the_lesson_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _approve(monkeypatch)
     story = stories(Small())["pool"]
     bought = _bought(story, tmp_path)
     assert story.images is not None
@@ -58,7 +65,8 @@ def test_the_whole_pool_is_taught_and_the_teacher_is_believed_as_far_as_the_less
                 assert torch.allclose(soft[place], thought[row])
 
 
-def test_no_copy_of_what_is_set_aside_is_taught(tmp_path: Path) -> None:
+def test_no_copy_of_what_is_set_aside_is_taught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _approve(monkeypatch)
     story = stories(Small())["pool"]
     bought = _bought(story, tmp_path)
     assert story.images is not None
@@ -72,7 +80,10 @@ def test_no_copy_of_what_is_set_aside_is_taught(tmp_path: Path) -> None:
     assert set(whole.tolist()) - set(taught.tolist()) == set(left.tolist())
 
 
-def test_of_a_pool_that_is_mostly_of_no_class_only_the_rest_is_taught(tmp_path: Path) -> None:
+def test_of_a_pool_that_is_mostly_of_no_class_only_the_rest_is_taught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _approve(monkeypatch)
     story = stories(Small(abstains=True))["pool"]
     bought = _bought(story, tmp_path)
     answers = bought.answers
@@ -97,7 +108,10 @@ def test_a_committee_that_learns_from_answers_alone_knows_no_further_class(tmp_p
     assert {member(torch.rand(1, 1, 6, 6)).shape[1] for member in bought.committee} == {3}
 
 
-def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(tmp_path: Path) -> None:
+def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _approve(monkeypatch)
     story = stories(Small())["pool"]
     bought, images = _bought(story, tmp_path), story.images
     assert images is not None
@@ -118,36 +132,78 @@ def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(tmp_p
     assert set(fewest.rows.tolist()) == decided
 
 
-def test_a_student_of_photos_sees_views_as_far_as_the_teacher_approves(tmp_path: Path) -> None:
-    story = stories(Small())["pool"]
-    bought, images = _bought(story, tmp_path), story.images
-    assert images is not None
-    plain = WholePool(CommitteeLesson(), bought, images, QUICK, HERE).material(0)[0]
-    seen = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, transformed=True).material(0)[0]
-    assert plain.views is None
-    assert seen.views is not None
-    assert seen.views.weak == {one.transform: one.strong for one in approve(bought.answers)}
-    assert any(seen.views.weak.values())
-    assert seen.objective.soft_labels is not None
-    assert plain.objective.soft_labels is not None
-    assert torch.equal(seen.objective.soft_labels, plain.objective.soft_labels)
+class TestViews:
+    def test_a_pool_is_taught_in_views_that_the_committee_was_asked_about(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _approve(monkeypatch, shift=0.2, turn=0.0)
+        story = stories(Small())["pool"]
+        bought, pool = _bought(story, tmp_path), story.images
+        assert pool is not None
+        (first, until), (later, later_until) = (
+            WholePool(CommitteeLesson(trust=0.5), bought, pool, LONG, HERE).material(epoch) for epoch in (0, 6)
+        )
+        assert (until, later_until) == (5, 10)
+        assert len(first) == len(later) == len(pool) - int(bought.answers.aside.sum())
+        assert first.images_per_epoch is None
+        assert not torch.equal(first.pixels, later.pixels)
+        assert first.objective.soft_labels is not None
+        thought = opinions_of(bought.committee, first.pixels, 2.0, HERE)
+        known = dict(zip(bought.answers.images.ids, bought.answers.decisions.tolist(), strict=True))
+        aside = bought.answers.images.subset(bought.answers.aside.nonzero()[:, 0]).ids
+        taught = [name for name in pool.ids if name not in aside]
+        assert len(taught) == len(first)
+        for place, name in enumerate(taught):
+            expected = thought[place].clone()
+            if name in known:
+                expected = expected / 2
+                expected[known[name]] += 0.5
+            assert torch.allclose(first.objective.soft_labels[place], expected, atol=1e-6)
 
+    def test_a_set_is_the_same_whenever_it_is_made_and_another_for_another_seed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _approve(monkeypatch, mirror=1.0, shift=0.2)
+        story = stories(Small())["pool"]
+        bought, pool = _bought(story, tmp_path), story.images
+        assert pool is not None
+        lessons = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)
+        again = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)
+        assert torch.equal(lessons.material(0)[0].pixels, again.material(4)[0].pixels)
+        other = WholePool(CommitteeLesson(), bought, pool, LONG, Context(seed=1))
+        assert not torch.equal(lessons.material(0)[0].pixels, other.material(0)[0].pixels)
 
-@pytest.mark.parametrize(("preset", "expected"), [("usual", False), ("photo", True)])
-def test_only_the_preset_for_photos_transforms(
-    preset: Preset, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard: list[bool] = []
+    def test_where_the_teacher_minds_all_transforms_images_are_shown_as_they_are(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _approve(monkeypatch, mirror=0.0, shift=0.0)
+        story = stories(Small())["pool"]
+        bought, pool = _bought(story, tmp_path), story.images
+        assert pool is not None
+        material, until = WholePool(CommitteeLesson(), bought, pool, LONG, HERE).material(0)
+        assert material.pixels is pool.pixels
+        assert until == ALWAYS
 
-    def noted(*arguments: Any, transformed: bool, **options: Any) -> Lessons:
-        heard.append(transformed)
-        return lessons_for(*arguments, transformed=transformed, **options)
-
-    monkeypatch.setattr("db3kd.pipeline.tell.lessons_for", noted)
-    story = stories(Small())["pool"]
-    changes = {"epochs": 1, "batch_size": 16}
-    told(replace(story, student=replace(story.student, recipe=None, preset=preset, changes=changes)), tmp_path)
-    assert heard == [expected]
+    def test_of_a_pool_that_is_too_large_for_memory_each_epoch_shows_another_part(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _approve(monkeypatch, mirror=1.0)
+        story = stories(Small())["pool"]
+        bought, pool = _bought(story, tmp_path), story.images
+        assert pool is not None
+        whole = len(WholePool(CommitteeLesson(), bought, pool, LONG, HERE).material(0)[0])
+        monkeypatch.setattr("db3kd.pipeline.opinions._BYTES_OF_VIEWS", 20 * pool.pixels[0].nbytes)
+        lessons = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)
+        shown = set[bytes]()
+        for epoch in range(LONG.epochs):
+            material, until = lessons.material(epoch)
+            assert (len(material), material.images_per_epoch, until) == (20, whole, epoch + 1)
+            # Mirrored or not, it is that image.
+            shown |= {min(image.numpy().tobytes(), image.flip(2).numpy().tobytes()) for image in material.pixels}
+        assert len(shown) == whole
+        monkeypatch.setattr("db3kd.pipeline.opinions._BYTES_OF_VIEWS", 2 * pool.pixels[0].nbytes)
+        material, until = WholePool(CommitteeLesson(), bought, pool, LONG, HERE).material(0)
+        assert (len(material), until) == (whole, ALWAYS), "views would show less of the pool than its images"
 
 
 ENDLESS = CommitteeLesson(candidates=32, answered=20)

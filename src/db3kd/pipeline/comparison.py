@@ -6,7 +6,7 @@ comparison goes on. What was bought is made elsewhere; nothing here asks a teach
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from db3kd.models.placement import one_thread
 from db3kd.pipeline.bought import Bought, cost_of
 from db3kd.pipeline.conclude import mean_of
 from db3kd.pipeline.held_out import Measurer
-from db3kd.pipeline.learn import Fixed, train_together
+from db3kd.pipeline.learn import Fixed, Lessons, train_together
 from db3kd.pipeline.lessons import fixed_material
 from db3kd.pipeline.story import FixedLesson, Student
 from db3kd.pipeline.teach import Teach
@@ -38,7 +38,7 @@ class Contender:
     """What the students of one row learn."""
 
     name: str
-    material: Material
+    lessons: Lessons
     queries: int
     images: int
     label: str = ""
@@ -46,8 +46,8 @@ class Contender:
     @cached_property
     def digest(self) -> str:
         """Tells it from another one of its name."""
-        objective = self.material.objective
-        material = self.material
+        material, _ = self.lessons.material(0)
+        objective = material.objective
         pixels = material.pixels if material.rows is None else material.pixels[material.rows]
         found = hashlib.sha256(pixels.contiguous().numpy().tobytes())
         for part in (objective.labels, objective.soft_labels):
@@ -73,17 +73,17 @@ def baselines(answers: Answers, whitebox: nn.Module, lesson: FixedLesson, contex
     )
     smoothed = FixedLesson(Smoothed(), lesson.hard_weight, lesson.soft_weight, lesson.classes)
     return (
-        Contender("true-labels", Material(pixels, Objective(labels=labels)), 0, count),
-        Contender("hard-decisions", Material(pixels, Objective(labels=known.decisions)), len(answers), count),
+        Contender("true-labels", Fixed(Material(pixels, Objective(labels=labels))), 0, count),
+        Contender("hard-decisions", Fixed(Material(pixels, Objective(labels=known.decisions))), len(answers), count),
         by_lesson("smoothed-decisions", Bought(answers, known.take(known.learned()[:0])), smoothed, context),
-        Contender("logits", Material(pixels, standard), 0, count),
+        Contender("logits", Fixed(Material(pixels, standard)), 0, count),
     )
 
 
 def by_lesson(name: str, bought: Bought, lesson: FixedLesson, context: Context) -> Contender:
     """Give a row that learns what was bought in the way of a lesson."""
-    material = fixed_material(lesson, bought, context)
-    return Contender(name, material, cost_of(lesson, bought), len(bought.answers.learned()))
+    lessons = Fixed(fixed_material(lesson, bought, context))
+    return Contender(name, lessons, cost_of(lesson, bought), len(bought.answers.learned()))
 
 
 def compare(
@@ -95,7 +95,7 @@ def compare(
     stages = {
         (row, seed): Teach(
             f"{student.architecture.replace(':', '.')}.{contender.name}.{contender.images}.seed{seed}",
-            Fixed(contender.material, recipe.epochs),
+            contender.lessons,
             student.architecture,
             recipe,
             about={"lesson": contender.name, "recipe": key_of(recipe)},
@@ -109,11 +109,12 @@ def compare(
     missing = {
         place: stage.training for place, stage in stages.items() if keeper.read(stage.outline.parts[0], stage) is None
     }
+    fixed = all(isinstance(contender.lessons, Fixed) for contender in contenders)
     # On a cluster all networks of a call learn the same, and these do not.
-    beside = len(missing) > 1 and not keeper.context.clustered
+    beside = len(missing) > 1 and fixed and not keeper.context.clustered
     beside = beside and next(iter(missing.values())).is_worth_a_process(keeper)
     networks = dict[tuple[int, int], nn.Module]()
-    with closing(train_together(list(missing.values()), keeper)) as together, one_thread():
+    with closing(train_together(list(missing.values()), keeper)) as together, one_thread() if fixed else nullcontext():
         for place, stage in stages.items():
             if beside and place in missing:
                 stage.ahead = next(together)

@@ -3,6 +3,7 @@
 `train_part` is the way in which a run trains a network, here and for students (`teach`); `train_together` several.
 """
 
+import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,8 @@ from db3kd.training import (
 )
 
 COMMITTEE = "committee"
+# After so many epochs lessons are exchanged that never are.
+ALWAYS = sys.maxsize
 # From so many answered images on, the seconds that it takes to start processes are worth it.
 _LONG = 16_000
 
@@ -109,7 +112,7 @@ class LearnCommittee:
         """What each member learns."""
         committee, recipe, learned = self._committee, self._recipe, self._learned
         architecture, classes = committee.architecture, committee.classes_for(self._answers, self._pool)
-        lesson = Fixed(committee.lesson(self._answers, recipe, self._pool, choosing=self._choosing), recipe.epochs)
+        lesson = Fixed(committee.lesson(self._answers, recipe, self._pool, choosing=self._choosing))
         return [
             Training(self, part, architecture, classes, member_seed(self._seed, number, learned), lesson, recipe)
             for number, part in enumerate(self.outline.parts)
@@ -151,11 +154,11 @@ class LearnCommittee:
 class Fixed:
     """Lessons that stay as they are."""
 
-    def __init__(self, material: Material, epochs: int) -> None:
-        self._material, self._epochs = material, epochs
+    def __init__(self, material: Material) -> None:
+        self._material = material
 
     def material(self, epoch: int) -> tuple[Material, int]:
-        return self._material, self._epochs
+        return self._material, ALWAYS
 
 
 def outline_of(name: str, members: int, recipe: Recipe) -> Outline:

@@ -51,12 +51,12 @@ def fixed_material(lesson: FixedLesson, bought: Bought, context: Context) -> Mat
     return Material(together.images.pixels, objective, count)
 
 
-def baseline_lessons(answers: Answers, names: Sequence[Baseline], epochs: int) -> dict[str, Lessons]:
+def baseline_lessons(answers: Answers, names: Sequence[Baseline]) -> dict[str, Lessons]:
     """Say what baselines learn: the images that were asked about, with their true labels or the bare decisions."""
     known = answers.known()
     labels = {"true-labels": known.images.labels, "hard-decisions": known.decisions}
     return {
-        name: Fixed(Material(known.images.pixels, Objective(labels=found)), epochs)
+        name: Fixed(Material(known.images.pixels, Objective(labels=found)))
         for name in names
         if (found := labels[name]) is not None
     }
@@ -70,21 +70,20 @@ def lessons_for(
     context: Context,
     *,
     most: int | None = None,
-    transformed: bool = False,
 ) -> Lessons:
     """Make a lesson of options and what was bought, or raise an InputError where it needs what was not.
 
-    Of a pool of images that has more than `most`, so many are taught; `transformed`, as far as the teacher approves.
+    Of a pool of images that has more than `most`, so many are taught.
     """
     if isinstance(lesson, FixedLesson):
-        return Fixed(fixed_material(lesson, bought, context), recipe.epochs)
+        return Fixed(fixed_material(lesson, bought, context))
     if not bought.committee or pool is None:
         raise InputError(
             "a lesson of a committee needs one, and a pool of images; nothing was trained: set committee.members, or, "
             "to learn from a run that trained none, lesson.kind=labels"
         )
     if isinstance(pool, ImagePool):
-        return WholePool(lesson, bought, pool.images, recipe, context, most, transformed=transformed)
+        return WholePool(lesson, bought, pool.images, recipe, context, most)
     return Endless(lesson, bought, pool, recipe, context)
 
 

@@ -1,6 +1,7 @@
 """What a committee teaches a student (`CommitteeLesson`): its opinions on a whole pool, or on endless candidates."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import final
 
@@ -8,26 +9,39 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from db3kd.augmentation import approve
+from db3kd.augmentation import approve, transform
 from db3kd.context import Context
 from db3kd.data import Dataset
 from db3kd.data.copies import copies_of
+from db3kd.data.dataset import as_bytes
+from db3kd.evaluation import BATCH
+from db3kd.models.placement import gather
 from db3kd.pipeline.bought import Bought
+from db3kd.pipeline.learn import ALWAYS
 from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
 from db3kd.tensors import Float, Int, Pixels, Tensor
-from db3kd.training import Material, Objective, Recipe, Views
+from db3kd.training import Material, Objective, Recipe
+from db3kd.training.orders import generator_of, order_of
 
 _LEAST_CANDIDATES, _MOST_CANDIDATES = 1024, 16_384
 _LEAST_PASSES, _MOST_SETS = 2, 60
 _LEAST_KNOWN = 0.5
+# A set of views is shown so often, since to ask the committee takes half as long as to learn; it takes so many bytes.
+_PASSES, _BYTES_OF_VIEWS = 5, 256 * 2**20
 
 
 @final
 class WholePool:
-    """What the committee thinks of each image of a pool, and of those that were asked about the teacher's decision."""
+    """What the committee thinks of a pool's images, and of those that were asked about the teacher's decision.
+
+    Images are shown in weak views, as far as the teacher does not mind, and the committee is asked about the view that
+    is shown: what it thinks of an image need not hold for a view of it. Views are made anew every few epochs.
+
+    Source: Beyer et al. (2022), "Knowledge distillation: a good teacher is patient and consistent".
+    """
 
     def __init__(
         self,
@@ -37,47 +51,63 @@ class WholePool:
         recipe: Recipe,
         context: Context,
         most: int | None = None,
-        *,
-        transformed: bool = False,
     ) -> None:
         self._lesson, self._bought, self._images, self._recipe = lesson, bought, images, recipe
-        self._context, self._most, self._transformed = context, most or len(images), transformed
+        self._context, self._most = context, most or len(images)
+        self._weak = {one.transform: one.weak for one in approve(bought.answers) if one.weak}
 
     def material(self, epoch: int) -> tuple[Material, int]:
-        answers, temperature = self._bought.answers, self._lesson.temperature
-        pixels = self._images.pixels
+        pixels, (rows, decisions) = self._images.pixels, self._taught
+        size = min(len(rows), max(1, _BYTES_OF_VIEWS // pixels[0].nbytes))
+        whole = size == len(rows)
+        if not self._weak or self._recipe.epochs * size < len(rows):
+            # Sets of views that do not cover the pool would show less than its images as they are.
+            return self._teach(pixels, rows, decisions), ALWAYS
+        passes = _PASSES if whole else 1
+        number, seed = epoch // passes, self._context.seed
+        places = torch.arange(size) if whole else order_of(len(rows), size, seed, number, purpose="taught")
+        generator = generator_of(seed, number, "taught views", torch.device("cpu"))
+        views = [as_bytes(transform(gather(pixels, some), self._weak, generator)) for some in rows[places].split(BATCH)]
+        made = self._teach(torch.cat(views), torch.arange(size), decisions[places])
+        # An epoch stays as long as the pool, whatever part of it is shown.
+        return replace(made, images_per_epoch=None if whole else len(rows)), (number + 1) * passes
+
+    def _teach(self, pixels: Pixels, rows: Int[Tensor, " n"], decisions: Int[Tensor, " n"]) -> Material:
+        """Ask the committee about some images, and mix in what was decided of them; -1 where nothing was."""
+        temperature, classes = self._lesson.temperature, self._bought.answers.num_classes
+        thought = opinions_of(self._bought.committee, pixels, temperature, self._context, rows)[:, :classes]
+        known, decided = thought.sum(dim=1), decisions >= 0
+        soft = thought / known[:, None]
+        soft[decided] = _with_decisions(soft[decided], decisions[decided], self._lesson.trust)
+        # An image that is likely of no class would teach nothing.
+        kept = decided | (known >= _LEAST_KNOWN)
+        if kept.any():
+            rows, soft = rows[kept], soft[kept]
+        objective = Objective(soft_labels=soft, temperature=temperature)
+        return Material(pixels, objective, rows=None if len(rows) == len(pixels) else rows)
+
+    @cached_property
+    def _taught(self) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
+        """Choose the rows that are taught, in their order, with what was decided of each; -1 where nothing was.
+
+        Of a very large pool what was decided, and random others. What is set aside is seen by no training, nor are its
+        copies, and what is of no class would teach nothing.
+        """
+        answers = self._bought.answers
         named = ((self._images.row_of(name), row) for row, name in enumerate(answers.images.ids))
         both = [(place, row) for place, row in named if place is not None]
         places, asked = torch.tensor(both, dtype=torch.int64).view(-1, 2).unbind(dim=1)
-        decided = answers.decided[asked] & ~answers.aside[asked]
-        rows = self._taught(places[decided])
-        thought = opinions_of(self._bought.committee, pixels, temperature, self._context, rows)
-        soft, known = thought[:, : answers.num_classes], thought[:, : answers.num_classes].sum(dim=1)
-        soft = soft / known[:, None]
-        # An image that is of no class, or likely so, would teach nothing; what is set aside is seen by no training.
-        unseen = torch.cat([places[~decided], copies_of(answers.images.pixels[answers.aside], self._images)])
-        known[torch.isin(rows, unseen)] = 0
-        here = torch.searchsorted(rows, places[decided])
-        known[here] = 1
-        soft[here] = _with_decisions(soft[here], answers.decisions[asked[decided]], self._lesson.trust)
-        kept = known >= _LEAST_KNOWN
-        if kept.any():
-            rows, soft = rows[kept], soft[kept]
-        whole = len(rows) == len(pixels)
-        objective = Objective(soft_labels=soft, temperature=temperature)
-        # As far as most decisions stay: what the committee thinks of an image is taught of its views.
-        views = Views({one.transform: one.strong for one in approve(answers)}) if self._transformed else None
-        return Material(pixels, objective, views=views, rows=None if whole else rows), self._recipe.epochs
-
-    def _taught(self, decided: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
-        """Choose the rows that are taught, in their order: of a very large pool what was decided, and random others."""
-        if len(self._images) <= self._most:
-            return torch.arange(len(self._images))
-        drawn = torch.ones(len(self._images), dtype=torch.bool)
-        drawn[decided] = False
-        others, generator = drawn.nonzero()[:, 0], torch.Generator().manual_seed(self._context.seed)
-        left = max(0, self._most - len(decided))
-        return torch.cat([decided, others[torch.randperm(len(others), generator=generator)[:left]]]).sort().values
+        known = answers.decided[asked] & ~answers.aside[asked]
+        decisions = torch.full((len(self._images),), -1)
+        decisions[places[known]] = answers.decisions[asked[known]]
+        left = torch.ones(len(self._images), dtype=torch.bool)
+        left[places[~known]] = left[copies_of(answers.images.pixels[answers.aside], self._images)] = False
+        left &= decisions < 0
+        others, generator = left.nonzero()[:, 0], torch.Generator().manual_seed(self._context.seed)
+        if (free := max(0, self._most - int(known.sum()))) < len(others):
+            others = others[torch.randperm(len(others), generator=generator)[:free]]
+        rows = torch.cat([places[known], others]).sort().values
+        return rows, decisions[rows]
 
 
 @final

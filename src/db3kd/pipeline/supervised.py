@@ -52,7 +52,7 @@ def train_on_labels(
     build(architecture, images.image_shape, num_classes)
     stage = Teach(
         MODEL,
-        Fixed(Material(images.pixels, Objective(labels=images.labels)), recipe.epochs),
+        Fixed(Material(images.pixels, Objective(labels=images.labels))),
         architecture,
         recipe,
         about={"recipe": key_of(recipe), "images": images.digest},

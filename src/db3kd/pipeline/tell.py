@@ -114,12 +114,11 @@ def teach_students(story: Story, keeper: Keeper, bought: Bought, planned: int) -
     asked = {"recipe": key_of(student.asked)}
     teach = partial(Teach, architecture=student.architecture, num_classes=bought.answers.num_classes, seed=context.seed)
     students: dict[str, nn.Module] = {}
-    for name, lesson in baseline_lessons(bought.answers, student.baselines, preset.epochs).items():
+    for name, lesson in baseline_lessons(bought.answers, student.baselines).items():
         about, digest = {**asked, "lesson": name}, bought.answers.digest
         students[name] = keeper.perform(teach(name, lesson, recipe=preset, about=about, digest=digest))
     most = None if story.images is None else taught(student.architecture, story.images)
-    photos = student.preset == "photo"
-    lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most, transformed=photos)
+    lessons = lessons_for(story.lesson, bought, pool, recipe, context, most=most)
     about = {**asked, "lesson": key_of(story.lesson)}
     students[own] = keeper.perform(teach(STUDENT, lessons, recipe=recipe, about=about, digest=bought.digest))
     return students

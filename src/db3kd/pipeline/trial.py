@@ -78,7 +78,7 @@ class Trial:
             committee.architecture,
             committee.classes_for(self._answers, self._pool),
             member_seed(self._seed, number, len(self._answers.learned())),
-            Fixed(lesson, self._recipe.epochs),
+            Fixed(lesson),
             self._recipe,
         )
         return train_part(keeper, training)

@@ -22,7 +22,10 @@ from db3kd.training.recipe import Recipe
 
 _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
-_PASSES, _LEAST_SEEN, _MOST_SEEN, _CHOOSING = 30, 60_000, 2_000_000, 5
+# How many unasked images members see: so many times the pool, at least and at most; in the end, and to choose a round.
+_LIMITS, _CHOOSING_LIMITS = (15, 120_000, 1_000_000), (6, 24_000, 400_000)
+# The part of what was said where it only chooses.
+_CHOOSING = 5
 # A side from which on images are seen less often: they take longer. So do networks of other names.
 _LARGE, _QUICK, _SLOWER = 64, "lenet5", 5
 _SMOOTHING = 0.05
@@ -42,9 +45,10 @@ class Committee:
         choosers: networks that learn the answers so far and choose the next questions; two at least can disagree.
         unasked: images of a pool that has a size, asked about or not, that are learned from in a step for each answer:
             what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
-        seen: how many of these each member sees in the end, and a fifth of it where it only chooses; None for 30 times
-            the pool, 60,000 at least and 2,000,000 at most, 400,000 where it is no LeNet5; of images above 64x64 fewer,
-            as their sides are longer.
+        seen: how many of these each member sees in the end, and a fifth of it where it only chooses; None for 15 times
+            the pool, 120,000 at least and 1,000,000 at most, and where it only chooses 6 times the pool, 24,000 at
+            least and 400,000 at most. What is no LeNet5 sees a fifth of that at most, and all see fewer images above
+            64x64, as their sides are longer.
         recipe: how the members learn; None for one that suits the number of answers. From a pool, those that choose
             learn by it too, and its epochs are the pieces that `seen` is divided into.
         mixtures_per_image: mixtures and noisy images that are asked about for them, per image of a pool of images.
@@ -94,14 +98,17 @@ class Committee:
         """Say what a member learns: answers that are not set aside, and of a pool what no answer tells."""
         if pool is None or not self.learns_from(pool):
             return lesson_of(answers)
-        seen = self.seen or usually_seen(self.architecture, len(pool), pool.image_shape)
-        steps = max(1, (seen // _CHOOSING if choosing else seen) // self.unasked // recipe.epochs)
+        seen = usually_seen(self.architecture, len(pool), pool.image_shape, choosing=choosing)
+        if self.seen is not None:
+            seen = self.seen // _CHOOSING if choosing else self.seen
+        steps = max(1, seen // self.unasked // recipe.epochs)
         return pool_lesson(answers, pool, for_each=self.unasked, images_per_epoch=steps)
 
 
-def usually_seen(architecture: str, images: int, shape: tuple[int, int, int]) -> int:
-    """Tell how many unasked images a member sees in the end, of a pool of so many of that shape."""
-    return seen_in_all(architecture, images, shape, passes=_PASSES, least=_LEAST_SEEN, most=_MOST_SEEN)
+def usually_seen(architecture: str, images: int, shape: tuple[int, int, int], *, choosing: bool = False) -> int:
+    """Tell how many unasked images a member sees, of a pool of so many of that shape."""
+    passes, least, most = _CHOOSING_LIMITS if choosing else _LIMITS
+    return seen_in_all(architecture, images, shape, passes=passes, least=least, most=most)
 
 
 def seen_in_all(
