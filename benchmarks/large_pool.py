@@ -42,7 +42,7 @@ _SHAPE, _CLASSES = (1, 28, 28), 10
 _ROWS = 100_000
 _ASKED, _MEMBERS, _STUDENT = 300, 4, "lenet5-half"
 # Of the pool in an epoch of a member.
-_SEEN = 1_000_000 // 30
+_SEEN = 1_500_000 // 30
 
 
 @dataclass(frozen=True)

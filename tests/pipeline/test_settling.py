@@ -45,7 +45,7 @@ def test_of_images_some_are_chosen_and_a_committee_that_learns_from_all_of_them_
     assert isinstance(story.pool, ImagePool)
     assert (story.rounds, story.acquisition, story.lesson) == (Rounds.of_pool(), Margin(), CommitteeLesson())
     assert story.committee is not None
-    assert (story.committee.members, story.committee.choosers, story.committee.mixtures_per_image) == (2, 2, 0)
+    assert (story.committee.members, story.committee.choosers, story.committee.mixtures_per_image) == (4, 2, 0)
     assert story.student.baselines == ()
     by_lot = _settled(acquisition=Random())
     assert (by_lot.rounds.opening, by_lot.rounds.number, by_lot.lesson) == (1.0, 0, CommitteeLesson())

@@ -22,7 +22,7 @@ from db3kd.pipeline.scoring import scores_of
 from db3kd.pipeline.story import CommitteeLesson
 from db3kd.pools import Pool
 from db3kd.pools.supply import supply
-from db3kd.tensors import Float, Int, Pixels, Tensor
+from db3kd.tensors import Float, Int, Pixels, Tensor, UInt8
 from db3kd.training import Material, Objective, Recipe
 from db3kd.training.orders import generator_of, order_of
 
@@ -31,14 +31,17 @@ _LEAST_PASSES, _MOST_SETS = 2, 60
 _LEAST_KNOWN = 0.5
 # A set of views is shown so often, since to ask the committee takes half as long as to learn; it takes so many bytes.
 _PASSES, _BYTES_OF_VIEWS = 5, 256 * 2**20
+# With views alone a small student copies the committee less well than with images as they are.
+_CHANGED = 0.5
 
 
 @final
 class WholePool:
     """What the committee thinks of a pool's images, and of those that were asked about the teacher's decision.
 
-    Images are shown in weak views, as far as the teacher does not mind, and the committee is asked about the view that
-    is shown: what it thinks of an image need not hold for a view of it. Views are made anew every few epochs.
+    Half of the images, others each time, are shown in weak views, as far as the teacher does not mind, and the
+    committee is asked about the view that is shown: what it thinks of an image need not hold for a view of it. Views
+    are made anew every few epochs.
 
     Source: Beyer et al. (2022), "Knowledge distillation: a good teacher is patient and consistent".
     """
@@ -67,10 +70,15 @@ class WholePool:
         number, seed = epoch // passes, self._context.seed
         places = torch.arange(size) if whole else order_of(len(rows), size, seed, number, purpose="taught")
         generator = generator_of(seed, number, "taught views", torch.device("cpu"))
-        views = [as_bytes(transform(gather(pixels, some), self._weak, generator)) for some in rows[places].split(BATCH)]
-        made = self._teach(torch.cat(views), torch.arange(size), decisions[places])
+        views = torch.cat([self._shown(some, generator) for some in rows[places].split(BATCH)])
+        made = self._teach(views, torch.arange(size), decisions[places])
         # An epoch stays as long as the pool, whatever part of it is shown.
         return replace(made, images_per_epoch=None if whole else len(rows)), (number + 1) * passes
+
+    def _shown(self, rows: Int[Tensor, " b"], generator: torch.Generator) -> UInt8[Tensor, "b c h w"]:
+        images = gather(self._images.pixels, rows)
+        changed = torch.rand((len(rows), 1, 1, 1), generator=generator) < _CHANGED
+        return as_bytes(torch.where(changed, transform(images, self._weak, generator), images))
 
     def _teach(self, pixels: Pixels, rows: Int[Tensor, " n"], decisions: Int[Tensor, " n"]) -> Material:
         """Ask the committee about some images, and mix in what was decided of them; -1 where nothing was."""

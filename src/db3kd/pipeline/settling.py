@@ -246,7 +246,7 @@ def _usual_committee(
         trying = pool.size is None or (not isinstance(pool, Taken) and spec.input_shape[0] > 1)
         usual = Committee(architecture, rivals=usual_rivals(architecture) if trying else ())
         if pool.size is not None:
-            # Four that learn from the pool for half as long know more together than two, and all more than without it.
+            # Four that learn from the pool know more together than two, and than five that do not.
             usual = replace(usual, members=4, choosers=2, mixtures_per_image=_beyond(wishes.budget, pool.size))
     else:
         return None

@@ -23,7 +23,7 @@ from db3kd.training.recipe import Recipe
 _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
 # How many unasked images members see: so many times the pool, at least and at most; in the end, and to choose a round.
-_LIMITS, _CHOOSING_LIMITS = (15, 120_000, 1_000_000), (6, 24_000, 400_000)
+_LIMITS, _CHOOSING_LIMITS = (25, 120_000, 1_500_000), (6, 24_000, 400_000)
 # The part of what was said where it only chooses.
 _CHOOSING = 5
 # A side from which on images are seen less often: they take longer. So do networks of other names.
@@ -45,8 +45,8 @@ class Committee:
         choosers: networks that learn the answers so far and choose the next questions; two at least can disagree.
         unasked: images of a pool that has a size, asked about or not, that are learned from in a step for each answer:
             what a network says of one has to stay when the image is transformed. 0 to learn from answers alone.
-        seen: how many of these each member sees in the end, and a fifth of it where it only chooses; None for 15 times
-            the pool, 120,000 at least and 1,000,000 at most, and where it only chooses 6 times the pool, 24,000 at
+        seen: how many of these each member sees in the end, and a fifth of it where it only chooses; None for 25 times
+            the pool, 120,000 at least and 1,500,000 at most, and where it only chooses 6 times the pool, 24,000 at
             least and 400,000 at most. What is no LeNet5 sees a fifth of that at most, and all see fewer images above
             64x64, as their sides are longer.
         recipe: how the members learn; None for one that suits the number of answers. From a pool, those that choose
