@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from db3kd.context import HERE, Context
+from db3kd.data.dataset import as_bytes
 from db3kd.evaluation import mean_logits
 from db3kd.evaluation.figures import TransformScore
 from db3kd.pipeline.bought import Bought
@@ -153,6 +154,9 @@ class TestViews:
         aside = bought.answers.images.subset(bought.answers.aside.nonzero()[:, 0]).ids
         taught = [name for name in pool.ids if name not in aside]
         assert len(taught) == len(first)
+        kept = as_bytes(pool.images(pool.without(aside)))
+        same = (first.pixels == kept).flatten(1).all(dim=1)
+        assert 0.25 < same.float().mean() < 0.9, "half of them are shown as they are"
         for place, name in enumerate(taught):
             expected = thought[place].clone()
             if name in known:

@@ -124,7 +124,7 @@ class Student:
         recipe: how; None for a preset.
         baselines: students that are trained beside it on the same images.
         preset: which one: "usual" for that of the lesson, "photo" for deep networks of photos: AdamW, a cosine with
-            warmup, bfloat16 where it pays, and views of a pool as far as the teacher approves.
+            warmup, and bfloat16 where it pays.
         changes: options of the preset that are to differ, by name; of no recipe that is given.
         follows: whether it is built as the committee turns out to be, where several kinds of networks are tried.
     """
