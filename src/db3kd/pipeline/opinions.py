@@ -80,7 +80,7 @@ class WholePool:
         changed = torch.rand((len(rows), 1, 1, 1), generator=generator) < _CHANGED
         return as_bytes(torch.where(changed, transform(images, self._weak, generator), images))
 
-    def _teach(self, pixels: Pixels, rows: Int[Tensor, " n"], decisions: Int[Tensor, " n"]) -> Material:
+    def _teach(self, pixels: Pixels, rows: Int[Tensor, " b"], decisions: Int[Tensor, " b"]) -> Material:
         """Ask the committee about some images, and mix in what was decided of them; -1 where nothing was."""
         temperature, classes = self._lesson.temperature, self._bought.answers.num_classes
         thought = opinions_of(self._bought.committee, pixels, temperature, self._context, rows)[:, :classes]
