@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from db3kd.augmentation import approve, transform
-from db3kd.context import Context
+from db3kd.context import Context, silent
 from db3kd.data import Dataset
 from db3kd.data.copies import copies_of
 from db3kd.data.dataset import as_bytes
@@ -65,13 +65,14 @@ class WholePool:
         whole = size == len(rows)
         if not self._weak or self._recipe.epochs * size < len(rows):
             # Sets of views that do not cover the pool would show less than its images as they are.
-            return self._teach(pixels, rows, decisions), ALWAYS
+            return self._teach(pixels, rows, decisions, self._context), ALWAYS
         passes = _PASSES if whole else 1
         number, seed = epoch // passes, self._context.seed
         places = torch.arange(size) if whole else order_of(len(rows), size, seed, number, purpose="taught")
         generator = generator_of(seed, number, "taught views", torch.device("cpu"))
         views = torch.cat([self._shown(some, generator) for some in rows[places].split(BATCH)])
-        made = self._teach(views, torch.arange(size), decisions[places])
+        # Between the epochs of a student, whose progress is heard.
+        made = self._teach(views, torch.arange(size), decisions[places], replace(self._context, progress=silent))
         # An epoch stays as long as the pool, whatever part of it is shown.
         return replace(made, images_per_epoch=None if whole else len(rows)), (number + 1) * passes
 
@@ -80,10 +81,12 @@ class WholePool:
         changed = torch.rand((len(rows), 1, 1, 1), generator=generator) < _CHANGED
         return as_bytes(torch.where(changed, transform(images, self._weak, generator), images))
 
-    def _teach(self, pixels: Pixels, rows: Int[Tensor, " b"], decisions: Int[Tensor, " b"]) -> Material:
+    def _teach(
+        self, pixels: Pixels, rows: Int[Tensor, " b"], decisions: Int[Tensor, " b"], context: Context
+    ) -> Material:
         """Ask the committee about some images, and mix in what was decided of them; -1 where nothing was."""
         temperature, classes = self._lesson.temperature, self._bought.answers.num_classes
-        thought = opinions_of(self._bought.committee, pixels, temperature, self._context, rows)[:, :classes]
+        thought = opinions_of(self._bought.committee, pixels, temperature, context, rows)[:, :classes]
         known, decided = thought.sum(dim=1), decisions >= 0
         soft = thought / known[:, None]
         soft[decided] = _with_decisions(soft[decided], decisions[decided], self._lesson.trust)
