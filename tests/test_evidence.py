@@ -20,9 +20,9 @@ POOL, HALF = "2026-11-28-part-of-a-pool", "lenet5-half"
 ROWS = (
     ("2026-11-30-five-seeds-at-100/mnist-100.json", HALF, 100),
     ("2026-11-30-five-seeds/mnist-300.json", HALF, 300),
-    ("2026-11-30-spread-start/forest-150.json", "benchmarks.forest:small", 150),
+    ("2026-12-01-views-asked-about/forest-150.json", "benchmarks.forest:small", 150),
     ("2026-11-30-clothes/fashion-1000.json", HALF, 1000),
-    ("2026-11-30-clothes/fashion-3000.json", HALF, 3000),
+    ("2026-12-01-views-asked-about/fashion-3000.json", HALF, 3000),
     ("2026-11-30-clothes/fashion-10000.json", HALF, 10_000),
     ("2026-11-26-zero-shot-300k/active-10000-seed?-gpu.json", "lenet5", 10_000),
     ("2026-11-26-zero-shot-longer/active-100000-seed?.json", "lenet5", 100_000),
