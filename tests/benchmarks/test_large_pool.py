@@ -16,7 +16,7 @@ def test_each_size_has_its_figures(call: Program, tmp_path: Path) -> None:
     for row in rows:
         assert list(row["seconds"]) == list(row["memory"]) == steps
         assert row["taught"] == row["count"]
-        assert row["scored_per_second"] == 2 * row["count"] / row["seconds"]["opinions"]
+        assert row["scored_per_second"] == 4 * row["count"] / row["seconds"]["opinions"]
         assert all(taken["own"] > 0 for taken in (row["memory_before"], *row["memory"].values()))
     assert "1,200" in printed.out
     assert [path.name for path in tmp_path.iterdir()] == ["figures.json"]
