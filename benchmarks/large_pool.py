@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _SHAPE, _CLASSES = (1, 28, 28), 10
 _ROWS = 100_000
-_ASKED, _MEMBERS, _STUDENT = 300, 4, "lenet5-half"
+_ASKED, _CHOOSERS, _MEMBERS, _STUDENT = 300, 2, 4, "lenet5-half"
 # Of the pool in an epoch of a member.
 _SEEN = 1_500_000 // 30
 
@@ -95,7 +95,7 @@ def measure_pool(file: Path) -> LargePool:
     members = [build("lenet5", _SHAPE, _CLASSES, seed=seed) for seed in range(_MEMBERS)]
     answers = measured("first questions", lambda: _answers(pool))
     measured("order of an epoch", lambda: _order(pool, answers))
-    measured("choice of a round", lambda: _chosen(pool, answers, members))
+    measured("choice of a round", lambda: _chosen(pool, answers, members[:_CHOOSERS]))
     bought = Bought(answers, answers.take(torch.arange(0)), tuple(members))
     recipe, most = Recipe("adam", 1e-3, 1, 128), taught(_STUDENT, pool)
     measured("opinions", lambda: WholePool(CommitteeLesson(), bought, pool, recipe, HERE, most).material(0))
