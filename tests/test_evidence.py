@@ -14,7 +14,7 @@ from db3kd.report.tables import student_table
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RECORDS = ROOT / "records"
-POOL, HALF = "2026-11-28-part-of-a-pool", "lenet5-half"
+HALF = "lenet5-half"
 
 # For each row of "What it costs and what you get": its files, the network, and the number of questions.
 ROWS = (
@@ -66,7 +66,7 @@ def test_a_row_of_what_you_get_is_the_mean_of_its_record(place: int) -> None:
 
 def test_the_table_of_the_demo_is_that_of_its_record() -> None:
     (block,) = re.findall(r"```\n(learned from .*?)```", README, flags=re.DOTALL)
-    report = from_json((RECORDS / POOL / "demo.json").read_text())
+    report = from_json((RECORDS / "2026-12-01-demo" / "report.json").read_text())
     table = student_table(report)
     shown = [re.split(r"\s{2,}", line.strip()) for line in block.strip().splitlines()]
     assert shown == [[column.title for column in table.columns], *map(list, table.rows)]
