@@ -24,7 +24,7 @@ _MANY_ANSWERS = 50_000
 _MOST_EPOCHS = 60
 # How many unasked images members see: so many times the pool, at least and at most; in the end, and to choose a round.
 _LIMITS, _CHOOSING_LIMITS = (25, 120_000, 1_500_000), (6, 24_000, 400_000)
-# The part of what was said where it only chooses.
+# Where it is said how many, one that only chooses sees a fifth of them.
 _CHOOSING = 5
 # A side from which on images are seen less often: they take longer. So do networks of other names.
 _LARGE, _QUICK, _SLOWER = 64, "lenet5", 5
