@@ -1,5 +1,6 @@
 """A student learns what a committee thinks of a pool, whole or endless, and of what was asked what the teacher said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,6 +221,11 @@ def _endless(seed: int = 0) -> Endless:
     return Endless(ENDLESS, bought, PRIORS, LONG, Context(seed=seed))
 
 
+def _viewed() -> WholePool:
+    bought = Bought(ANSWERS, ANSWERS.take(torch.arange(0)), tuple(committee()))
+    return WholePool(CommitteeLesson(), bought, ANSWERS.images, LONG, HERE)
+
+
 class TestEndless:
     def test_each_set_is_new_and_the_same_whenever_it_is_made(self) -> None:
         first, again = _endless(), _endless()
@@ -249,10 +255,16 @@ class TestEndless:
         assert torch.allclose(soft[:32], thought)
 
     @pytest.mark.parametrize("stops", [(5,), (1, 2, 3, 4, 5, 6)], ids=str)
+    @pytest.mark.parametrize("lessons", [_endless, _viewed])
     def test_resumed_in_the_middle_of_a_set_it_is_byte_for_byte_the_same(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: tuple[int, ...]
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        lessons: Callable[[], Endless | WholePool],
+        stops: tuple[int, ...],
     ) -> None:
         monkeypatch.setattr("db3kd.runs.notebook._SECONDS_BETWEEN_STATES", -1.0)
+        _approve(monkeypatch, shift=0.2)
 
         def train(folder: Path, stop: int | None = None) -> None:
             def hear(stage: str, done: int, total: int, unit: str) -> None:
@@ -262,7 +274,7 @@ class TestEndless:
                 heard.append(done)
 
             heard: list[int] = []
-            stage = Teach("student", _endless(), NETWORK, LONG, about={}, digest="some", num_classes=4, seed=0)
+            stage = Teach("student", lessons(), NETWORK, LONG, about={}, digest="some", num_classes=4, seed=0)
             with Run(folder) as run:
                 Keeper(run, Context(progress=hear)).perform(stage)
 
