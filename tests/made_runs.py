@@ -45,7 +45,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("db3kd.training.committee._MOST_EPOCHS", 2)
     patch.setattr("db3kd.training.committee._LIMITS", (30, 100, 2_000_000))
     patch.setattr("db3kd.pipeline.opinions._LEAST_CANDIDATES", 64)
-    patch.setattr("db3kd.pipeline.teach._LEAST_SEEN", 100)
+    patch.setattr("db3kd.pipeline.teach._LIMITS", (50, 100, 3_000_000))
 
 
 class Stopped(BaseException):

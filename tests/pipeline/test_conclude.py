@@ -78,8 +78,7 @@ def test_what_a_committee_was_worth_is_told(tmp_path: Path) -> None:
 def test_of_a_very_large_pool_the_report_counts_what_the_student_was_taught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit in ("_LEAST_SEEN", "_MOST_SEEN"):
-        monkeypatch.setattr(f"db3kd.pipeline.teach.{limit}", 30)
+    monkeypatch.setattr("db3kd.pipeline.teach._LIMITS", (50, 30, 30))
     described = stories(Small())["pool"]
     assert described.images is not None
     assert len(described.images) > 30

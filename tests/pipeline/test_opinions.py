@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from db3kd.context import HERE, Context
+from db3kd.data import Dataset
 from db3kd.data.dataset import as_bytes
 from db3kd.evaluation import mean_logits
 from db3kd.evaluation.figures import TransformScore
@@ -27,6 +28,12 @@ from made_runs import NETWORK, QUICK, Small, Stopped, keeper_of, parts_of, stori
 def _bought(story: Story, folder: Path) -> Bought:
     with Run(folder) as run:
         return buy(story, keeper_of(run)).bought
+
+
+def _bought_pool(folder: Path) -> tuple[Bought, Dataset]:
+    story = stories(Small())["pool"]
+    assert story.images is not None
+    return _bought(story, folder), story.images
 
 
 def _material(story: Story, bought: Bought, **options: float) -> Material:
@@ -114,9 +121,7 @@ def test_of_a_very_large_pool_what_was_decided_is_taught_and_others_by_lot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _approve(monkeypatch)
-    story = stories(Small())["pool"]
-    bought, images = _bought(story, tmp_path), story.images
-    assert images is not None
+    bought, images = _bought_pool(tmp_path)
     whole = WholePool(CommitteeLesson(), bought, images, QUICK, HERE).material(0)[0]
     some = WholePool(CommitteeLesson(), bought, images, QUICK, HERE, 45).material(0)[0]
     assert some.rows is not None
@@ -139,9 +144,7 @@ class TestViews:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _approve(monkeypatch, shift=0.2, turn=0.0)
-        story = stories(Small())["pool"]
-        bought, pool = _bought(story, tmp_path), story.images
-        assert pool is not None
+        bought, pool = _bought_pool(tmp_path)
         (first, until), (later, later_until) = (
             WholePool(CommitteeLesson(trust=0.5), bought, pool, LONG, HERE).material(epoch) for epoch in (0, 6)
         )
@@ -152,13 +155,11 @@ class TestViews:
         assert first.objective.soft_labels is not None
         thought = opinions_of(bought.committee, first.pixels, 2.0, HERE)
         known = dict(zip(bought.answers.images.ids, bought.answers.decisions.tolist(), strict=True))
-        aside = bought.answers.images.subset(bought.answers.aside.nonzero()[:, 0]).ids
-        taught = [name for name in pool.ids if name not in aside]
+        taught = pool.subset(pool.without(bought.answers.images.subset(bought.answers.aside.nonzero()[:, 0]).ids))
         assert len(taught) == len(first)
-        kept = as_bytes(pool.images(pool.without(aside)))
-        same = (first.pixels == kept).flatten(1).all(dim=1)
+        same = (first.pixels == as_bytes(taught.images())).flatten(1).all(dim=1)
         assert 0.25 < same.float().mean() < 0.9, "half of them are shown as they are"
-        for place, name in enumerate(taught):
+        for place, name in enumerate(taught.ids):
             expected = thought[place].clone()
             if name in known:
                 expected = expected / 2
@@ -169,9 +170,7 @@ class TestViews:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _approve(monkeypatch, mirror=1.0, shift=0.2)
-        story = stories(Small())["pool"]
-        bought, pool = _bought(story, tmp_path), story.images
-        assert pool is not None
+        bought, pool = _bought_pool(tmp_path)
         lessons = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)
         again = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)
         assert torch.equal(lessons.material(0)[0].pixels, again.material(4)[0].pixels)
@@ -182,9 +181,7 @@ class TestViews:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _approve(monkeypatch, mirror=0.0, shift=0.0)
-        story = stories(Small())["pool"]
-        bought, pool = _bought(story, tmp_path), story.images
-        assert pool is not None
+        bought, pool = _bought_pool(tmp_path)
         material, until = WholePool(CommitteeLesson(), bought, pool, LONG, HERE).material(0)
         assert material.pixels is pool.pixels
         assert until == ALWAYS
@@ -193,9 +190,7 @@ class TestViews:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _approve(monkeypatch, mirror=1.0)
-        story = stories(Small())["pool"]
-        bought, pool = _bought(story, tmp_path), story.images
-        assert pool is not None
+        bought, pool = _bought_pool(tmp_path)
         whole = len(WholePool(CommitteeLesson(), bought, pool, LONG, HERE).material(0)[0])
         monkeypatch.setattr("db3kd.pipeline.opinions._BYTES_OF_VIEWS", 20 * pool.pixels[0].nbytes)
         lessons = WholePool(CommitteeLesson(), bought, pool, LONG, HERE)

@@ -19,7 +19,8 @@ from db3kd.training.steps import has_batch_norm
 
 STUDENT = "student"
 _LEAST_EPOCHS, _MOST_EPOCHS, _QUERIES_OF_LEAST_EPOCHS = 60, 480, 25_000
-_POOL_PASSES, _LEAST_SEEN, _MOST_SEEN = 50, 100_000, 3_000_000
+# How many images of a pool a student sees: so many times the pool, at least and at most.
+_LIMITS = (50, 100_000, 3_000_000)
 
 
 @final
@@ -109,8 +110,7 @@ def taught(architecture: str, pool: Dataset) -> int:
 
 
 def _seen(architecture: str, pool: Dataset) -> int:
-    limits = {"passes": _POOL_PASSES, "least": _LEAST_SEEN, "most": _MOST_SEEN}
-    return seen_in_all(architecture, len(pool), pool.image_shape, **limits)
+    return seen_in_all(architecture, len(pool), pool.image_shape, _LIMITS)
 
 
 def recipe_for(lesson: Lesson, architecture: str, questions: int, pool: Dataset | None = None) -> Recipe:

@@ -107,18 +107,16 @@ class Committee:
 
 def usually_seen(architecture: str, images: int, shape: tuple[int, int, int], *, choosing: bool = False) -> int:
     """Tell how many unasked images a member sees, of a pool of so many of that shape."""
-    passes, least, most = _CHOOSING_LIMITS if choosing else _LIMITS
-    return seen_in_all(architecture, images, shape, passes=passes, least=least, most=most)
+    return seen_in_all(architecture, images, shape, _CHOOSING_LIMITS if choosing else _LIMITS)
 
 
-def seen_in_all(
-    architecture: str, images: int, shape: tuple[int, int, int], *, passes: int, least: int, most: int
-) -> int:
-    """Tell how many images a network sees of a pool that it goes through some times.
+def seen_in_all(architecture: str, images: int, shape: tuple[int, int, int], limits: tuple[int, int, int]) -> int:
+    """Tell how many images a network sees of a pool, within limits: so many times the pool, at least and at most.
 
     Networks that take longer than a LeNet5 see fewer at most, and all see fewer of images above 64x64, as their sides
     are longer.
     """
+    passes, least, most = limits
     most = most if architecture.startswith(_QUICK) else most // _SLOWER
     return round(max(least, min(most, passes * images)) * min(1.0, _LARGE / max(shape[1:])))
 
